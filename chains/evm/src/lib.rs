@@ -1,0 +1,1 @@
+//! Ethereum and SMT behind the ledger port

@@ -1,0 +1,1 @@
+//! Bitcoin and Litecoin behind the ledger port

@@ -1,0 +1,1 @@
+//! Real nodes on one machine: fetched, started, mined, reorged and stopped
