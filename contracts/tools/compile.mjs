@@ -1,0 +1,105 @@
+// Compiles the sources with the pinned compiler and makes the artefacts, small and stable.
+import { readFileSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+const solc = createRequire(import.meta.url)('solc')
+export const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** The contracts that people's money goes through: old rules, so that one artefact runs on every supported chain. */
+export const PRODUCT = {
+  folder: 'src',
+  output: 'artifacts',
+  contracts: ['SecretRegistry', 'NativeHtlc', 'TokenHtlc'],
+  evmVersion: 'byzantium',
+  runs: 1_000_000,
+  viaIR: true,
+}
+
+/** Tokens to test against, good and bad: today's rules, and the settings most tokens are compiled with. */
+export const TOKENS = {
+  folder: 'test/tokens',
+  output: 'artifacts/test',
+  contracts: readdirSync(`${root}test/tokens`).filter(name => name.endsWith('.sol')).map(name => name.slice(0, -4)).sort(),
+  evmVersion: 'prague',
+  runs: 200,
+  viaIR: false,
+}
+
+function settings(group) {
+  return {
+    optimizer: { enabled: true, runs: group.runs },
+    evmVersion: group.evmVersion,
+    viaIR: group.viaIR,
+    // No trailer: what is deployed is code and nothing else, so it can be scanned, and it doesn't depend on paths.
+    metadata: { bytecodeHash: 'none', appendCBOR: false },
+    outputSelection: {
+      '*': {
+        '': ['ast'],
+        '*': ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.immutableReferences'],
+      },
+    },
+  }
+}
+
+function readImport(path) {
+  const file = path.startsWith('@') ? `${root}node_modules/${path}` : `${root}${path}`
+  try {
+    return { contents: readFileSync(file, 'utf8') }
+  } catch {
+    return { error: `no file ${path}` }
+  }
+}
+
+/** Names of the immutables by the id the compiler refers to them with. */
+function immutableNames(sources) {
+  const names = new Map()
+  const visit = node => {
+    if (Array.isArray(node)) return node.forEach(visit)
+    if (node === null || typeof node !== 'object') return
+    if (node.nodeType === 'VariableDeclaration' && node.mutability === 'immutable') names.set(String(node.id), node.name)
+    Object.values(node).forEach(visit)
+  }
+  Object.values(sources).forEach(source => visit(source.ast))
+  return names
+}
+
+/** Compiles one group; returns the artefacts by name. Warnings are errors, but for the one about old rules. */
+export function compile(group) {
+  const sources = {}
+  for (const name of group.contracts) {
+    const path = `${group.folder}/${name}.sol`
+    sources[path] = { content: readFileSync(root + path, 'utf8') }
+  }
+  const input = { language: 'Solidity', sources, settings: settings(group) }
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: readImport }))
+  const complaints = (output.errors ?? []).filter(error => !isAboutOldRules(error))
+  if (complaints.length > 0) throw new Error(complaints.map(error => error.formattedMessage).join('\n'))
+
+  const names = immutableNames(output.sources)
+  const compiler = solc.version().replace('.Emscripten.clang', '')
+  return new Map(group.contracts.map(contractName => {
+    const { abi, evm } = output.contracts[`${group.folder}/${contractName}.sol`][contractName]
+    const immutableReferences = {}
+    for (const [id, places] of Object.entries(evm.deployedBytecode.immutableReferences)) {
+      immutableReferences[names.get(id) ?? id] = places.toSorted((a, b) => a.start - b.start)
+    }
+    return [contractName, {
+      contractName,
+      compiler,
+      evmVersion: group.evmVersion,
+      abi,
+      bytecode: `0x${evm.bytecode.object}`,
+      deployedBytecode: `0x${evm.deployedBytecode.object}`,
+      immutableReferences: sorted(immutableReferences),
+    }]
+  }))
+}
+
+function isAboutOldRules(error) {
+  return error.severity === 'warning' && /EVM version|evmVersion/i.test(error.message) && /deprecat|remov/i.test(error.message)
+}
+
+function sorted(object) {
+  return Object.fromEntries(Object.entries(object).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}
