@@ -1,1 +1,2 @@
 //! photon
+pub mod service;
