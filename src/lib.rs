@@ -1,2 +1,3 @@
 //! photon
+pub mod config;
 pub mod service;

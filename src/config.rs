@@ -1,0 +1,440 @@
+//! What the configuration file may say.
+//!
+//! `photon init` writes the file with a comment on every key. Over it go environment variables
+//! (`PHOTON__BITCOIN__RPC_URL` sets `rpc_url` of `[bitcoin]`) and over those `--set bitcoin.rpc_url=…`. A key that is not
+//! known here refuses to start, wherever it came from: a misspelt limit must not be silently ignored.
+
+use photon_chains::{Address, Hash32, Ledger};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything the file may say.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Which network all ledgers are on.
+    pub network: Network,
+    /// Money can be lost by young software: mainnet needs this as well.
+    #[serde(default)]
+    pub allow_mainnet: bool,
+    /// How long this node may be offline at worst.
+    #[serde(default)]
+    pub profile: ProfileName,
+    /// How other nodes reach us.
+    #[serde(default)]
+    pub peer: PeerConfig,
+    /// How programs and the command line reach us.
+    #[serde(default)]
+    pub api: ApiConfig,
+    /// Bitcoin, if we trade it.
+    pub bitcoin: Option<UtxoLedger>,
+    /// Litecoin, if we trade it.
+    pub litecoin: Option<UtxoLedger>,
+    /// Ethereum, if we trade it.
+    pub ethereum: Option<EvmLedger>,
+    /// SMT (Spectrum), if we trade it.
+    pub smt: Option<EvmLedger>,
+}
+
+/// Which networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// Real money.
+    Mainnet,
+    /// Public test networks.
+    Testnet,
+    /// Nodes of our own.
+    Regtest,
+}
+
+impl Network {
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Network::Mainnet => "mainnet",
+            Network::Testnet => "testnet",
+            Network::Regtest => "regtest",
+        }
+    }
+}
+
+/// How long we may be offline: the deadlines of every swap follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProfileName {
+    /// Fifteen minutes: a watched server.
+    Hot,
+    /// Two hours.
+    #[default]
+    Standard,
+    /// Twelve hours: a desktop that sleeps at night.
+    Desktop,
+    /// Seconds: only on regtest.
+    Regtest,
+}
+
+/// `[peer]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerConfig {
+    /// Where to listen for other nodes; absent: only dial out.
+    pub listen: Option<SocketAddr>,
+}
+
+/// `[api]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Where to listen.
+    #[serde(default = "default_api")]
+    pub listen: SocketAddr,
+    /// More names by which the API may be called (the `Host` header), beside loopback.
+    #[serde(default)]
+    pub allowed_hosts: Vec<String>,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self { listen: default_api(), allowed_hosts: Vec::new() }
+    }
+}
+
+fn default_api() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 7708))
+}
+
+/// `[bitcoin]` and `[litecoin]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UtxoLedger {
+    /// The node's RPC, without credentials.
+    pub rpc_url: String,
+    /// The node's cookie file.
+    pub cookie_file: Option<PathBuf>,
+    /// Or a user ...
+    pub rpc_user: Option<String>,
+    /// ... and a file that holds the password.
+    pub rpc_password_file: Option<PathBuf>,
+    /// The node's wallet that funds our locks and receives.
+    pub wallet: Option<String>,
+    /// Where redeemed and refunded coins go instead of the wallet.
+    pub payout_address: Option<String>,
+}
+
+/// `[ethereum]` and `[smt]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvmLedger {
+    /// The node's RPC.
+    pub rpc_url: String,
+    /// Its chain id.
+    pub chain_id: u64,
+    /// Our contracts there; `photon deploy` writes them.
+    pub contracts: Option<ContractAddresses>,
+    /// Tokens that may be traded. No other is ever touched.
+    #[serde(default)]
+    pub tokens: Vec<TokenConfig>,
+}
+
+/// Where the contracts stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractAddresses {
+    /// SecretRegistry.
+    pub registry: Address,
+    /// NativeHtlc.
+    pub native_htlc: Address,
+    /// TokenHtlc.
+    pub token_htlc: Address,
+}
+
+/// A token.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenConfig {
+    /// Our short name for it.
+    pub symbol: String,
+    /// Its contract.
+    pub address: Address,
+    /// Digits after the dot.
+    pub decimals: u8,
+    /// keccak256 of its runtime code; refused if it changes.
+    pub code_hash: Option<Hash32>,
+}
+
+/// Why a configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read {path}: {source}; run `photon init` first, or name another folder with --datadir")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML, or says something it may not.
+    #[error("{path}: {reason}")]
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// What and where.
+        reason: String,
+    },
+    /// A setting over the file is not `key=value` or names no place.
+    #[error("{0}")]
+    BadOverride(String),
+    /// The parts don't fit each other.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+const ENV_PREFIX: &str = "PHOTON__";
+
+impl Config {
+    /// Reads the file, puts the environment and then `--set` over it, and checks the whole.
+    pub fn load(
+        path: &Path,
+        env: impl Iterator<Item = (String, String)>,
+        sets: &[String],
+    ) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let wrong = |reason: String| ConfigError::Wrong { path: path.to_owned(), reason };
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        for (name, value) in env {
+            if let Some(key) = name.strip_prefix(ENV_PREFIX) {
+                put(&mut table, &key.to_lowercase().split("__").collect::<Vec<_>>(), &value, &name)?;
+            }
+        }
+        for set in sets {
+            let (key, value) = set
+                .split_once('=')
+                .ok_or_else(|| ConfigError::BadOverride(format!("--set {set}: write it as --set section.key=value")))?;
+            put(&mut table, &key.split('.').collect::<Vec<_>>(), value, &format!("--set {key}"))?;
+        }
+        let config: Config = table.try_into().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let unfit = |reason: &str| Err(ConfigError::Unfit(reason.to_owned()));
+        if self.network == Network::Mainnet && !self.allow_mainnet {
+            return unfit(
+                "network = \"mainnet\" moves real money with young software: set allow_mainnet = true if you mean it",
+            );
+        }
+        if (self.profile == ProfileName::Regtest) != (self.network == Network::Regtest) {
+            return unfit("profile = \"regtest\" goes with network = \"regtest\", and with no other");
+        }
+        if self.ledgers().is_empty() {
+            return unfit("no ledger is configured: add [bitcoin], [litecoin], [ethereum] or [smt]");
+        }
+        for (ledger, utxo) in [(Ledger::Bitcoin, &self.bitcoin), (Ledger::Litecoin, &self.litecoin)] {
+            let Some(utxo) = utxo else { continue };
+            let by_password = utxo.rpc_user.is_some() && utxo.rpc_password_file.is_some();
+            let half = utxo.rpc_user.is_some() != utxo.rpc_password_file.is_some();
+            if half || utxo.cookie_file.is_some() == by_password {
+                return unfit(&format!("[{ledger}] needs either cookie_file, or rpc_user with rpc_password_file"));
+            }
+            if utxo.wallet.is_none() && utxo.payout_address.is_none() {
+                return unfit(&format!("[{ledger}] needs wallet, or payout_address to trade from outside wallets"));
+            }
+            check_url(ledger, &utxo.rpc_url)?;
+        }
+        for (ledger, evm) in [(Ledger::Ethereum, &self.ethereum), (Ledger::Smt, &self.smt)] {
+            let Some(evm) = evm else { continue };
+            check_url(ledger, &evm.rpc_url)?;
+            for token in &evm.tokens {
+                let plain = token.symbol.bytes().all(|c| c.is_ascii_alphanumeric());
+                let taken = Ledger::ALL.iter().any(|known| known.ticker() == token.symbol);
+                if !plain || taken || token.symbol.is_empty() || token.symbol.len() > 12 || token.decimals > 30 {
+                    return unfit(&format!(
+                        "[[{ledger}.tokens]] symbol {:?}: 1 to 12 letters and digits, no ticker of ours, at most 30 decimals",
+                        token.symbol
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The ledgers that are configured.
+    pub fn ledgers(&self) -> Vec<Ledger> {
+        let present = [self.bitcoin.is_some(), self.litecoin.is_some(), self.ethereum.is_some(), self.smt.is_some()];
+        Ledger::ALL.into_iter().zip(present).filter_map(|(ledger, here)| here.then_some(ledger)).collect()
+    }
+}
+
+fn check_url(ledger: Ledger, url: &str) -> Result<(), ConfigError> {
+    let rest = url.strip_prefix("http://");
+    if rest.is_none_or(|rest| rest.is_empty() || rest.contains('@')) {
+        return Err(ConfigError::Unfit(format!(
+            "[{ledger}] rpc_url must be http://host:port without user or password; reach a distant node through a tunnel"
+        )));
+    }
+    Ok(())
+}
+
+fn put(table: &mut toml::Table, path: &[&str], value: &str, origin: &str) -> Result<(), ConfigError> {
+    let Some((last, sections)) = path.split_last().filter(|_| path.iter().all(|part| !part.is_empty())) else {
+        return Err(ConfigError::BadOverride(format!("{origin}: names no key")));
+    };
+    let mut here = table;
+    for section in sections {
+        here = here
+            .entry((*section).to_owned())
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| ConfigError::BadOverride(format!("{origin}: {section} is no section")))?;
+    }
+    here.insert((*last).to_owned(), as_toml(value));
+    Ok(())
+}
+
+/// A value as TOML reads it (`true`, `5`, `["a"]`), else as the plain text it is.
+fn as_toml(value: &str) -> toml::Value {
+    let parsed: Option<toml::Table> = format!("value = {value}").parse().ok();
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| toml::Value::String(value.to_owned()))
+}
+
+/// The commented file that `photon init` writes.
+pub fn template(network: Network) -> String {
+    let (profile, btc_port, ltc_port, eth_id, smt_id) = match network {
+        Network::Mainnet => ("standard", 8332, 9332, 1, 20_180_430),
+        Network::Testnet => ("standard", 48332, 19332, 11_155_111, 2022),
+        Network::Regtest => ("regtest", 18443, 19443, 31_337, 20_180_430),
+    };
+    let name = network.name();
+    let mainnet = if network == Network::Mainnet {
+        "# Photon is young: mainnet starts only with this line, and real money can be lost.\n# allow_mainnet = true\n"
+    } else {
+        ""
+    };
+    format!(
+        r#"# Photon's configuration. Every key is shown; a key that is not known refuses to start.
+# PHOTON__BITCOIN__RPC_URL in the environment goes over [bitcoin] rpc_url, and `--set bitcoin.rpc_url=...` over that.
+
+# mainnet, testnet or regtest: for every ledger at once. A node of another network refuses to start.
+network = "{name}"
+{mainnet}
+# The longest time this node may be offline: hot (15 min), standard (2 h) or desktop (12 h). Longer is safer and slower.
+profile = "{profile}"
+
+[peer]
+# Where other nodes reach us. Without it we only dial out: enough to take offers, not to make them.
+listen = "127.0.0.1:7707"
+
+[api]
+# The HTTP API and the command line. Loopback only, unless you put a TLS proxy before it.
+listen = "127.0.0.1:7708"
+# More host names by which it may be called.
+allowed_hosts = []
+
+# Leave out the ledgers you don't trade: delete a section, or keep it behind its #.
+
+# [bitcoin]
+# rpc_url = "http://127.0.0.1:{btc_port}"
+# cookie_file = "/home/you/.bitcoin/.cookie"    # or: rpc_user = "..." and rpc_password_file = "..."
+# wallet = "photon"                             # the node's wallet that funds and receives
+# payout_address = ""                           # instead of a wallet: where redeemed and refunded coins go
+
+# [litecoin]
+# # litecoind must run with -rpcserialversion=1
+# rpc_url = "http://127.0.0.1:{ltc_port}"
+# cookie_file = "/home/you/.litecoin/.cookie"
+# wallet = "photon"
+
+# [ethereum]
+# rpc_url = "http://127.0.0.1:8545"
+# chain_id = {eth_id}
+# # `photon deploy ethereum` puts the contracts there and writes the next line.
+# # contracts = {{ registry = "0x...", native_htlc = "0x...", token_htlc = "0x..." }}
+# # Tokens you trust; no other is ever touched. Fee-on-transfer and rebasing tokens are refused.
+# # [[ethereum.tokens]]
+# # symbol = "USDX"
+# # address = "0x..."
+# # decimals = 6
+# # code_hash = ""                              # keccak256 of its code; then a changed token is refused
+
+# [smt]
+# rpc_url = "http://127.0.0.1:18545"
+# chain_id = {smt_id}
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn load(text: &str, env: &[(&str, &str)], sets: &[&str]) -> Result<Config, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Config::load(&path, env, &sets.iter().map(|set| (*set).to_owned()).collect::<Vec<_>>())
+    }
+
+    const GOOD: &str = "network = \"testnet\"\n[ethereum]\nrpc_url = \"http://127.0.0.1:8545\"\nchain_id = 5\n";
+
+    #[test]
+    fn the_environment_goes_over_the_file_and_flags_over_both() {
+        let env = [("PHOTON__ETHEREUM__CHAIN_ID", "6"), ("HOME", "/"), ("PHOTON__PROFILE", "hot")];
+        let config = load(GOOD, &env, &["ethereum.chain_id=7"]).unwrap();
+        assert_eq!(config.ethereum.unwrap().chain_id, 7);
+        assert_eq!(config.profile, ProfileName::Hot);
+        assert_eq!(load(GOOD, &env, &[]).unwrap().ethereum.unwrap().chain_id, 6);
+    }
+
+    #[test]
+    fn unknown_keys_refuse_wherever_they_come_from() {
+        assert!(load(&format!("typo = 1\n{GOOD}"), &[], &[]).is_err());
+        assert!(load(&format!("{GOOD}chainid = 1\n"), &[], &[]).is_err());
+        assert!(load(GOOD, &[("PHOTON__ETHEREUM__CHAINID", "6")], &[]).is_err());
+        assert!(load(GOOD, &[], &["api.port=1"]).is_err());
+        for bad in ["novalue", "=1", "a..b=1", "network.x=1"] {
+            assert!(load(GOOD, &[], &[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn mainnet_needs_its_own_word() {
+        let text = GOOD.replace("testnet", "mainnet");
+        assert!(load(&text, &[], &[]).unwrap_err().to_string().contains("allow_mainnet"));
+        assert!(load(&text, &[], &["allow_mainnet=true"]).is_ok());
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        for (set, word) in [
+            ("profile=regtest", "regtest"),
+            ("ethereum.rpc_url=https://x", "http://"),
+            ("ethereum.rpc_url=http://me:pass@x", "without user"),
+            ("bitcoin.rpc_url=http://127.0.0.1:1", "cookie_file"),
+        ] {
+            let error = load(GOOD, &[], &[set]).unwrap_err().to_string();
+            assert!(error.contains(word), "{set}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_init_writes_can_be_read_once_a_ledger_is_uncommented() {
+        for network in [Network::Mainnet, Network::Testnet, Network::Regtest] {
+            let text = template(network);
+            assert!(load(&text, &[], &["allow_mainnet=true"]).unwrap_err().to_string().contains("no ledger"));
+            let open: String = text
+                .lines()
+                .map(|line| line.strip_prefix("# ").filter(|rest| rest.starts_with(['[', 'r', 'c', 'w'])).unwrap_or(line))
+                .filter(|line| !line.starts_with("rpc_user"))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            let config = load(&open, &[], &["allow_mainnet=true"]).unwrap();
+            assert_eq!(config.ledgers().len(), 4, "{network:?}");
+        }
+    }
+}
