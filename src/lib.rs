@@ -1,3 +1,4 @@
 //! photon
 pub mod config;
+pub mod keys;
 pub mod service;
