@@ -1,0 +1,9 @@
+//! The one clock.
+
+use photon_chains::UnixTime;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Now, by this machine's clock. A clock before 1970 reads as zero, which no deadline accepts.
+pub fn now() -> UnixTime {
+    UnixTime::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
