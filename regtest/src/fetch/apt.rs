@@ -114,8 +114,7 @@ struct Apt {
 
 impl Apt {
     fn prepare(package: &AptPackage, staging: &Path) -> Result<Self, FetchError> {
-        let mirror = machine_mirror()
-            .ok_or(FetchError::NoArchive { node: package.node, variable: package.variable })?;
+        let mirror = machine_mirror().ok_or(FetchError::NoArchive { node: package.node, variable: package.variable })?;
         let folder = staging.join("apt");
         let downloads = staging.join("downloads");
         for folder in [folder.join("lists/partial"), folder.join("cache/archives/partial"), downloads.clone()] {

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// This machine is of a kind for which nothing can be fetched.
-    #[error("{node} can be fetched only on x86-64 Linux with apt; this is {os}/{arch}. Install {node} yourself, then put it on PATH or name it in {variable}")]
+    #[error(
+        "{node} can be fetched only on x86-64 Linux with apt; this is {os}/{arch}. Install {node} yourself, then put it on PATH or name it in {variable}"
+    )]
     WrongMachine {
         /// The node program.
         node: &'static str,
@@ -18,7 +20,9 @@ pub enum FetchError {
         arch: &'static str,
     },
     /// A program needed for fetching is not installed.
-    #[error("`{tool}` is not installed, and {node} is fetched with it. Install `{tool}`, or put {node} on PATH or name it in {variable}")]
+    #[error(
+        "`{tool}` is not installed, and {node} is fetched with it. Install `{tool}`, or put {node} on PATH or name it in {variable}"
+    )]
     NoTool {
         /// The missing program.
         tool: &'static str,
@@ -28,7 +32,9 @@ pub enum FetchError {
         variable: &'static str,
     },
     /// The machine's apt sources name no Debian archive.
-    #[error("this machine's apt sources name no Debian archive, so {node} can't be fetched from one. Put {node} on PATH or name it in {variable}")]
+    #[error(
+        "this machine's apt sources name no Debian archive, so {node} can't be fetched from one. Put {node} on PATH or name it in {variable}"
+    )]
     NoArchive {
         /// The node program.
         node: &'static str,
@@ -44,7 +50,9 @@ pub enum FetchError {
         tail: String,
     },
     /// A program run for fetching took too long and was ended.
-    #[error("{what} took longer than {limit_secs} s and was stopped; it goes on from there at the next attempt. Its last words:\n{tail}")]
+    #[error(
+        "{what} took longer than {limit_secs} s and was stopped; it goes on from there at the next attempt. Its last words:\n{tail}"
+    )]
     TooSlow {
         /// What was being done.
         what: &'static str,
@@ -54,7 +62,9 @@ pub enum FetchError {
         tail: String,
     },
     /// The package came, but without the program in it.
-    #[error("what was fetched for {node} has no {missing} in it; the archive's packages must have changed. Put {node} on PATH or name it in {variable}")]
+    #[error(
+        "what was fetched for {node} has no {missing} in it; the archive's packages must have changed. Put {node} on PATH or name it in {variable}"
+    )]
     Incomplete {
         /// The node program.
         node: &'static str,

@@ -183,7 +183,13 @@ pub fn programs(options: &FetchOptions, progress: &dyn Progress) -> Result<Progr
     let mut found = look(options)?;
     if found.iter().any(Option::is_none) {
         let _lock = CacheLock::take(&options.folder, || {
-            progress.step(&Step { subject: "nodes", name: "waiting for another process to fetch them", index: 1, of: 1, bytes: None });
+            progress.step(&Step {
+                subject: "nodes",
+                name: "waiting for another process to fetch them",
+                index: 1,
+                of: 1,
+                bytes: None,
+            });
         })?;
         // Another process may have fetched them meanwhile.
         found = look(options)?;

@@ -55,8 +55,7 @@ fn one_source(line: &str) -> Option<Mirror> {
     let mut words = rest.split_whitespace();
     let uri = words.next()?.to_owned();
     let suite = words.next()?.to_owned();
-    let signed_by =
-        options.split_whitespace().find_map(|option| option.strip_prefix("signed-by=")).map(|value| value.to_owned());
+    let signed_by = options.split_whitespace().find_map(|option| option.strip_prefix("signed-by=")).map(|value| value.to_owned());
     Some(Mirror { uri, signed_by, suites: vec![suite], components: words.map(str::to_owned).collect() })
 }
 
@@ -112,7 +111,10 @@ mod tests {
     fn deb822_gives_mirror_and_keyring() {
         let text = "# a comment\nTypes: deb\n# another\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /usr/share/keyrings/d.gpg\n\nTypes: deb\nURIs: http://mirror.example/debian-security\nSuites: bookworm-security\n";
         let mirror = find("debian.sources", text).unwrap();
-        assert_eq!((mirror.uri.as_str(), mirror.signed_by.as_deref()), ("http://mirror.example/debian", Some("/usr/share/keyrings/d.gpg")));
+        assert_eq!(
+            (mirror.uri.as_str(), mirror.signed_by.as_deref()),
+            ("http://mirror.example/debian", Some("/usr/share/keyrings/d.gpg"))
+        );
     }
 
     #[test]
