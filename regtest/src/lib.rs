@@ -51,6 +51,7 @@ pub mod nodes;
 mod ports;
 mod premine;
 mod process;
+pub mod proxy;
 pub mod rpc;
 mod runtime;
 mod testing;

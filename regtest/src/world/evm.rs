@@ -11,6 +11,7 @@ use super::WorldError;
 use super::mine::{Miner, Mining};
 use super::utxo::Unmined;
 use crate::nodes::{Anvil, NodeError};
+use crate::proxy::SmtProxy;
 use crate::rpc::{Rpc, RpcError};
 
 /// A chain of the EVM family. Cheap to clone.
@@ -24,6 +25,8 @@ struct Inner {
     // Before the node, so that it ends before it.
     miner: Miner,
     public: Rpc,
+    /// Listens at the public address, where there is one.
+    _proxy: Option<SmtProxy>,
     anvil: Anvil,
     /// Held by whatever makes or removes blocks, so that a block never comes in the middle of a reorg.
     blocks: Mutex<()>,
@@ -89,8 +92,9 @@ struct Block {
 }
 
 impl EvmChain {
-    pub(super) fn new(anvil: Anvil, public: Rpc) -> Self {
-        Self { inner: Arc::new(Inner { miner: Miner::default(), public, anvil, blocks: Mutex::new(()) }) }
+    pub(super) fn new(anvil: Anvil, proxy: Option<SmtProxy>) -> Self {
+        let public = proxy.as_ref().map_or_else(|| anvil.rpc().clone(), |proxy| Rpc::new(proxy.url(), None));
+        Self { inner: Arc::new(Inner { miner: Miner::default(), public, _proxy: proxy, anvil, blocks: Mutex::new(()) }) }
     }
 
     /// The node: for stopping and starting it.
@@ -261,10 +265,17 @@ impl EvmChain {
         self.tip().await
     }
 
+    /// A block's transactions, raw, without the mark of an earlier reorg, whose nonce this one's takes.
     async fn raw_transactions(&self, height: u64) -> Result<Vec<Value>, WorldError> {
+        let block: Block = self.control().get("eth_getBlockByNumber", json!([hex_quantity(height), true])).await?;
         let mut raw = Vec::new();
-        for hash in self.block(&hex_quantity(height)).await?.transactions {
-            raw.push(self.call("eth_getRawTransactionByHash", json!([hash])).await?);
+        for transaction in block.transactions {
+            let is_mark =
+                transaction.get("from").and_then(Value::as_str).is_some_and(|from| from.eq_ignore_ascii_case(REORG_MARK));
+            if !is_mark {
+                let hash = transaction.get("hash").cloned().unwrap_or_default();
+                raw.push(self.call("eth_getRawTransactionByHash", json!([hash])).await?);
+            }
         }
         Ok(raw)
     }

@@ -18,6 +18,7 @@ use crate::nodes::bitcoind::BITCOIND;
 use crate::nodes::litecoind::LITECOIND;
 use crate::nodes::{Anvil, AnvilConfig, Daemon, DaemonConfig, Flavour, NodeError};
 use crate::premine::{self, PremineError};
+use crate::proxy::SmtProxy;
 use crate::rpc::RpcError;
 use crate::runtime;
 
@@ -73,6 +74,9 @@ pub enum WorldError {
     /// The world's folder could not be made.
     #[error("the world's folder: {0}")]
     Folder(#[source] std::io::Error),
+    /// The proxy before SMT's node could not listen.
+    #[error("the proxy before SMT's node: {0}")]
+    Proxy(#[source] std::io::Error),
     /// The chain is shorter than the reorg asked for.
     #[error("a reorg of {depth} blocks at height {height}")]
     TooDeep {
@@ -179,14 +183,13 @@ async fn ethereum(program: &Program, dir: PathBuf) -> Result<EvmChain, WorldErro
     let (chain_id, hardfork) = (ETHEREUM_CHAIN_ID, Some("prague"));
     let config = AnvilConfig { program: program.clone(), dir, chain_id, hardfork, gas_price_wei: None, block_time_secs: None };
     let anvil = Anvil::start(config).await?;
-    let public = anvil.rpc().clone();
-    Ok(EvmChain::new(anvil, public))
+    Ok(EvmChain::new(anvil, None))
 }
 
 async fn smt(program: &Program, dir: PathBuf) -> Result<EvmChain, WorldError> {
     let (chain_id, hardfork, gas_price_wei) = (SMT_CHAIN_ID, Some("istanbul"), Some(SMT_GAS_PRICE_WEI));
     let config = AnvilConfig { program: program.clone(), dir, chain_id, hardfork, gas_price_wei, block_time_secs: None };
     let anvil = Anvil::start(config).await?;
-    let public = anvil.rpc().clone();
-    Ok(EvmChain::new(anvil, public))
+    let proxy = SmtProxy::start(anvil.rpc()).await.map_err(WorldError::Proxy)?;
+    Ok(EvmChain::new(anvil, Some(proxy)))
 }
