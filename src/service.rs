@@ -390,6 +390,14 @@ pub trait Service: Send + Sync {
     async fn health(&self) -> Result<HealthView, ServiceError>;
     /// Events after that number, at most `limit`, oldest first.
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<EventView>, ServiceError>;
+    /// The newest event's number, zero if there is none. This default walks the log: a store knows it at once.
+    async fn last_event(&self) -> Result<u64, ServiceError> {
+        let mut seq = 0;
+        while let Some(event) = self.events_after(seq, 1000).await?.last().filter(|event| event.seq > seq) {
+            seq = event.seq;
+        }
+        Ok(seq)
+    }
     /// Returns when there may be an event after that number.
     async fn event_arrives(&self, seq: u64);
     /// The answer stored under an idempotency key: (hash of the request, status, body).

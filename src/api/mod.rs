@@ -1,0 +1,51 @@
+//! The HTTP API, version 1: a thin and careful surface over [`Service`](crate::service::Service).
+//!
+//! ```mermaid
+//! flowchart LR
+//!   socket[server: connections, limits] --> guard[guard: Host, Origin, token, log]
+//!   guard --> routes[routes: the one table, scope of each]
+//!   routes --> handlers[offers, swaps, wallet, peers, health, events]
+//!   handlers --> once[once: Idempotency-Key] --> service((Service))
+//! ```
+//!
+//! What always holds: every request needs a token, on loopback too; a page in a browser can't reach it, by another
+//! site's script (`Origin`) or by a name that was pointed here (`Host`); a GET changes nothing; a creating POST takes
+//! effect once per `Idempotency-Key`, whatever breaks in between; no answer holds a token, a secret or a path of this
+//! machine. What a caller can make grow has a bound: see [`Limits`].
+//!
+//! Choices rejected: cookies and CORS (a browser must not hold these rights), scopes that imply each other (a list is
+//! read, a hierarchy is remembered), and answers kept in memory only (a crash between the effect and the answer is just
+//! when the caller asks again).
+
+mod body;
+mod events;
+mod guard;
+mod health;
+mod once;
+mod openapi;
+mod params;
+mod peers;
+mod problem;
+mod routes;
+mod server;
+mod tokens;
+
+mod offers;
+mod swaps;
+mod wallet;
+
+#[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
+mod tests;
+
+pub use offers::OfferList;
+pub use openapi::document;
+pub use peers::PeerList;
+pub use problem::Problem;
+pub use server::{Limits, ServeError, Settings, serve};
+pub use tokens::{Scope, Scopes, TokenError, Tokens, read_token};
+pub use wallet::{AddressView, BalanceList};
+
+/// The name of the token file in a node's data folder.
+pub const TOKEN_FILE: &str = "api.tokens";

@@ -1,0 +1,51 @@
+//! `/v1/offers`, and peers' offers.
+
+use super::body::{Json, NoBody};
+use super::once::once;
+use super::params::{Id, IdempotencyKey, PeerName};
+use super::problem::Problem;
+use super::server::App;
+use crate::service::{NewOffer, OfferView};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Offers, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OfferList {
+    /// The offers.
+    pub offers: Vec<OfferView>,
+}
+
+/// Our own offers, newest first, at most 200.
+#[utoipa::path(get, path = "/v1/offers", operation_id = "listOffers", tag = "offers", responses((status = 200, body = OfferList)))]
+pub(super) async fn list(State(app): State<App>) -> Result<axum::Json<OfferList>, Problem> {
+    Ok(axum::Json(OfferList { offers: app.service.offers().await? }))
+}
+
+/// Publishes an offer: so much of one asset for so much of another, taken whole.
+#[utoipa::path(post, path = "/v1/offers", operation_id = "createOffer", tag = "offers", request_body = NewOffer,
+    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters; the same key never does it twice")),
+    responses((status = 201, body = OfferView)))]
+pub(super) async fn create(State(app): State<App>, key: IdempotencyKey, body: Json<NewOffer>) -> Response {
+    let Json { value, bytes } = body;
+    once(&app, key, &bytes, StatusCode::CREATED, async move |service| service.create_offer(value).await).await
+}
+
+/// Takes an open offer back.
+#[utoipa::path(delete, path = "/v1/offers/{id}", operation_id = "cancelOffer", tag = "offers",
+    params(("id" = String, Path, description = "64 hex digits")),
+    responses((status = 200, body = OfferView)))]
+pub(super) async fn cancel(State(app): State<App>, id: Id, _: NoBody) -> Result<axum::Json<OfferView>, Problem> {
+    Ok(axum::Json(app.service.cancel_offer(&id.0).await?))
+}
+
+/// A peer's open offers, asked of the peer now.
+#[utoipa::path(get, path = "/v1/peers/{peer}/offers", operation_id = "listPeerOffers", tag = "offers",
+    params(("peer" = String, Path, description = "an alias, an identity, or 0x…@host:port")),
+    responses((status = 200, body = OfferList)))]
+pub(super) async fn of_peer(State(app): State<App>, peer: PeerName) -> Result<axum::Json<OfferList>, Problem> {
+    Ok(axum::Json(OfferList { offers: app.service.peer_offers(&peer.0).await? }))
+}

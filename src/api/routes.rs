@@ -1,0 +1,64 @@
+//! Every route, with the scope it needs: the one list, from which the router is built.
+
+use super::guard::{self, RouteName};
+use super::problem::{Kind, Problem};
+use super::server::App;
+use super::tokens::Scope;
+use super::{body, events, health, offers, openapi, peers, swaps, wallet};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodRouter, delete, get, post};
+
+/// One method of one path.
+pub(super) struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub scope: Scope,
+    handler: fn() -> MethodRouter<App>,
+}
+
+const fn route(method: &'static str, path: &'static str, scope: Scope, handler: fn() -> MethodRouter<App>) -> Route {
+    Route { method, path, scope, handler }
+}
+
+/// The list.
+pub(super) const ROUTES: &[Route] = &[
+    route("GET", "/v1/offers", Scope::Read, || get(offers::list)),
+    route("POST", "/v1/offers", Scope::Trade, || post(offers::create)),
+    route("DELETE", "/v1/offers/{id}", Scope::Trade, || delete(offers::cancel)),
+    route("GET", "/v1/peers", Scope::Read, || get(peers::list)),
+    route("POST", "/v1/peers", Scope::Admin, || post(peers::add)),
+    route("GET", "/v1/peers/{peer}/offers", Scope::Read, || get(offers::of_peer)),
+    route("GET", "/v1/swaps", Scope::Read, || get(swaps::list)),
+    route("POST", "/v1/swaps", Scope::Trade, || post(swaps::start)),
+    route("GET", "/v1/swaps/{id}", Scope::Read, || get(swaps::show)),
+    route("GET", "/v1/balances", Scope::Read, || get(wallet::balances)),
+    route("POST", "/v1/addresses/{ledger}", Scope::Trade, || post(wallet::address)),
+    route("POST", "/v1/sends", Scope::Withdraw, || post(wallet::send)),
+    route("GET", "/v1/sends/{id}", Scope::Read, || get(wallet::sent)),
+    route("GET", "/v1/health", Scope::Read, || get(health::health)),
+    route("GET", "/v1/events", Scope::Read, || get(events::stream)),
+    route("GET", "/metrics", Scope::Read, || get(health::metrics)),
+    route("GET", "/openapi.json", Scope::Read, || get(openapi::serve)),
+];
+
+/// The router, with the guard before everything.
+pub(super) fn router(app: App) -> Router {
+    let routes = ROUTES.iter().fold(Router::new(), |router, route| {
+        let named = RouteName(route.path);
+        let scope = route.scope;
+        let handler = (route.handler)()
+            .route_layer(from_fn(move |request, next| guard::need_scope(scope, request, next)))
+            .route_layer(from_fn(move |request, next| guard::name_route(named, request, next)));
+        router.route(route.path, handler)
+    });
+    routes
+        .fallback(async || Problem::new(Kind::NotFound, "there is no such path: GET /openapi.json lists them all"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(Kind::MethodNotAllowed, "the Allow header says which methods this path takes")
+        })
+        .layer(DefaultBodyLimit::max(body::MAX_BODY_BYTES))
+        .layer(from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}

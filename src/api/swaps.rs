@@ -1,0 +1,55 @@
+//! `/v1/swaps`.
+
+use super::body::Json;
+use super::once::once;
+use super::params::{Asked, Id, IdempotencyKey};
+use super::problem::{Kind, Problem};
+use super::server::App;
+use crate::service::{NewSwap, SwapPage, SwapQuery, SwapView};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+/// Swaps, newest first, a page at a time.
+#[utoipa::path(get, path = "/v1/swaps", operation_id = "listSwaps", tag = "swaps",
+    params(
+        ("state" = Option<String>, Query, description = "`live`, `ended` or `all` (the default)"),
+        ("limit" = Option<u32>, Query, description = "at most so many, 1 to 200; 50 if not said"),
+        ("after" = Option<String>, Query, description = "the `next` of the page before")),
+    responses((status = 200, body = SwapPage)))]
+pub(super) async fn list(State(app): State<App>, query: Asked<SwapQuery>) -> Result<axum::Json<SwapPage>, Problem> {
+    let query = query.0;
+    check(&query).map_err(|detail| Problem::new(Kind::Malformed, detail))?;
+    Ok(axum::Json(app.service.swaps(query).await?))
+}
+
+fn check(query: &SwapQuery) -> Result<(), &'static str> {
+    if !matches!(query.state.as_deref(), None | Some("live" | "ended" | "all")) {
+        return Err("state is live, ended or all");
+    }
+    if query.limit.is_some_and(|limit| !(1..=200).contains(&limit)) {
+        return Err("limit is 1 to 200");
+    }
+    let plain = |after: &String| after.len() <= 128 && after.bytes().all(|c| c.is_ascii_graphic());
+    if !query.after.as_ref().is_none_or(plain) {
+        return Err("after is the `next` of the page before, as it was given");
+    }
+    Ok(())
+}
+
+/// Takes a peer's offer. Answers once both signatures are durable here; what follows is seen in the swap and its events.
+#[utoipa::path(post, path = "/v1/swaps", operation_id = "startSwap", tag = "swaps", request_body = NewSwap,
+    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters; the same key never does it twice")),
+    responses((status = 201, body = SwapView)))]
+pub(super) async fn start(State(app): State<App>, key: IdempotencyKey, body: Json<NewSwap>) -> Response {
+    let Json { value, bytes } = body;
+    once(&app, key, &bytes, StatusCode::CREATED, async move |service| service.start_swap(value).await).await
+}
+
+/// One swap.
+#[utoipa::path(get, path = "/v1/swaps/{id}", operation_id = "showSwap", tag = "swaps",
+    params(("id" = String, Path, description = "64 hex digits")),
+    responses((status = 200, body = SwapView)))]
+pub(super) async fn show(State(app): State<App>, id: Id) -> Result<axum::Json<SwapView>, Problem> {
+    Ok(axum::Json(app.service.swap(&id.0).await?))
+}

@@ -1,0 +1,160 @@
+//! Who gets in: tokens, scopes, Host, Origin, room, and slow callers.
+use super::*;
+use crate::api::fake::id;
+use crate::api::routes::ROUTES;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn filled(path: &str) -> String {
+    path.replace("{id}", &id(1)).replace("{peer}", "bob").replace("{ledger}", "bitcoin")
+}
+
+#[tokio::test]
+async fn nothing_answers_without_a_token() {
+    let world = World::new().await;
+    let paths = ROUTES.iter().map(|route| (route.method, filled(route.path)));
+    for (method, path) in paths.chain([("GET", "/nowhere".to_owned()), ("PUT", "/v1/offers".to_owned())]) {
+        let method: Method = method.parse().unwrap();
+        let answer = world.bare(method.clone(), &path).send().await.unwrap();
+        assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+        problem(answer, 401).await;
+        let wrong = world.bare(method, &path).bearer_auth("x".repeat(40)).send().await.unwrap();
+        problem(wrong, 401).await;
+    }
+    for value in ["", "Bearer", "Bearer ", &token(Scope::Read), &format!("Basic {}", token(Scope::Read))] {
+        let answer = world.bare(Method::GET, "/v1/health").header("authorization", value).send().await.unwrap();
+        problem(answer, 401).await;
+    }
+    let twice = world.ask(Scope::Read, Method::GET, "/v1/health").header("authorization", "Bearer other");
+    problem(twice.send().await.unwrap(), 401).await;
+    let in_query = world.bare(Method::GET, &format!("/v1/health?token={}", token(Scope::Read))).send().await.unwrap();
+    assert!(!problem(in_query, 401).await.detail.contains(&token(Scope::Read)));
+    let any_case = format!("bearer {}", token(Scope::Read));
+    assert!(world.bare(Method::GET, "/v1/health").header("authorization", any_case).send().await.unwrap().status().is_success());
+}
+
+#[tokio::test]
+async fn every_route_takes_its_own_scope_and_no_other() {
+    let world = World::new().await;
+    for route in ROUTES {
+        for scope in Scope::ALL {
+            let answer = world.ask(scope, route.method.parse().unwrap(), &filled(route.path)).send().await.unwrap();
+            if scope == route.scope {
+                assert!(!matches!(answer.status().as_u16(), 401 | 403), "{} {}", route.method, route.path);
+            } else {
+                assert!(problem(answer, 403).await.detail.contains(route.scope.name()), "{} {}", route.method, route.path);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_name_or_page_is_refused_even_with_a_token() {
+    let world = World::with(|settings| {
+        settings.allowed_hosts = vec!["node.example".to_owned()];
+        settings.allowed_origins = vec!["https://desk.example".to_owned()];
+    })
+    .await;
+    let health = |name: &'static str, value: &'static str| {
+        let request = world.ask(Scope::Read, Method::GET, "/v1/health").header(name, value);
+        async { request.send().await.unwrap() }
+    };
+    for host in ["evil.example", "127.0.0.1.evil.example:7708", "localhost@evil"] {
+        assert_eq!(problem(health("host", host).await, 403).await.kind, "urn:photon:problem:foreign-page");
+    }
+    for origin in ["https://evil.example", "null", "http://localhost:7708", "https://desk.example.evil", ""] {
+        assert_eq!(problem(health("origin", origin).await, 403).await.kind, "urn:photon:problem:foreign-page");
+    }
+    for (name, value) in [("host", "node.example:443"), ("host", "localhost"), ("origin", "https://desk.example")] {
+        let answer = health(name, value).await;
+        assert!(answer.status().is_success(), "{name}: {value}");
+        assert!(!answer.headers().keys().any(|header| header.as_str().starts_with("access-control")));
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert!(answer.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
+    }
+}
+
+async fn raw(address: SocketAddr, text: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_request_line_or_two_hosts_cannot_smuggle_a_foreign_name() {
+    let world = World::new().await;
+    let token = token(Scope::Read);
+    let rest = format!("Authorization: Bearer {token}\r\nConnection: close\r\n\r\n");
+    let absolute = format!("GET http://evil.example/v1/health HTTP/1.1\r\nHost: localhost\r\n{rest}");
+    assert!(raw(world.address, &absolute).await.starts_with("HTTP/1.1 403"));
+    let twice = format!("GET /v1/health HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n{rest}");
+    assert!(raw(world.address, &twice).await.starts_with("HTTP/1.1 400"));
+    let nameless = format!("GET /v1/health HTTP/1.1\r\n{rest}");
+    assert!(raw(world.address, &nameless).await.starts_with("HTTP/1.1 400"));
+    let fine = format!("GET /v1/health HTTP/1.1\r\nHost: localhost\r\n{rest}");
+    assert!(raw(world.address, &fine).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_caller_that_never_finishes_its_head_is_cut_off() {
+    let world = World::with(|settings| settings.limits.head_within = Duration::from_millis(200)).await;
+    let answer = raw(world.address, "GET /v1/health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn more_at_once_than_there_is_room_for_is_told_to_come_back() {
+    let world = World::with(|settings| {
+        settings.limits.running = 1;
+        settings.limits.answer_within = Duration::from_millis(600);
+    })
+    .await;
+    world.fake.leave.forget_permits(1000);
+    let peer = serde_json::json!({ "address": "0xbb@host:1" });
+    let slow = tokio::spawn(world.post(Scope::Admin, "/v1/peers", "k", &peer).send());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(problem(world.get("/v1/health").await, 503).await.kind, "urn:photon:problem:busy");
+    assert_eq!(problem(slow.await.unwrap().unwrap(), 504).await.kind, "urn:photon:problem:still-running");
+    assert!(world.get("/v1/health").await.status().is_success());
+}
+
+#[derive(Clone, Default)]
+struct Kept(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_the_route_and_nothing_that_the_caller_sent() {
+    let kept = Kept::default();
+    let writer = kept.clone();
+    let subscriber =
+        tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let world = World::new().await;
+    let peer = serde_json::json!({ "address": "0xbb@host:1", "alias": "quiet-alias" });
+    world.post(Scope::Admin, "/v1/peers", "quiet-key", &peer).send().await.unwrap();
+    world.get(&format!("/v1/swaps/{}?quiet=query", id(1))).await;
+    world.get("/quiet-path").await;
+    let log: String = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    let ours: Vec<&str> = log.lines().filter(|line| line.contains("photon::api")).collect();
+    assert_eq!(ours.len(), 3, "{log}");
+    assert!(ours[0].contains("/v1/peers") && ours[0].contains("POST"), "{}", ours[0]);
+    assert!(ours[1].contains("/v1/swaps/{id}") && ours[1].contains("404"), "{}", ours[1]);
+    for secret in [token(Scope::Read), token(Scope::Admin), id(1)] {
+        assert!(!log.contains(&secret), "{secret}");
+    }
+    assert!(!ours.concat().contains("quiet"));
+}
