@@ -1,1 +1,42 @@
-//! Bitcoin and Litecoin behind the ledger port
+//! Bitcoin and Litecoin behind the ledger port: one body, two parameter records.
+//!
+//! It decides nothing about a swap. It makes a lock's script from the agreed terms, watches blocks and mempool for it,
+//! and builds, signs, writes down and sends the transactions it is told to.
+//!
+//! ```mermaid
+//! flowchart LR
+//!   node[(bitcoind, litecoind)] -- blocks, mempool --> tracker[tracker: what pays and spends]
+//!   tracker --> view[view: the ledger's word]
+//!   view --> port{{Port}}
+//!   port -- fund, redeem, refund --> tx[script, coins, tx: bytes]
+//!   tx --> journal[(journal)] --> node
+//! ```
+//!
+//! `script`, `tx`, `coins`, `decode`, `tracker` and `view` are pure; `rpc` and `adapter` talk to the node. Chains differ
+//! only by their record in `params`: nothing asks which chain it is.
+//!
+//! Choices rejected: importing lock scripts into the node's wallet (slow to rescan, one wallet for all, other fields on
+//! Litecoin), asking the node for one transaction at a time (needs its transaction index, and cannot find what replaced a
+//! funding), letting the wallet build fundings (on Litecoin it may pay out of MWEB coins, and then another transaction
+//! confirms than the one that was signed), and believing a refusal of a broadcast: only blocks decide.
+
+mod adapter;
+mod address;
+mod btc;
+mod coins;
+mod decode;
+mod ltc;
+mod params;
+mod rpc;
+mod script;
+#[cfg(test)]
+mod timing_tests;
+mod tracker;
+mod tx;
+mod view;
+
+pub use adapter::{UtxoAdapter, UtxoConfig};
+pub use address::AddressError;
+pub use params::{CHAINS, Chain, FeePolicy, Network, NetworkParams, Params, Replacements};
+pub use rpc::Auth;
+pub use script::{LockScript, ScriptError};

@@ -1,0 +1,172 @@
+//! Catching up with the node.
+
+use super::{Seen, TipSeen, UtxoAdapter};
+use crate::decode;
+use crate::rpc::{HeaderFacts, RpcError, To, code};
+use crate::tracker::Place;
+use crate::view;
+use bitcoin::{BlockHash, Txid};
+use photon_chains::{BlockHeight, LockId, PortError, Tip, UnixTime};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+
+/// Times the chain may move on while we look, before what was seen is taken as it is.
+const MAX_ROUNDS: usize = 8;
+/// Times mempool transactions are looked at again because of what others of them pay; one is enough but for chains.
+const MAX_RECHECKS: usize = 25;
+
+impl UtxoAdapter {
+    /// One pass: blocks, mempool, what was seen, what is settled.
+    pub(super) async fn pass(&self) -> Result<Tip, PortError> {
+        let _one = self.polling.lock().await;
+        self.watch_own_inputs().await?;
+        for _ in 0..MAX_ROUNDS {
+            let tip = self.header(self.best().await?).await?;
+            let Some(done) = self.follow(&tip).await? else { continue };
+            let still_there = self.read_pool(tip.hash).await?;
+            if still_there {
+                return self.publish(&tip, &done).await;
+            }
+        }
+        Err(PortError::Unreachable {
+            ledger: self.params.chain.ledger,
+            reason: "its chain moves faster than we can look".to_owned(),
+        })
+    }
+
+    async fn publish(&self, tip: &HeaderFacts, done: &[(LockId, BlockHeight)]) -> Result<Tip, PortError> {
+        let place = Place { height: tip.height, hash: tip.hash };
+        {
+            let mut state = self.state();
+            state.tracker.mark_scanned(done);
+            let timing = &self.params.net.timing;
+            let tracker = &state.tracker;
+            let seen = tracker.scanned().map(|(id, amount)| {
+                let paid = tracker.paid(id);
+                let sighting = view::sighting(&paid, amount, tracker.secret(id), tip.height, timing);
+                (id, Seen { sighting, paid })
+            });
+            state.seen = seen.collect();
+            state.tip = Some(TipSeen { place, median_time: tip.mediantime });
+        }
+        self.settle(place).await?;
+        Ok(Tip {
+            block: view::block_ref(place),
+            time: UnixTime::from_secs(tip.time),
+            lock_clock: UnixTime::from_secs(tip.mediantime),
+        })
+    }
+
+    /// Puts in every block up to that tip. None if the chain moved meanwhile; else the locks that have been looked for.
+    async fn follow(&self, tip: &HeaderFacts) -> Result<Option<Vec<(LockId, BlockHeight)>>, PortError> {
+        self.leave_dead_branch().await?;
+        let (from, unscanned) = {
+            let state = self.state();
+            (state.tracker.next_height(tip.height), state.tracker.unscanned())
+        };
+        for height in from..=tip.height {
+            let Some(hash) = self.hash_at(height).await? else { return Ok(None) };
+            let txs = {
+                let (header, txs) = self.block(hash, height).await?;
+                let state = self.state();
+                let below = height.checked_sub(1).and_then(|below| state.tracker.hash_at(below));
+                let moved = below.is_some_and(|below| below != header.prev_blockhash)
+                    || state.tracker.hash_at(height).is_some_and(|known| known != hash);
+                if moved {
+                    return Ok(None);
+                }
+                txs
+            };
+            self.state().tracker.apply_block(Place { height, hash }, &txs);
+        }
+        let reached = self.state().tracker.tip();
+        Ok((reached == Some(Place { height: tip.height, hash: tip.hash })).then_some(unscanned))
+    }
+
+    /// Walks back to the last block that is still in the node's chain, forgetting what was seen above it.
+    async fn leave_dead_branch(&self) -> Result<(), PortError> {
+        loop {
+            let Some(last) = self.state().tracker.tip() else { return Ok(()) };
+            if self.hash_at(last.height).await? == Some(last.hash) {
+                return Ok(());
+            }
+            tracing::info!(chain = %self.params.chain.ledger, height = last.height, "a block is gone: what it showed is undone");
+            self.state().tracker.rewind_to(last.height.saturating_sub(1));
+        }
+    }
+
+    /// Puts the mempool in, if the chain's tip is still that one when it has been read.
+    async fn read_pool(&self, tip: BlockHash) -> Result<bool, PortError> {
+        let listed: HashSet<Txid> =
+            self.rpc.call(To::Node, "getrawmempool", json!([])).await.map_err(|error| self.failed(error))?;
+        if self.best().await? != tip {
+            return Ok(false);
+        }
+        let new = self.state().tracker.sync_pool(&listed);
+        self.read_pooled(&new).await?;
+        for _ in 0..MAX_RECHECKS {
+            let again = self.state().tracker.recheck();
+            if again.is_empty() {
+                break;
+            }
+            self.read_pooled(&again).await?;
+        }
+        Ok(true)
+    }
+
+    async fn read_pooled(&self, txids: &[Txid]) -> Result<(), PortError> {
+        let params: Vec<Value> = txids.iter().map(|txid| json!([txid])).collect();
+        let answers = self.rpc.call_many::<String>(To::Node, "getrawtransaction", &params).await;
+        for (txid, answer) in txids.iter().zip(answers.map_err(|error| self.failed(error))?) {
+            // One that left the mempool since it was listed is not an error; one we can't read shows us nothing.
+            let Ok(text) = answer else { continue };
+            let parsed = hex::decode(text).ok().and_then(|bytes| decode::transaction(&bytes).ok()).flatten();
+            let mut state = self.state();
+            match parsed {
+                Some(tx) if tx.compute_txid() == *txid => state.tracker.apply_pooled(&tx),
+                Some(_) | None => state.tracker.ignore_pooled(*txid),
+            }
+        }
+        Ok(())
+    }
+
+    async fn best(&self) -> Result<BlockHash, PortError> {
+        self.rpc.call(To::Node, "getbestblockhash", json!([])).await.map_err(|error| self.failed(error))
+    }
+
+    async fn header(&self, hash: BlockHash) -> Result<HeaderFacts, PortError> {
+        self.rpc.call(To::Node, "getblockheader", json!([hash])).await.map_err(|error| self.failed(error))
+    }
+
+    /// The hash of the block at that height. None above the tip.
+    async fn hash_at(&self, height: u64) -> Result<Option<BlockHash>, PortError> {
+        match self.rpc.call(To::Node, "getblockhash", json!([height])).await {
+            Ok(hash) => Ok(Some(hash)),
+            Err(RpcError::Node { code: code::OUT_OF_RANGE, .. }) => Ok(None),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    async fn block(
+        &self,
+        hash: BlockHash,
+        height: u64,
+    ) -> Result<(bitcoin::block::Header, Vec<bitcoin::Transaction>), PortError> {
+        let text: String = match self.rpc.call(To::Node, "getblock", json!([hash, 0])).await {
+            Ok(text) => text,
+            Err(RpcError::Node { message, .. }) if message.contains("pruned") => {
+                return Err(self.refused(format!(
+                    "the node has thrown block {height} away, and a lock may be in it: use a node that keeps it"
+                )));
+            }
+            Err(error) => return Err(self.failed(error)),
+        };
+        let bytes = hex::decode(text).map_err(|_| self.bad_answer("a block is not written in hexadecimal"))?;
+        let (header, txs) =
+            decode::block(&bytes).map_err(|error| self.bad_answer(format!("block {height} can't be read: {error}")))?;
+        if header.block_hash() != hash {
+            return Err(self.bad_answer(format!("block {height} is not the one that was asked for")));
+        }
+        Ok((header, txs))
+    }
+}

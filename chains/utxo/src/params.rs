@@ -1,0 +1,162 @@
+//! What differs between chains and networks, as named capabilities. Nothing else in this crate asks which chain it is on.
+
+use crate::{btc, ltc};
+use bitcoin::{FeeRate, ScriptBuf};
+use photon_chains::{Hash32, Ledger, Timing};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Which network of a chain.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// Real money.
+    Mainnet,
+    /// Bitcoin's testnet4 (BIP-94), Litecoin's testnet.
+    Testnet,
+    /// A private chain whose blocks are made on demand.
+    Regtest,
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Network::Mainnet => "mainnet",
+            Network::Testnet => "testnet",
+            Network::Regtest => "regtest",
+        })
+    }
+}
+
+/// What a node does with a transaction that spends the inputs of one in its mempool.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Replacements {
+    /// Relays it, if it signals (BIP-125) and pays more.
+    Relayed,
+    /// Refuses it: the first one seen stays.
+    Refused,
+}
+
+/// Fee rates in satoshi (litoshi) per thousand virtual bytes, and the factors put on the node's estimate.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct FeePolicy {
+    /// Never less.
+    pub floor: u64,
+    /// Never more.
+    pub cap: u64,
+    /// Where the node has no estimate.
+    pub fallback: u64,
+    /// Percent of the estimate that a first bid pays.
+    pub first_bid_percent: u64,
+    /// The rate below which the chain's nodes call an output dust.
+    pub dust: u64,
+}
+
+/// One chain.
+#[derive(Debug)]
+pub struct Chain {
+    /// Its ledger.
+    pub ledger: Ledger,
+    /// What its nodes do with replacements.
+    pub replacements: Replacements,
+    /// Its fees.
+    pub fees: FeePolicy,
+    /// Bech32 prefixes of addresses that name no script, with what they are called; they are refused by that name.
+    pub unscripted: &'static [(&'static str, &'static str)],
+    /// Its networks.
+    pub networks: &'static [NetworkParams],
+}
+
+/// One network of a chain.
+#[derive(Debug)]
+pub struct NetworkParams {
+    /// Which.
+    pub network: Network,
+    /// What the node's `getblockchaininfo` calls it.
+    pub node_name: &'static str,
+    /// The hash of its first block, as the node shows it.
+    pub genesis: &'static str,
+    /// Bech32 prefix (BIP-173).
+    pub hrp: &'static str,
+    /// Base58 version byte of an address that pays to a key hash.
+    pub p2pkh: u8,
+    /// Base58 version bytes of an address that pays to a script hash.
+    pub p2sh: &'static [u8],
+    /// How fast it is.
+    pub timing: Timing,
+}
+
+/// Every chain.
+pub const CHAINS: [&Chain; 2] = [&btc::CHAIN, &ltc::CHAIN];
+
+/// A chain and the network we are on.
+#[derive(Copy, Clone, Debug)]
+pub struct Params {
+    /// The chain.
+    pub chain: &'static Chain,
+    /// The network.
+    pub net: &'static NetworkParams,
+}
+
+impl Params {
+    /// Finds the record of a ledger's network. None for a ledger that has no scripts.
+    pub fn of(ledger: Ledger, network: Network) -> Option<Self> {
+        let chain = CHAINS.into_iter().find(|chain| chain.ledger == ledger)?;
+        let net = chain.networks.iter().find(|net| net.network == network)?;
+        Some(Self { chain, net })
+    }
+
+    /// The hash of the first block.
+    pub fn genesis(&self) -> Hash32 {
+        self.net.genesis.parse().unwrap_or(Hash32::from_bytes([0; 32]))
+    }
+
+    /// The least value of an output to that script which nodes still relay.
+    pub fn dust_limit(&self, script: &ScriptBuf) -> u64 {
+        script.minimal_non_dust_custom(FeeRate::from_sat_per_kwu(self.chain.fees.dust.div_ceil(4))).to_sat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use bitcoin::constants::genesis_block;
+    use bitcoin::hashes::Hash;
+    use bitcoin::{WPubkeyHash, WScriptHash};
+
+    #[test]
+    fn every_network_has_a_genesis_and_its_own_prefix() {
+        let mut seen = std::collections::HashSet::new();
+        for chain in CHAINS {
+            for net in chain.networks {
+                let params = Params::of(chain.ledger, net.network).unwrap();
+                assert_ne!(params.genesis(), Hash32::from_bytes([0; 32]), "{} {}", chain.ledger, net.network);
+                assert!(seen.insert(params.genesis()) && net.genesis.len() == 64);
+                assert!(seen.len() < 10 && chain.networks.iter().filter(|other| other.hrp == net.hrp).count() == 1);
+            }
+        }
+        assert!(Params::of(Ledger::Ethereum, Network::Mainnet).is_none());
+    }
+
+    #[test]
+    fn bitcoins_first_blocks_are_the_ones_the_library_knows() {
+        for (network, library) in [
+            (Network::Mainnet, bitcoin::Network::Bitcoin),
+            (Network::Testnet, bitcoin::Network::Testnet4),
+            (Network::Regtest, bitcoin::Network::Regtest),
+        ] {
+            let known = genesis_block(library).block_hash().to_string();
+            assert_eq!(Params::of(Ledger::Bitcoin, network).unwrap().net.genesis, known);
+        }
+    }
+
+    #[test]
+    fn dust_is_what_the_nodes_call_dust() {
+        let key = ScriptBuf::new_p2wpkh(&WPubkeyHash::all_zeros());
+        let script = ScriptBuf::new_p2wsh(&WScriptHash::all_zeros());
+        let limit = |ledger, to: &ScriptBuf| Params::of(ledger, Network::Mainnet).unwrap().dust_limit(to);
+        assert_eq!((limit(Ledger::Bitcoin, &key), limit(Ledger::Bitcoin, &script)), (294, 330));
+        assert_eq!((limit(Ledger::Litecoin, &key), limit(Ledger::Litecoin, &script)), (2940, 3300));
+    }
+}

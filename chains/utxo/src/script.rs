@@ -1,0 +1,151 @@
+//! The lock as a script: which bytes, which output, which witness. Pure.
+//!
+//! The one template so far is the 97-byte witness script that decred/atomicswap, DCRDEX, comit and BasicSwap share,
+//! paid to as P2WSH (BIP-141):
+//!
+//! ```text
+//! OP_IF  OP_SIZE <32> OP_EQUALVERIFY OP_SHA256 <H:32> OP_EQUALVERIFY OP_DUP OP_HASH160 <redeem key hash:20>
+//! OP_ELSE  <expiry:4, little-endian unix time> OP_CHECKLOCKTIMEVERIFY OP_DROP OP_DUP OP_HASH160 <refund key hash:20>
+//! OP_ENDIF  OP_EQUALVERIFY OP_CHECKSIG
+//! ```
+//!
+//! A counterparty's lock is never parsed: the script is made again from the agreed terms, and either pays there or not.
+
+use bitcoin::hashes::{Hash, hash160};
+use bitcoin::opcodes::all as op;
+use bitcoin::script::Instruction;
+use bitcoin::{Script, ScriptBuf, Transaction, TxIn, WScriptHash, Witness, secp256k1};
+use photon_chains::{ExpiryError, Lock, Party, PublicKey, Secret, SecretHash, SpendKind, Template};
+
+/// Bytes of a `p2wsh` witness script.
+pub const P2WSH_LEN: usize = 97;
+/// Bytes of a low-R DER signature with its sighash byte, the size every fee here is computed with.
+pub const SIGNATURE_LEN: usize = 71;
+const KEY_LEN: usize = 33;
+const SECRET_LEN: usize = 32;
+
+/// Why terms are no script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ScriptError {
+    /// The template, a party or the asset belongs to another kind of ledger.
+    #[error("these terms are not of a script lock")]
+    NotAScriptLock,
+    /// See [`ExpiryError`].
+    #[error(transparent)]
+    Expiry(#[from] ExpiryError),
+    /// A party's key is not on the curve: nobody could ever sign.
+    #[error("a party's public key is no point of the curve")]
+    Key,
+    /// Anybody knows the secret of this hash.
+    #[error("the secret hash is one that anybody can open")]
+    Hash,
+}
+
+/// A lock's script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockScript {
+    hash: SecretHash,
+    expiry: u32,
+    witness_script: ScriptBuf,
+}
+
+impl LockScript {
+    /// Makes the script of these terms.
+    pub fn of(lock: &Lock) -> Result<Self, ScriptError> {
+        let (Template::P2wsh, Party::Key(redeemer), Party::Key(refundee)) = (lock.template, lock.redeemer, lock.refundee) else {
+            return Err(ScriptError::NotAScriptLock);
+        };
+        if lock.secret_hash.is_degenerate() {
+            return Err(ScriptError::Hash);
+        }
+        let expiry = lock.expiry.script_time()?;
+        let (redeemer, refundee) = (key_hash(&redeemer)?, key_hash(&refundee)?);
+        Ok(Self { hash: lock.secret_hash, expiry, witness_script: p2wsh(&lock.secret_hash, &redeemer, expiry, &refundee) })
+    }
+
+    /// The script that a spend must show.
+    pub fn witness_script(&self) -> &Script {
+        &self.witness_script
+    }
+
+    /// The unix time after which the refund is valid.
+    pub fn expiry(&self) -> u32 {
+        self.expiry
+    }
+
+    /// The script of the output that is locked by it.
+    pub fn output_script(&self) -> ScriptBuf {
+        ScriptBuf::new_p2wsh(&WScriptHash::hash(self.witness_script.as_bytes()))
+    }
+
+    /// The witness that takes it with the secret. The branch is chosen by exactly `01` (relay demands the least encoding).
+    pub fn redeem_witness(&self, signature: &[u8], key: &[u8; KEY_LEN], secret: &Secret) -> Witness {
+        Witness::from_slice(&[signature, key, secret.expose(), &[1], self.witness_script.as_bytes()])
+    }
+
+    /// The witness that takes it back. The branch is chosen by exactly nothing.
+    pub fn refund_witness(&self, signature: &[u8], key: &[u8; KEY_LEN]) -> Witness {
+        Witness::from_slice(&[signature, key, &[], self.witness_script.as_bytes()])
+    }
+
+    /// A witness of the size that the real one will have, for computing fees before signing.
+    pub fn sized_witness(&self, kind: SpendKind) -> Witness {
+        let (signature, key) = ([0; SIGNATURE_LEN], [0; KEY_LEN]);
+        match kind {
+            SpendKind::Redeem => self.redeem_witness(&signature, &key, &Secret::from_bytes([0; SECRET_LEN])),
+            SpendKind::Refund => self.refund_witness(&signature, &key),
+        }
+    }
+}
+
+/// Which way an output locked to that hash was spent. By consensus a spend takes the first branch exactly if it shows the
+/// secret, so nothing else in the witness matters, in whatever order and number.
+pub fn classify(input: &TxIn, hash: &SecretHash) -> SpendKind {
+    let shown = pushes(input).any(|item| hash.opened_by(item).is_some());
+    if shown { SpendKind::Redeem } else { SpendKind::Refund }
+}
+
+/// Every 32-byte string that a transaction's inputs push: what might be a secret.
+pub fn secret_candidates(tx: &Transaction) -> impl Iterator<Item = Secret> + '_ {
+    tx.input.iter().flat_map(pushes).filter_map(Secret::from_slice)
+}
+
+fn pushes(input: &TxIn) -> impl Iterator<Item = &[u8]> {
+    let pushed = input.script_sig.instructions().filter_map(|step| match step {
+        Ok(Instruction::PushBytes(bytes)) => Some(bytes.as_bytes()),
+        Ok(Instruction::Op(_)) | Err(_) => None,
+    });
+    input.witness.iter().chain(pushed)
+}
+
+fn key_hash(key: &PublicKey) -> Result<[u8; 20], ScriptError> {
+    secp256k1::PublicKey::from_slice(key.as_bytes()).map_err(|_| ScriptError::Key)?;
+    Ok(hash160::Hash::hash(key.as_bytes()).to_byte_array())
+}
+
+fn p2wsh(hash: &SecretHash, redeemer: &[u8; 20], expiry: u32, refundee: &[u8; 20]) -> ScriptBuf {
+    let script = ScriptBuf::builder()
+        .push_opcode(op::OP_IF)
+        .push_opcode(op::OP_SIZE)
+        .push_slice([SECRET_LEN as u8])
+        .push_opcode(op::OP_EQUALVERIFY)
+        .push_opcode(op::OP_SHA256)
+        .push_slice(hash.as_bytes())
+        .push_opcode(op::OP_EQUALVERIFY)
+        .push_opcode(op::OP_DUP)
+        .push_opcode(op::OP_HASH160)
+        .push_slice(redeemer)
+        .push_opcode(op::OP_ELSE)
+        .push_slice(expiry.to_le_bytes())
+        .push_opcode(op::OP_CLTV)
+        .push_opcode(op::OP_DROP)
+        .push_opcode(op::OP_DUP)
+        .push_opcode(op::OP_HASH160)
+        .push_slice(refundee)
+        .push_opcode(op::OP_ENDIF)
+        .push_opcode(op::OP_EQUALVERIFY)
+        .push_opcode(op::OP_CHECKSIG)
+        .into_script();
+    debug_assert_eq!(script.len(), P2WSH_LEN);
+    script
+}
