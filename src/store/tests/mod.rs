@@ -1,7 +1,14 @@
 //! What the store promises, tried out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod swaps;
+mod crash;
+mod opening;
+mod others;
+mod poison;
+mod secrets;
+mod shape;
+mod steps;
+mod transactions;
 
 use super::*;
 use photon_chains::{Address, BlockHeight, SecretHash};
@@ -85,4 +92,8 @@ fn facts_step(facts: Vec<FactRow>) -> StepRows {
 
 fn ending(outcome: &str) -> StepRows {
     StepRows { end: Some(outcome.to_owned()), ..StepRows::default() }
+}
+
+fn event(kind: &str) -> NewEvent {
+    NewEvent { kind: kind.to_owned(), swap: None, body: "{}".to_owned() }
 }
