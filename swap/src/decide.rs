@@ -94,7 +94,7 @@ impl<'a> Scene<'a> {
     /// Money of ours is, or was, or may come, in our leg. Without that we have no claim on the other leg.
     pub(crate) fn has_stake(&self) -> bool {
         let seen = self.own.sighting.as_ref().is_some_and(|seen| seen.status != LockStatus::Absent);
-        seen || (self.view.facts.fund_intent && !self.own.cancelled)
+        seen || self.view.facts.reveal_intent || (self.view.facts.fund_intent && !self.own.cancelled)
     }
 
     /// It is, or may be, too late to reveal.
@@ -292,7 +292,8 @@ fn is_mined_redeem(spend: Option<Spend>) -> bool {
     })
 }
 
-fn has_stray_money(leg: &LegView, seen: &Sighting) -> bool {
+/// Money of ours lies at the lock's place beside the lock, and has not been swept back.
+pub(crate) fn has_stray_money(leg: &LegView, seen: &Sighting) -> bool {
     !leg.swept && seen.faults.iter().any(is_stray_money)
 }
 

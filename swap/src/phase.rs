@@ -1,6 +1,6 @@
 //! Where a swap stands, in a word for people. It is computed at each look and never stored.
 
-use crate::decide::{Action, Scene, is_open, is_refunded, is_unmined};
+use crate::decide::{Action, Scene, has_stray_money, is_open, is_refunded, is_unmined};
 use crate::terms::{LegName, Role};
 use crate::view::{Outcome, View};
 use photon_chains::{LockStatus, SpendKind};
@@ -129,7 +129,8 @@ pub(crate) fn phase(scene: &Scene, actions: &[Action]) -> Phase {
     if is_unmined(own) && (facts.cancel_intent || actions.contains(&Action::Cancel)) {
         return Phase::Cancelling;
     }
-    if own.stands() && (is_stuck(scene) || is_open(scene.own, scene.own_lock())) {
+    let has_money = own.stands() || has_stray_money(scene.own, own);
+    if has_money && (is_stuck(scene) || is_open(scene.own, scene.own_lock())) {
         return Phase::WaitingForRefund;
     }
     funding_phase(scene.view)
