@@ -50,7 +50,7 @@ pub mod fetch;
 pub mod nodes;
 mod ports;
 mod premine;
-mod process;
+pub mod process;
 pub mod proxy;
 pub mod rpc;
 mod runtime;

@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// What to start. Both output streams go to the end of `log`.
 #[derive(Debug, Clone)]
-pub(crate) struct Launch {
+pub struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<OsString>,
     pub(crate) log: PathBuf,
@@ -31,25 +31,38 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    pub(crate) fn new(program: impl Into<PathBuf>, log: impl Into<PathBuf>) -> Self {
+    /// A program, and the file that gets what it prints.
+    pub fn new(program: impl Into<PathBuf>, log: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), args: Vec::new(), log: log.into(), dir: None, envs: Vec::new() }
     }
 
-    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
+    /// With one more argument.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    pub(crate) fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    /// With more arguments.
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
+    /// With an environment variable.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.envs.push((key.into(), value.into()));
+        self
+    }
+
     /// Starts it.
-    pub(crate) fn start(&self) -> io::Result<Process> {
+    pub fn start(&self) -> io::Result<Process> {
+        self.start_by(setpriv())
+    }
+
+    fn start_by(&self, setpriv: Option<&Path>) -> io::Result<Process> {
         let stdout = File::options().create(true).append(true).open(&self.log)?;
         let stderr = stdout.try_clone()?;
-        let mut command = match setpriv() {
+        let mut command = match setpriv {
             Some(setpriv) => {
                 let mut command = Command::new(setpriv);
                 command.args(["--pdeathsig", "KILL", "--", "/bin/sh", "-c", r#"test "$PPID" = "$0" && exec "$@""#]);
@@ -65,7 +78,7 @@ impl Launch {
             command.current_dir(dir);
         }
         let child = spawn(command)?;
-        let watchdog = match setpriv() {
+        let watchdog = match setpriv {
             Some(_) => None,
             None => Some(watch_over(child.id())?),
         };
@@ -73,7 +86,7 @@ impl Launch {
     }
 
     /// The end of what it printed.
-    pub(crate) fn tail(&self) -> String {
+    pub fn tail(&self) -> String {
         tail(&self.log)
     }
 }
@@ -90,18 +103,19 @@ pub(crate) fn tail(log: &Path) -> String {
 
 /// A program that was started, and ends with its owner.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     watchdog: Option<Child>,
 }
 
 impl Process {
-    pub(crate) fn id(&self) -> u32 {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         let ended = self.child.try_wait()?;
         if ended.is_some() {
             self.dismiss_watchdog();
@@ -110,7 +124,7 @@ impl Process {
     }
 
     /// Asks it to end, and kills it if it has not within `grace`.
-    pub(crate) fn stop(&mut self, grace: Duration) -> io::Result<()> {
+    pub fn stop(&mut self, grace: Duration) -> io::Result<()> {
         if self.ended()?.is_some() {
             return Ok(());
         }
@@ -126,7 +140,7 @@ impl Process {
     }
 
     /// Ends it at once, as a power cut would.
-    pub(crate) fn kill(&mut self) -> io::Result<()> {
+    pub fn kill(&mut self) -> io::Result<()> {
         if self.ended()?.is_none() {
             self.child.kill()?;
             self.child.wait()?;
@@ -193,4 +207,54 @@ fn watch_over(id: u32) -> io::Result<Child> {
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn ends_soon(process: &mut Process) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if process.ended().unwrap().is_some() {
+                return true;
+            }
+            std::thread::sleep(POLL);
+        }
+        false
+    }
+
+    #[test]
+    fn without_setpriv_the_watchdog_kills_when_our_end_of_its_pipe_closes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Launch::new("/bin/sleep", folder.path().join("log")).arg("60").start_by(None).unwrap();
+        assert!(process.ended().unwrap().is_none());
+        // What the system does when we end.
+        drop(process.watchdog.as_mut().unwrap().stdin.take());
+        assert!(ends_soon(&mut process));
+    }
+
+    #[test]
+    fn a_child_that_ignores_the_request_to_stop_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let script = r#"trap "" TERM; echo ready; while :; do sleep 1; done"#;
+        let mut process = Launch::new("/bin/sh", &log).args(["-c", script]).start().unwrap();
+        while tail(&log) != "ready" {
+            std::thread::sleep(POLL);
+        }
+        process.stop(Duration::from_millis(200)).unwrap();
+        assert!(process.ended().unwrap().is_some());
+    }
+
+    #[test]
+    fn the_tail_is_the_end_of_a_long_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        std::fs::write(&log, (0..10_000).map(|line| format!("line {line}\n")).collect::<String>()).unwrap();
+        let tail = tail(&log);
+        assert!(tail.ends_with("line 9999") && tail.lines().count() == 25, "{tail}");
+        assert_eq!(super::tail(Path::new("/nonexistent")), "");
+    }
 }
