@@ -1,0 +1,35 @@
+//! Who answers what peers ask.
+
+use async_trait::async_trait;
+use photon_chains::Address;
+use serde_json::Value;
+
+/// What a peer asks. Its size and nesting are bounded; nothing else about it is known to be right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeerRequest {
+    /// Which kind, one that [`Handler::knows`].
+    pub kind: String,
+    /// The rest.
+    pub body: Value,
+}
+
+/// What it is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PeerReply {
+    /// The answer.
+    Answer(Value),
+    /// No, and why, in words for its owner.
+    Declined(String),
+    /// We failed. It is told no more than that.
+    Failed,
+}
+
+/// Answers peers. A call runs to its end also when the peer hangs up or the node shuts down, so it never stops halfway.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Is there such a kind of request? All others are refused before they get here.
+    fn knows(&self, kind: &str) -> bool;
+
+    /// Answers one request; `from` has proven its identity. The same request may come twice.
+    async fn handle(&self, from: Address, request: PeerRequest) -> PeerReply;
+}
