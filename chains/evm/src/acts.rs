@@ -1,0 +1,294 @@
+//! Making it so: each act asks the chain and the journal first, and signs only what is still missing.
+
+use crate::abi;
+use crate::chain::{Ask, At};
+use crate::node::{Node, View};
+use crate::sender::{Sender, Standing, Turn};
+use crate::slot::{Kind, Slot};
+use crate::trial::{Returns, Trial, Wanted};
+use crate::wallet::Order;
+use alloy::primitives::{Address, B256, U256, keccak256};
+use photon_chains::{IntentKey, Lock, LockStatus, PortError, Progress, Purpose, Secret, Sighting, SignedTx, Template};
+
+/// Gas of our contracts' functions, half as much again as was measured under the dearer of the two chains' rules, paying an
+/// account that does not exist yet. A token's own code is measured each time.
+pub(crate) mod gas {
+    /// A plain payment to an account.
+    pub(crate) const PAYMENT: u64 = 21_000;
+    /// Funding a lock of the ledger's coin.
+    pub(crate) const LOCK: u64 = 90_000;
+    /// Redeeming it; a linked one writes into the registry too.
+    pub(crate) const REDEEM: u64 = 180_000;
+    /// Refunding it.
+    pub(crate) const REFUND: u64 = 120_000;
+    /// Each of these for a token, whose transfer costs more.
+    pub(crate) const TOKEN_EXTRA: u64 = 120_000;
+    /// Allowing the contract to take a token.
+    pub(crate) const APPROVE: u64 = 90_000;
+}
+
+/// What an act works with: the right to sign, the chain's state, and the contracts we fund.
+pub(crate) struct Acting<'a> {
+    pub(crate) turn: Turn<'a>,
+    pub(crate) view: View,
+    pub(crate) chain_clock: u64,
+}
+
+/// Where an HTLC slot stands right now, at the tip.
+enum SlotNow {
+    Stands,
+    Empty,
+}
+
+impl Acting<'_> {
+    fn sender(&self) -> &Sender {
+        self.turn.sender()
+    }
+
+    fn node(&self) -> &Node {
+        &self.sender().node
+    }
+
+    fn us(&self) -> Address {
+        self.sender().wallet.address()
+    }
+
+    async fn standing(&self, purpose: Purpose, lock: &Lock) -> Result<Standing, PortError> {
+        self.sender().standing(&IntentKey::new(purpose, lock.id()), &self.view).await
+    }
+
+    async fn slot_now(&self, slot: &Slot) -> Result<SlotNow, PortError> {
+        let output = self.node().view_at(slot.contract, abi::swaps(slot.key), At::Latest).await?;
+        Ok(if output.is_zero() { SlotNow::Empty } else { SlotNow::Stands })
+    }
+
+    /// The code at the lock's contract is what was agreed, now.
+    async fn code_is_right(&self, lock: &Lock, slot: &Slot) -> Result<(), PortError> {
+        let Template::Htlc { code_hash, .. } = lock.template else { return Err(self.node().refused("no contract")) };
+        let code = self.node().at(self.node().rpc.code(slot.contract, At::Latest).await)?;
+        if keccak256(code).0 == *code_hash.as_bytes() {
+            return Ok(());
+        }
+        Err(self.node().refused("the code at the contract's address is not the code that was agreed"))
+    }
+
+    async fn try_out(&self, slot: &Slot, input: Vec<u8>, value: U256, least_gas: u64) -> Result<Trial, PortError> {
+        let extra = if slot.kind() == Kind::Token { gas::TOKEN_EXTRA } else { 0 };
+        let least_gas = least_gas + extra;
+        let wanted = Wanted { to: Some(slot.contract), value, input, returns: Returns::Nothing, least_gas };
+        self.node().try_out(self.us(), wanted).await
+    }
+
+    /// Sees to it that the node has a waiting transaction, and raises its bid if it waits too long.
+    async fn push(&self, tx: SignedTx) -> Result<Progress, PortError> {
+        let hash = B256::new(*tx.txid.as_bytes());
+        let known = self.node().at(self.node().rpc.transactions(&[hash]).await)?;
+        if known.iter().all(Option::is_none) {
+            self.turn.resend(&tx).await?;
+            return Ok(Progress::Sent { txid: tx.txid });
+        }
+        let Some((_, nonce)) = tx.nonce else { return Ok(Progress::Sent { txid: tx.txid }) };
+        let mined = self.node().at(self.node().rpc.nonce(self.us(), At::Latest).await)?;
+        let waited = self.turn.waited(nonce, &self.view);
+        if nonce == mined && waited >= self.node().params.bump_after_blocks {
+            if let Some(txid) = self.turn.replace(tx.intent, nonce, None).await? {
+                return Ok(Progress::Sent { txid });
+            }
+        }
+        Ok(Progress::Sent { txid: tx.txid })
+    }
+
+    /// Funds a lock.
+    pub(crate) async fn fund(&self, lock: &Lock, slot: &Slot) -> Result<Progress, PortError> {
+        if slot.terms.refundee != self.us() {
+            return Err(self.node().refused("only the refundee can fund this lock, and that is not our account"));
+        }
+        if !matches!(self.standing(Purpose::Cancel, lock).await?, Standing::Nothing) {
+            return Err(self.node().refused("the funding of this lock was cancelled"));
+        }
+        self.sender().want(lock.id(), self.view.tip.number.0);
+        match self.standing(Purpose::Fund, lock).await? {
+            Standing::Mined { txid, depth, is_final, succeeded: true, .. } => {
+                return Ok(if is_final { Progress::Done } else { Progress::Mined { txid, depth } });
+            }
+            Standing::Waiting { tx } if self.is_alone(&tx).await? => return self.push(tx).await,
+            Standing::Waiting { .. } => return Ok(Progress::NotYet),
+            Standing::Forgotten => return Err(self.node().refused("this lock was funded before, and has ended")),
+            Standing::Nothing | Standing::Overtaken | Standing::Mined { succeeded: false, .. } => {}
+        }
+        if let SlotNow::Stands = self.slot_now(slot).await? {
+            // Funded by a transaction that this journal does not know, as after a loss of the database.
+            return Ok(Progress::Done);
+        }
+        self.code_is_right(lock, slot).await?;
+        if let Some(progress) = self.allow(lock, slot).await? {
+            return Ok(progress);
+        }
+        self.turn.can_pay(slot.value()).await?;
+        match self.try_out(slot, slot.fund_call(), slot.value(), gas::LOCK).await? {
+            Trial::Reverts(reason) => Err(self.node().refused(format!("the lock can't be funded: {reason}"))),
+            Trial::Works(order) => {
+                let txid = self.turn.submit(IntentKey::new(Purpose::Fund, lock.id()), order).await?;
+                Ok(Progress::Sent { txid })
+            }
+        }
+    }
+
+    /// True if no other intent has a transaction with this nonce.
+    async fn is_alone(&self, tx: &SignedTx) -> Result<bool, PortError> {
+        let unsettled = self.sender().unsettled().await?;
+        Ok(unsettled.iter().all(|(other, _)| other.nonce != tx.nonce || other.intent == tx.intent))
+    }
+
+    /// Makes it impossible that an unmined funding is mined, by using up its nonce.
+    pub(crate) async fn cancel(&self, lock: &Lock) -> Result<Progress, PortError> {
+        self.sender().unwant(lock.id());
+        let funding = match self.standing(Purpose::Fund, lock).await? {
+            Standing::Nothing | Standing::Forgotten => return Ok(Progress::Done),
+            Standing::Mined { txid, depth, is_final, .. } => {
+                return Ok(if is_final { Progress::Done } else { Progress::Mined { txid, depth } });
+            }
+            Standing::Overtaken => None,
+            Standing::Waiting { tx } => Some(tx),
+        };
+        match (self.standing(Purpose::Cancel, lock).await?, funding) {
+            (Standing::Mined { txid, depth, is_final, .. }, None) => {
+                Ok(if is_final { Progress::Done } else { Progress::Mined { txid, depth } })
+            }
+            // Another transaction of ours took the nonce, and is not final.
+            (_, None) => Ok(Progress::NotYet),
+            (Standing::Waiting { tx }, Some(funding)) if tx.nonce == funding.nonce => self.push(tx).await,
+            (_, Some(funding)) => {
+                let Some((_, nonce)) = funding.nonce else { return Err(self.node().refused("a funding without a nonce")) };
+                let intent = IntentKey::new(Purpose::Cancel, lock.id());
+                match self.turn.replace(intent, nonce, Some(Order::nothing(self.us()))).await? {
+                    Some(txid) => Ok(Progress::Sent { txid }),
+                    None => Err(self.node().refused("the funding can't be outbid: it bids the highest price we allow")),
+                }
+            }
+        }
+    }
+
+    /// Redeems a lock. The secret leaves this process only if the chain would take it now.
+    pub(crate) async fn redeem(
+        &self,
+        lock: &Lock,
+        slot: &Slot,
+        secret: &Secret,
+        seen: Option<Sighting>,
+    ) -> Result<Progress, PortError> {
+        if secret.hash() != lock.secret_hash {
+            return Err(self.node().refused("that is not the secret of this lock"));
+        }
+        let standing = self.standing(Purpose::Redeem, lock).await?;
+        if let Some(progress) = took_effect(&standing) {
+            return Ok(progress);
+        }
+        self.code_is_right(lock, slot).await?;
+        if let SlotNow::Empty = self.slot_now(slot).await? {
+            return Ok(progress_of_spent(seen));
+        }
+        if let Standing::Waiting { tx } = standing {
+            return self.push(tx).await;
+        }
+        let closes = lock.expiry.closes.map(photon_chains::UnixTime::secs);
+        if !lock.expiry.linked && closes.is_some_and(|closes| self.chain_clock >= closes) {
+            return Err(self.node().refused("redeeming this lock has ended"));
+        }
+        match self.try_out(slot, slot.redeem_call(secret), U256::ZERO, gas::REDEEM).await? {
+            Trial::Works(order) => {
+                let txid = self.turn.submit(IntentKey::new(Purpose::Redeem, lock.id()), order).await?;
+                Ok(Progress::Sent { txid })
+            }
+            Trial::Reverts(reason) if lock.expiry.linked && reason.contains("ended") => {
+                Err(self.node().refused("redeeming this lock has ended"))
+            }
+            Trial::Reverts(reason) => {
+                tracing::warn!(chain = %self.node().ledger(), lock = %lock.id(), reason, "a redeem would revert now");
+                Ok(Progress::NotYet)
+            }
+        }
+    }
+
+    /// Refunds a lock.
+    pub(crate) async fn refund(&self, lock: &Lock, slot: &Slot, seen: Option<Sighting>) -> Result<Progress, PortError> {
+        let standing = self.standing(Purpose::Refund, lock).await?;
+        if let Some(progress) = took_effect(&standing) {
+            return Ok(progress);
+        }
+        if let SlotNow::Empty = self.slot_now(slot).await? {
+            return Ok(progress_of_spent(seen));
+        }
+        if let Standing::Waiting { tx } = standing {
+            return self.push(tx).await;
+        }
+        let expiry = &lock.expiry;
+        let opened = self.chain_clock >= expiry.opens_time.secs() && self.view.tip.number.0 >= expiry.opens_block.get();
+        if !opened {
+            return Ok(Progress::NotYet);
+        }
+        match self.try_out(slot, slot.refund_call(), U256::ZERO, gas::REFUND).await? {
+            Trial::Works(order) => {
+                let txid = self.turn.submit(IntentKey::new(Purpose::Refund, lock.id()), order).await?;
+                Ok(Progress::Sent { txid })
+            }
+            Trial::Reverts(reason) if reason.contains("registered in time") => Err(self.node().refused(reason)),
+            Trial::Reverts(reason) => {
+                tracing::warn!(chain = %self.node().ledger(), lock = %lock.id(), reason, "a refund would revert now");
+                Ok(Progress::NotYet)
+            }
+        }
+    }
+
+    /// Pays from the account, once for each name.
+    pub(crate) async fn send(&self, intent: IntentKey, wanted: Wanted) -> Result<Progress, PortError> {
+        match self.sender().standing(&intent, &self.view).await? {
+            Standing::Nothing => {}
+            Standing::Waiting { tx } => return self.push(tx).await,
+            Standing::Mined { succeeded: false, .. } => {
+                return Err(self.node().refused("this payment reverted: nothing was paid but its fee"));
+            }
+            Standing::Mined { txid, depth, is_final, .. } => {
+                return Ok(if is_final { Progress::Done } else { Progress::Mined { txid, depth } });
+            }
+            Standing::Overtaken => return Ok(Progress::NotYet),
+            Standing::Forgotten => return Ok(Progress::Done),
+        }
+        self.turn.can_pay(wanted.value).await?;
+        match self.node().try_out(self.us(), wanted).await? {
+            Trial::Reverts(reason) => Err(self.node().refused(format!("this payment would fail: {reason}"))),
+            Trial::Works(order) => Ok(Progress::Sent { txid: self.turn.submit(intent, order).await? }),
+        }
+    }
+}
+
+/// How far our own spend of a lock has come, if it took effect.
+fn took_effect(standing: &Standing) -> Option<Progress> {
+    match *standing {
+        Standing::Mined { is_final: true, succeeded: true, .. } => Some(Progress::Done),
+        Standing::Mined { txid, depth, succeeded: true, .. } => Some(Progress::Mined { txid, depth }),
+        Standing::Nothing
+        | Standing::Waiting { .. }
+        | Standing::Overtaken
+        | Standing::Forgotten
+        | Standing::Mined { succeeded: false, .. } => None,
+    }
+}
+
+/// A slot that reads empty: it has ended, as the last look says, or was never funded.
+fn progress_of_spent(seen: Option<Sighting>) -> Progress {
+    match seen {
+        Some(Sighting { status: LockStatus::Redeemed { .. } | LockStatus::Refunded { .. }, .. }) => Progress::Done,
+        Some(Sighting { spend: Some(spend), .. }) if spend.depth > 0 => Progress::Mined { txid: spend.txid, depth: spend.depth },
+        _ => Progress::NotYet,
+    }
+}
+
+impl Node {
+    /// One word that a view function returns.
+    pub(crate) async fn view_at(&self, contract: Address, input: Vec<u8>, at: At) -> Result<U256, PortError> {
+        let answers = self.at(self.rpc.views(&[(Ask::view(contract, input), at)]).await)?;
+        let word = answers.into_iter().next().flatten().as_deref().and_then(abi::word);
+        word.ok_or_else(|| self.unreachable("a contract gave no answer"))
+    }
+}
