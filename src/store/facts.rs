@@ -173,10 +173,7 @@ impl Store {
 
 fn write_step(write: &mut Write<'_>, id: SwapId, step: &StepRows) -> Result<StepWritten, StoreError> {
     let swap = find(write.conn, id)?.ok_or(StoreError::NoSuch("swap"))?;
-    let mut new_facts = 0;
-    for fact in &step.facts {
-        new_facts += usize::from(write_fact(write, &swap, fact)?);
-    }
+    let new_facts = write_facts(write, &swap, &step.facts)?;
     if swap.ended.is_some() {
         // The very step that ended it may come twice; anything new comes too late.
         return if new_facts == 0 { Ok(StepWritten { new_facts, effects: Vec::new() }) } else { Err(StoreError::SwapEnded) };
@@ -199,6 +196,15 @@ fn write_step(write: &mut Write<'_>, id: SwapId, step: &StepRows) -> Result<Step
         effects.clear();
     }
     Ok(StepWritten { new_facts, effects })
+}
+
+/// How many were new.
+pub(super) fn write_facts(write: &Write<'_>, swap: &SwapRow, facts: &[FactRow]) -> Result<usize, StoreError> {
+    let mut new_facts = 0;
+    for fact in facts {
+        new_facts += usize::from(write_fact(write, swap, fact)?);
+    }
+    Ok(new_facts)
 }
 
 fn write_fact(write: &Write<'_>, swap: &SwapRow, fact: &FactRow) -> Result<bool, StoreError> {

@@ -1,6 +1,6 @@
 //! The journal of signed transactions, as the adapters need it, and what the API shows of it.
 
-use super::rows::{all_rows, optional_time, parsed, time};
+use super::rows::{all_rows, change, first_row, optional_time, parsed, time};
 use super::seal::Seals;
 use super::{Store, StoreError};
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use photon_chains::{
     Address, Amount, BlockHeight, BlockRef, Canon, Hash32, IntentKey, Journal, JournalError, Ledger, LockId, Purpose, Settlement,
     SignedTx, TxId, UnixTime,
 };
-use rusqlite::{OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 /// How a transaction ended, and when that was written down.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,11 @@ impl Store {
         .await
     }
 
+    /// What our final transactions paid in fees on a ledger, in its native smallest unit.
+    pub async fn fees_paid(&self, ledger: Ledger) -> Result<Amount, StoreError> {
+        self.read(move |read| fees_paid(read.conn, ledger)).await
+    }
+
     async fn record_tx(&self, tx: SignedTx) -> Result<(), StoreError> {
         self.write(move |write| {
             let known = "SELECT intent FROM transactions WHERE ledger = ?1 AND txid = ?2";
@@ -77,12 +82,16 @@ impl Store {
                 Settlement::Mined { at, fee, succeeded } => ("mined", Some(at), Some(fee.to_string()), Some(succeeded)),
                 Settlement::Replaced => ("replaced", None, None, None),
             };
-            let changed = write.conn.prepare_cached(SETTLE)?.execute(named_params! {
+            let known = "SELECT * FROM transactions WHERE ledger = ?1 AND txid = ?2";
+            let known = first_row!(write.conn, known, (ledger.name(), txid.as_bytes()), tx_row)?;
+            let before = known.ok_or(StoreError::NoSuch("transaction"))?.ended.map(|end| end.settlement);
+            add_fee(write.conn, ledger, before, end)?;
+            write.conn.prepare_cached(SETTLE)?.execute(named_params! {
                 ":ledger": ledger.name(), ":txid": txid.as_bytes(), ":now": write.now.secs(), ":ending": ending,
                 ":height": at.map(|at| at.height.get()), ":hash": at.as_ref().map(|at| at.hash.as_bytes()),
                 ":fee": fee, ":succeeded": succeeded,
             })?;
-            if changed == 1 { Ok(()) } else { Err(StoreError::NoSuch("transaction")) }
+            Ok(())
         })
         .await
     }
@@ -129,6 +138,29 @@ impl Journal for Store {
     async fn settle(&self, ledger: Ledger, txid: TxId, end: Settlement) -> Result<(), JournalError> {
         self.settle_tx(ledger, txid, end).await.map_err(journal_error)
     }
+}
+
+fn fees_paid(conn: &Connection, ledger: Ledger) -> Result<Amount, StoreError> {
+    let total = first_row!(conn, "SELECT total FROM fees_paid WHERE ledger = ?1", [ledger.name()], |row| {
+        let total: String = row.get(0)?;
+        parsed(&total, "fee")
+    })?;
+    Ok(total.unwrap_or(Amount::ZERO))
+}
+
+/// Keeps the sum in step with a settlement that is written down, or changed.
+fn add_fee(conn: &Connection, ledger: Ledger, before: Option<Settlement>, after: Settlement) -> Result<(), StoreError> {
+    let paid = |settlement: Settlement| match settlement {
+        Settlement::Mined { fee, .. } => fee,
+        Settlement::Replaced => Amount::ZERO,
+    };
+    let total = fees_paid(conn, ledger)?
+        .checked_sub(before.map_or(Amount::ZERO, paid))
+        .and_then(|total| total.checked_add(paid(after)))
+        .ok_or(StoreError::Unreadable("fee"))?;
+    let sql = "INSERT INTO fees_paid(ledger, total) VALUES(?1, ?2) ON CONFLICT(ledger) DO UPDATE SET total = excluded.total";
+    change!(conn, sql, (ledger.name(), total.to_string()))?;
+    Ok(())
 }
 
 fn journal_error(error: StoreError) -> JournalError {

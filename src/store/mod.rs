@@ -19,21 +19,25 @@
 //! [`Store::failed`] resolves: the process must end, and nothing is sent on top of it. A *refusal* ([`StoreError::HashUsed`] and
 //! its like) is not a failure: it undoes its own call and no other call of the batch.
 //!
+//! **A swap stands in two files.** Before its row is committed, all that the seed needs to free its money is synced into a
+//! second file (`photon.db.recovery`): a database that is lost, or an old copy of it, loses no swap ([`Store::lost_swaps`]).
+//!
 //! Rows that hold a secret (facts so marked, the bytes of signed transactions) are sealed with a key derived from the seed.
 //! Rejected: a snapshot of the whole state per step (grows with everything that ever happened), a stored phase (it is
 //! computed from facts), one transaction per call (one sync each), and `INSERT OR IGNORE` (it would hide broken rules).
 
+mod answers;
 mod checkpoint;
 mod connect;
 mod error;
 mod events;
 mod facts;
-mod idempotency;
 mod journal;
 mod meta;
 mod offers;
 mod peers;
 mod reader;
+mod recovery;
 mod rows;
 mod schema;
 mod seal;
@@ -46,10 +50,10 @@ mod writer;
 pub use error::StoreError;
 pub use events::{EventPage, NewEvent, StoredEvent};
 pub use facts::{EffectRow, FactRow, StepRows, StepWritten, StoredEffect, StoredFact, SwapRecord};
-pub use idempotency::{Idempotent, KeyGuard};
 pub use journal::{TxEnd, TxRow};
 pub use offers::{NewOffer, OfferRow, OfferState};
 pub use peers::PeerRow;
+pub use recovery::LostSwap;
 pub use sends::{NewSend, SendRow, SendState};
 pub use swaps::{Ending, FromOffer, NewSwap, Page, ReservedHash, SwapFilter, SwapRow};
 
@@ -57,6 +61,7 @@ use checkpoint::Checkpointer;
 use connect::ProcessLock;
 use photon_chains::UnixTime;
 use reader::{Read, Readers};
+use recovery::RecoveryFile;
 use seal::Seals;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -75,7 +80,6 @@ struct Inner {
     seals: Arc<Seals>,
     health: Arc<Health>,
     ended: watch::Receiver<bool>,
-    keys_in_use: Arc<idempotency::KeysInUse>,
 }
 
 /// How much the store has done: `writes / commits` is how many shared a sync.
@@ -106,20 +110,13 @@ impl Store {
         let conn = connect::open_checked(path, &seals)?;
         let health = Arc::new(Health::new(events::newest(&conn)?));
         let readers = Arc::new(Readers::open(path)?);
+        let recovery = RecoveryFile::open(path, &conn, &seals)?;
         let (committed, wakes) = std::sync::mpsc::sync_channel(1);
         let checkpointer = Checkpointer { conn: connect::connect(path)?, health: Arc::clone(&health), committed: wakes };
         let (queue, jobs) = mpsc::channel(writer::QUEUE_CAP);
-        let writer = Writer { conn, seals: Arc::clone(&seals), health: Arc::clone(&health), queue: jobs, committed };
+        let writer = Writer { conn, recovery, seals: Arc::clone(&seals), health: Arc::clone(&health), queue: jobs, committed };
         let ended = start(path, lock, writer, checkpointer)?;
-        Ok(Store(Arc::new(Inner {
-            path: path.to_owned(),
-            queue: Mutex::new(Some(queue)),
-            readers,
-            seals,
-            health,
-            ended,
-            keys_in_use: Arc::default(),
-        })))
+        Ok(Store(Arc::new(Inner { path: path.to_owned(), queue: Mutex::new(Some(queue)), readers, seals, health, ended })))
     }
 
     /// Finishes what is queued, empties the write-ahead log into the file, and frees it for another process. Every later

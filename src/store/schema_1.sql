@@ -101,6 +101,12 @@ CREATE INDEX transactions_by_intent ON transactions(intent, n);
 CREATE INDEX transactions_unsettled ON transactions(ledger, n) WHERE ending IS NULL;
 CREATE INDEX transactions_by_nonce ON transactions(ledger, account, nonce) WHERE account IS NOT NULL;
 
+-- What mined transactions paid, summed up: nobody should have to read them all to know.
+CREATE TABLE fees_paid(
+    ledger TEXT NOT NULL PRIMARY KEY,
+    total  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Payments from the wallet that were asked for through the API.
 CREATE TABLE sends(
     n          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -124,17 +130,16 @@ CREATE TABLE peers(
 CREATE INDEX peers_strangers ON peers(last_seen) WHERE alias IS NULL;
 
 -- What was answered to a creating call, by the key the client chose.
-CREATE TABLE idempotency(
+CREATE TABLE answers(
     n          INTEGER PRIMARY KEY AUTOINCREMENT,
     key        TEXT NOT NULL UNIQUE CHECK(length(key) BETWEEN 1 AND 128),
     request    BLOB NOT NULL CHECK(length(request) = 32),
-    resource   BLOB NOT NULL CHECK(length(resource) = 32),
     status     INTEGER,
     body       TEXT CHECK(length(body) <= 65536),
     created_at INTEGER NOT NULL,
     CHECK((status IS NULL) = (body IS NULL))
 ) STRICT;
-CREATE INDEX idempotency_by_age ON idempotency(created_at);
+CREATE INDEX answers_by_age ON answers(created_at);
 
 -- What happened, for whoever listens. Only the newest are kept.
 CREATE TABLE events(

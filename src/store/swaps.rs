@@ -137,16 +137,7 @@ impl Store {
     /// Takes a secret hash out of circulation for ever, before a stranger is answered or our own is shown. Of any number of
     /// callers at once exactly one gets it; the others, now and after any restart, get [`StoreError::HashUsed`].
     pub async fn reserve_hash(&self, hash: SecretHash) -> Result<ReservedHash, StoreError> {
-        self.write(move |write| {
-            let params = (hash.as_bytes(), write.now.secs());
-            let added = change!(
-                write.conn,
-                "INSERT INTO hashlocks(hash, reserved_at) VALUES(?1, ?2) ON CONFLICT(hash) DO NOTHING",
-                params
-            )?;
-            if added == 1 { Ok(ReservedHash(hash)) } else { Err(StoreError::HashUsed) }
-        })
-        .await
+        self.write(move |write| reserve(write, hash)).await
     }
 
     /// Writes a swap down. Durable when it returns: our signature may leave then.
@@ -229,7 +220,13 @@ pub(super) const fn list_sql(filter: SwapFilter) -> &'static str {
     }
 }
 
-fn insert(write: &mut Write<'_>, reserved: &ReservedHash, swap: &NewSwap) -> Result<(), StoreError> {
+pub(super) fn reserve(write: &Write<'_>, hash: SecretHash) -> Result<ReservedHash, StoreError> {
+    let sql = "INSERT INTO hashlocks(hash, reserved_at) VALUES(?1, ?2) ON CONFLICT(hash) DO NOTHING";
+    let added = change!(write.conn, sql, (hash.as_bytes(), write.now.secs()))?;
+    if added == 1 { Ok(ReservedHash(hash)) } else { Err(StoreError::HashUsed) }
+}
+
+pub(super) fn insert(write: &mut Write<'_>, reserved: &ReservedHash, swap: &NewSwap) -> Result<(), StoreError> {
     if find(write.conn, swap.id)?.is_some() {
         return Err(StoreError::Conflict("swap"));
     }
@@ -241,6 +238,7 @@ fn insert(write: &mut Write<'_>, reserved: &ReservedHash, swap: &NewSwap) -> Res
         Some(FromOffer::Theirs(offer)) => Some(offer),
         None => None,
     };
+    write.recovery = super::recovery::line(write.seals, reserved.0, swap)?;
     let now = write.now.secs();
     write
         .conn

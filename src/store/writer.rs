@@ -1,6 +1,7 @@
 //! The one thread that writes: it takes whatever has queued, commits it in one transaction with one sync, and answers.
 
 use super::StoreError;
+use super::recovery::RecoveryFile;
 use super::seal::Seals;
 use photon_chains::UnixTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -20,6 +21,8 @@ pub(super) struct Write<'a> {
     pub(super) now: UnixTime,
     /// The newest event appended, to wake listeners once it is durable.
     pub(super) newest_event: Option<u64>,
+    /// Lines for the recovery file, written before the commit.
+    pub(super) recovery: Vec<u8>,
 }
 
 /// What all handles share with the writer.
@@ -82,6 +85,7 @@ pub(super) struct Around<'a> {
     seals: &'a Seals,
     now: UnixTime,
     newest_event: Option<u64>,
+    recovery: Vec<u8>,
 }
 
 struct Task<T, F> {
@@ -108,13 +112,15 @@ where
     fn run(&mut self, tx: &mut Transaction<'_>, around: &mut Around<'_>) -> Result<(), StoreError> {
         let Some(work) = self.work.take() else { return Ok(()) };
         let savepoint = tx.savepoint()?;
-        let mut write = Write { conn: &savepoint, seals: around.seals, now: around.now, newest_event: around.newest_event };
+        let newest_event = around.newest_event;
+        let mut write = Write { conn: &savepoint, seals: around.seals, now: around.now, newest_event, recovery: Vec::new() };
         let result = work(&mut write);
-        let newest_event = write.newest_event;
+        let Write { newest_event, recovery, .. } = write;
         match &result {
             Ok(_) => {
                 savepoint.commit()?;
                 around.newest_event = newest_event;
+                around.recovery.extend(recovery);
             }
             Err(error) if error.is_fatal() => return Err(error.clone()),
             Err(_) => savepoint.finish()?,
@@ -137,6 +143,7 @@ where
 /// The writer's side of the store. [`Writer::run`] returns when every handle is gone, or something has failed.
 pub(super) struct Writer {
     pub(super) conn: Connection,
+    pub(super) recovery: RecoveryFile,
     pub(super) seals: Arc<Seals>,
     pub(super) health: Arc<Health>,
     pub(super) queue: mpsc::Receiver<Box<dyn Job>>,
@@ -166,11 +173,14 @@ impl Writer {
         // A reader or the checkpointer may have found the disk broken.
         self.health.failure().map_or(Ok(()), Err)?;
         let mut tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let mut around = Around { seals: &self.seals, now: super::now(), newest_event: None };
+        let mut around = Around { seals: &self.seals, now: super::now(), newest_event: None, recovery: Vec::new() };
         for job in batch.iter_mut() {
             job.run(&mut tx, &mut around)?;
         }
-        let newest_event = around.newest_event;
+        let Around { newest_event, recovery, .. } = around;
+        if !recovery.is_empty() {
+            self.recovery.append(&recovery)?;
+        }
         // A commit that fails for whatever reason, even a constraint, leaves it open what is on disk.
         tx.commit().map_err(failed)?;
         self.health.commits.fetch_add(1, Ordering::Relaxed);

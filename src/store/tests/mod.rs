@@ -5,6 +5,7 @@ mod crash;
 mod opening;
 mod others;
 mod poison;
+mod recovery;
 mod secrets;
 mod shape;
 mod steps;

@@ -1,7 +1,8 @@
-//! Offers, payments, peers, events, keys of calls, single values.
+//! Offers, payments, peers, events, answers, single values.
 
 use super::*;
-use photon_chains::{Amount, Asset, Hash32, Ledger, LockId};
+use crate::service::StoredAnswer;
+use photon_chains::{Amount, Asset, Ledger, LockId};
 use photon_swap::OfferId;
 
 fn offer(number: u32, valid_until: u64) -> NewOffer {
@@ -121,54 +122,47 @@ async fn events_are_heard_in_order_and_only_the_newest_are_kept() {
     assert_eq!(count, events::KEPT);
 }
 
-fn go(begun: Idempotent) -> KeyGuard {
-    match begun {
-        Idempotent::Go(guard) => guard,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[tokio::test]
-async fn a_repeated_call_creates_nothing_and_gets_the_first_answer() {
+async fn an_answer_is_given_again_for_a_day_and_no_longer() {
     let world = World::new();
-    let begin = async |store: &Store, request, resource| {
-        store.begin_key("key-1".to_owned(), Hash32::from_bytes([request; 32]), Hash32::from_bytes([resource; 32])).await.unwrap()
-    };
-    let guard = go(begin(&world.store, 1, 10).await);
-    assert_eq!(guard.resource(), Hash32::from_bytes([10; 32]));
-    assert!(matches!(begin(&world.store, 1, 11).await, Idempotent::Running));
-    drop(guard);
-    // The call was cut off: its repetition, also after a restart, gets the first resource.
+    let answer = |status| StoredAnswer { request_hash: [1; 32], status, body: "{}".to_owned() };
+    let stored = async |store: &Store| store.stored_answer("k".to_owned()).await.unwrap();
+    assert_eq!(stored(&world.store).await, None);
+    world.store.store_answer("k".to_owned(), answer(0)).await.unwrap();
     let world = world.reopened().await;
-    let guard = go(begin(&world.store, 1, 12).await);
-    assert_eq!(guard.resource(), Hash32::from_bytes([10; 32]));
-    world.store.finish_key(guard, 201, "{}".to_owned()).await.unwrap();
-    let again = begin(&world.store, 1, 13).await;
-    assert!(matches!(&again, Idempotent::Answered { status: 201, body } if body == "{}"), "{again:?}");
-    assert!(matches!(begin(&world.store, 2, 14).await, Idempotent::OtherRequest));
-    assert!(matches!(begin(&world.store, 1, 15).await, Idempotent::Answered { .. }), "no guard was left behind");
-}
-
-#[tokio::test]
-async fn a_forgotten_or_old_key_may_be_used_again_and_a_bad_one_blocks_nothing() {
-    let world = World::new();
-    let store = &world.store;
-    let begin =
-        |key: &str, resource| store.begin_key(key.to_owned(), Hash32::from_bytes([1; 32]), Hash32::from_bytes([resource; 32]));
-    store.forget_key(go(begin("k", 1).await.unwrap())).await.unwrap();
-    let guard = go(begin("k", 2).await.unwrap());
-    assert_eq!(guard.resource(), Hash32::from_bytes([2; 32]));
-    store.finish_key(guard, 200, "{}".to_owned()).await.unwrap();
-    let aged = store.write(|write| {
-        write.conn.execute("UPDATE idempotency SET created_at = created_at - ?1", [idempotency::KEPT_SECS + 1])?;
+    let begun = stored(&world.store).await.unwrap();
+    assert_eq!((begun.status, begun.request_hash), (0, [1; 32]), "begun, and cut off");
+    world.store.store_answer("k".to_owned(), answer(201)).await.unwrap();
+    assert_eq!(stored(&world.store).await, Some(answer(201)));
+    let aged = world.store.write(|write| {
+        write.conn.execute("UPDATE answers SET created_at = created_at - ?1", [answers::KEPT_SECS + 1])?;
         Ok(())
     });
     aged.await.unwrap();
-    assert_eq!(go(begin("k", 3).await.unwrap()).resource(), Hash32::from_bytes([3; 32]));
-    for bad in [String::new(), "x".repeat(129)] {
-        for _ in 0..2 {
-            assert!(matches!(begin(&bad, 1).await, Err(StoreError::Invalid { .. })));
+    world.store.store_answer("other".to_owned(), answer(200)).await.unwrap();
+    assert_eq!(stored(&world.store).await, None);
+}
+
+#[tokio::test]
+async fn answers_are_bounded_in_number_and_size() {
+    let world = World::new();
+    let answer = |body: String| StoredAnswer { request_hash: [1; 32], status: 200, body };
+    let many = world.store.write(|write| {
+        for number in 0..answers::KEPT {
+            let sql = "INSERT INTO answers(key, request, status, body, created_at) VALUES(?1, zeroblob(32), 200, '{}', ?2)";
+            write.conn.execute(sql, (format!("key-{number}"), write.now.secs()))?;
         }
+        Ok(())
+    });
+    many.await.unwrap();
+    world.store.store_answer("newest".to_owned(), answer("{}".to_owned())).await.unwrap();
+    assert_eq!(world.store.stored_answer("key-0".to_owned()).await.unwrap(), None, "the oldest goes first");
+    assert!(world.store.stored_answer("key-1".to_owned()).await.unwrap().is_some());
+    for (key, body) in
+        [(String::new(), "{}".to_owned()), ("x".repeat(129), "{}".to_owned()), ("k".to_owned(), "x".repeat(70_000))]
+    {
+        let refused = world.store.store_answer(key, answer(body)).await;
+        assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
     }
 }
 

@@ -84,4 +84,22 @@ async fn a_transaction_mined_after_a_deep_reorganisation_in_another_block_says_s
     world.store.settle(Ledger::Litecoin, redeem.txid, mined(6)).await.unwrap();
     let rows = world.store.transactions_of(LockId::from_bytes([1; 32])).await.unwrap();
     assert_eq!(rows[0].ended.map(|end| end.settlement), Some(mined(6)));
+    assert_eq!(world.store.fees_paid(Ledger::Litecoin).await.unwrap(), Amount::from_units(21_000), "it paid once");
+}
+
+#[tokio::test]
+async fn fees_are_summed_up_by_ledger_and_only_of_what_was_mined() {
+    let world = World::new();
+    for number in 1..=3 {
+        world.store.record(&tx(number, Purpose::Fund, Ledger::Smt, None)).await.unwrap();
+    }
+    let settle = async |number, end| world.store.settle(Ledger::Smt, TxId::from_bytes(bytes(number)), end).await.unwrap();
+    settle(1, mined(5)).await;
+    settle(1, mined(5)).await;
+    settle(2, Settlement::Replaced).await;
+    settle(3, mined(6)).await;
+    assert_eq!(world.store.fees_paid(Ledger::Smt).await.unwrap(), Amount::from_units(42_000));
+    settle(3, Settlement::Replaced).await;
+    assert_eq!(world.store.fees_paid(Ledger::Smt).await.unwrap(), Amount::from_units(21_000));
+    assert_eq!(world.store.fees_paid(Ledger::Bitcoin).await.unwrap(), Amount::ZERO);
 }

@@ -1,0 +1,228 @@
+//! A second file beside the database with what it takes, together with the seed, to free the money of every swap: a lost or
+//! restored old database must not lose a swap.
+//!
+//! One sealed line per swap, synced before the swap's own commit, so before our signature leaves. Lines are only ever added;
+//! when the file has grown, a start writes it anew with the live swaps alone. A torn last line is cut off.
+
+use super::connect::{beside, open_private, sync_folder_of, unopenable};
+use super::facts::{FactRow, write_facts};
+use super::rows::all_rows;
+use super::seal::Seals;
+use super::swaps::{NewSwap, ReservedHash, find, insert, reserve};
+use super::{Store, StoreError};
+use photon_chains::{Address, BlockHeight, SecretHash};
+use photon_swap::{Role, Salt, SwapId};
+use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const SUFFIX: &str = ".recovery";
+const PLACE: &[u8] = b"photon/store/recovery/1";
+/// A file of this size is written anew at the next start.
+pub(super) const LONG_FILE_BYTES: u64 = 4 << 20;
+/// No line of ours is longer: terms and endpoint are bounded, and hex doubles them.
+const LINE_CAP: u64 = 512 << 10;
+
+/// A swap that the recovery file knows and the database never did: the database is new, or an old copy.
+#[derive(Clone, Debug)]
+pub struct LostSwap {
+    /// The hash both legs are locked by.
+    pub secret_hash: SecretHash,
+    /// What was written down before our signature left. The offer it came from is not known any more.
+    pub swap: NewSwap,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    id: SwapId,
+    role: Role,
+    secret_hash: SecretHash,
+    peer: Address,
+    peer_endpoint: String,
+    terms: String,
+    own_signature: String,
+    salt: Salt,
+    alpha_since: BlockHeight,
+    beta_since: BlockHeight,
+}
+
+/// The writer's hand on the file.
+pub(super) struct RecoveryFile(File);
+
+impl RecoveryFile {
+    /// Opens or makes the file beside a database that is open and checked.
+    pub(super) fn open(database: &Path, conn: &Connection, seals: &Seals) -> Result<Self, StoreError> {
+        let path = beside(database, SUFFIX);
+        let opened = open_private(&path, true).and_then(|mut file| {
+            cut_torn_line(&mut file)?;
+            sync_folder_of(&path)?;
+            Ok(file)
+        });
+        let file = opened.map_err(|error| unopenable(&path, &error))?;
+        let length = file.metadata().map_err(|error| unopenable(&path, &error))?.len();
+        if length < LONG_FILE_BYTES {
+            return Ok(Self(file));
+        }
+        let needed = lines_still_needed(&file, conn, seals)?;
+        write_anew(&path, &needed).map(Self).map_err(|error| unopenable(&path, &error))
+    }
+
+    /// Adds lines, durable when it returns.
+    pub(super) fn append(&mut self, lines: &[u8]) -> Result<(), StoreError> {
+        let written = self.0.write_all(lines).and_then(|()| self.0.sync_data());
+        written.map_err(|error| StoreError::Failed { reason: format!("the recovery file can't be written: {error}") })
+    }
+}
+
+impl Store {
+    /// The swaps that only the recovery file knows. Look here at every start, before anything new begins: each has to be
+    /// taken up again by [`Store::restore_swap`].
+    pub async fn lost_swaps(&self) -> Result<Vec<LostSwap>, StoreError> {
+        let path = beside(&self.0.path, SUFFIX);
+        self.read(move |read| {
+            let file = File::open(&path).map_err(|error| unopenable(&path, &error))?;
+            let mut lost = Vec::new();
+            let mut seen = HashSet::new();
+            for (_, entry) in entries(&file, read.seals) {
+                if seen.insert(entry.id) && !knows_hash(read.conn, entry.secret_hash)? {
+                    lost.push(entry.into_lost()?);
+                }
+            }
+            Ok(lost)
+        })
+        .await
+    }
+
+    /// Takes a lost swap up again, together with the facts that say how far it may be trusted: after a loss nobody knows
+    /// whether it was agreed or funded, so nothing may be revealed any more.
+    pub async fn restore_swap(&self, lost: LostSwap, facts: Vec<FactRow>) -> Result<(), StoreError> {
+        self.write(move |write| {
+            let reserved: ReservedHash = reserve(write, lost.secret_hash)?;
+            insert(write, &reserved, &lost.swap)?;
+            let swap = find(write.conn, lost.swap.id)?.ok_or(StoreError::NoSuch("swap"))?;
+            write_facts(write, &swap, &facts)?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The sealed line of a swap.
+pub(super) fn line(seals: &Seals, secret_hash: SecretHash, swap: &NewSwap) -> Result<Vec<u8>, StoreError> {
+    let entry = Entry {
+        id: swap.id,
+        role: swap.role,
+        secret_hash,
+        peer: swap.peer,
+        peer_endpoint: swap.peer_endpoint.clone(),
+        terms: swap.terms.clone(),
+        own_signature: hex::encode(&swap.own_signature),
+        salt: swap.salt,
+        alpha_since: swap.alpha_since,
+        beta_since: swap.beta_since,
+    };
+    let plain = serde_json::to_vec(&entry).map_err(|_| StoreError::Unreadable("swap"))?;
+    let mut line = hex::encode(seals.seal(PLACE, &plain)?).into_bytes();
+    line.push(b'\n');
+    Ok(line)
+}
+
+impl Entry {
+    fn into_lost(self) -> Result<LostSwap, StoreError> {
+        let own_signature = hex::decode(&self.own_signature).map_err(|_| StoreError::Unreadable("signature"))?;
+        let swap = NewSwap {
+            id: self.id,
+            role: self.role,
+            peer: self.peer,
+            peer_endpoint: self.peer_endpoint,
+            terms: self.terms,
+            own_signature,
+            peer_signature: None,
+            salt: self.salt,
+            alpha_since: self.alpha_since,
+            beta_since: self.beta_since,
+            offer: None,
+        };
+        Ok(LostSwap { secret_hash: self.secret_hash, swap })
+    }
+}
+
+/// Every line that can be read, with what it says. One that can't be is told of and passed over: the rest is all the more
+/// needed.
+fn entries<'a>(file: &'a File, seals: &'a Seals) -> impl Iterator<Item = (Vec<u8>, Entry)> + 'a {
+    let mut reader = BufReader::new(file);
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        match reader.by_ref().take(LINE_CAP).read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => Some(line),
+            Err(error) => {
+                tracing::error!(%error, "the recovery file can't be read to its end");
+                None
+            }
+        }
+    })
+    .filter_map(move |line| {
+        let entry = read_line(&line, seals);
+        if entry.is_none() {
+            tracing::warn!("a line of the recovery file can't be read: damaged, or of another seed");
+        }
+        Some((line, entry?))
+    })
+}
+
+fn read_line(line: &[u8], seals: &Seals) -> Option<Entry> {
+    let sealed = hex::decode(line.strip_suffix(b"\n")?).ok()?;
+    serde_json::from_slice(&seals.open(PLACE, &sealed, "swap").ok()?).ok()
+}
+
+fn knows_hash(conn: &Connection, hash: SecretHash) -> Result<bool, StoreError> {
+    let mut query = conn.prepare_cached("SELECT 1 FROM hashlocks WHERE hash = ?1")?;
+    Ok(query.query_row([hash.as_bytes()], |_| Ok(())).optional()?.is_some())
+}
+
+/// Those of live swaps, and those the database does not know.
+fn lines_still_needed(mut file: &File, conn: &Connection, seals: &Seals) -> Result<Vec<u8>, StoreError> {
+    file.seek(SeekFrom::Start(0)).map_err(|error| StoreError::Failed { reason: error.to_string() })?;
+    let live = all_rows!(conn, "SELECT id FROM swaps INDEXED BY swaps_live WHERE ended_at IS NULL", [], |row| {
+        let id: [u8; 32] = row.get(0)?;
+        Ok::<_, StoreError>(id)
+    })?;
+    let live: HashSet<[u8; 32]> = live.into_iter().collect();
+    let mut needed = Vec::new();
+    for (line, entry) in entries(file, seals) {
+        if live.contains(entry.id.as_bytes()) || !knows_hash(conn, entry.secret_hash)? {
+            needed.extend(line);
+        }
+    }
+    Ok(needed)
+}
+
+fn write_anew(path: &Path, lines: &[u8]) -> std::io::Result<File> {
+    let fresh: PathBuf = beside(path, ".new");
+    let mut file = open_private(&fresh, true)?;
+    file.set_len(0)?;
+    file.write_all(lines)?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)?;
+    sync_folder_of(path)?;
+    Ok(file)
+}
+
+/// A line without its end was never answered for; what is added next must not stick to it.
+fn cut_torn_line(file: &mut File) -> std::io::Result<()> {
+    let length = file.metadata()?.len();
+    let tail_start = length.saturating_sub(LINE_CAP);
+    file.seek(SeekFrom::Start(tail_start))?;
+    let mut tail = Vec::new();
+    Read::by_ref(file).take(LINE_CAP).read_to_end(&mut tail)?;
+    let kept = tail.iter().rposition(|byte| *byte == b'\n').map_or(tail_start, |end| tail_start + end as u64 + 1);
+    if kept < length {
+        file.set_len(kept)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
