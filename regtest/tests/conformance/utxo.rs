@@ -1,0 +1,142 @@
+//! Bitcoin and Litecoin as benches.
+
+use crate::bench::{Bench, Who};
+use crate::journal::MemoryJournal;
+use async_trait::async_trait;
+use photon_chains::{Amount, Asset, Expiry, Journal, Ledger, Lock, Port, UnixTime};
+use photon_regtest::world::UtxoChain;
+use photon_regtest::{Unmined, World, WorldConfig, own_world};
+use photon_utxo::{Auth, Network, UtxoAdapter, UtxoConfig};
+use serde_json::json;
+use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+const AMOUNT_SAT: u64 = 1_000_000;
+const WALLETS: [&str; 2] = ["conformance-alice", "conformance-bob"];
+
+/// One of the two chains, held by one story at a time.
+pub struct UtxoBench {
+    pub ledger: Ledger,
+    pub chain: UtxoChain,
+    journals: [Arc<MemoryJournal>; 2],
+    _alone: MutexGuard<'static, bool>,
+}
+
+pub async fn bitcoin() -> Option<UtxoBench> {
+    static ALONE: Mutex<bool> = Mutex::const_new(false);
+    let world = world().await?;
+    Some(bench(Ledger::Bitcoin, world.bitcoin.clone(), ALONE.lock().await).await)
+}
+
+pub async fn litecoin() -> Option<UtxoBench> {
+    static ALONE: Mutex<bool> = Mutex::const_new(false);
+    let world = world().await?;
+    Some(bench(Ledger::Litecoin, world.litecoin.clone(), ALONE.lock().await).await)
+}
+
+/// A world of this process's own: its chains are mined by the stories only.
+pub async fn world() -> Option<&'static World> {
+    static WORLD: OnceCell<Option<World>> = OnceCell::const_new();
+    WORLD.get_or_init(|| own_world(WorldConfig::manual())).await.as_ref()
+}
+
+/// `alone` holds whether the wallets have been made and filled.
+async fn bench(ledger: Ledger, chain: UtxoChain, mut alone: MutexGuard<'static, bool>) -> UtxoBench {
+    if !*alone {
+        for name in WALLETS {
+            let wallet = chain.create_wallet(name).await.unwrap();
+            chain.faucet_split(&wallet, 500 * AMOUNT_SAT, 20).await.unwrap();
+        }
+        *alone = true;
+    }
+    // What an earlier story left waiting must not be in this one's blocks.
+    chain.mine(1).await.unwrap();
+    UtxoBench { ledger, chain, journals: Default::default(), _alone: alone }
+}
+
+fn index(who: Who) -> usize {
+    match who {
+        Who::Alice => 0,
+        Who::Bob => 1,
+    }
+}
+
+impl UtxoBench {
+    pub fn config(&self, who: Who) -> UtxoConfig {
+        UtxoConfig {
+            ledger: self.ledger,
+            network: Network::Regtest,
+            rpc_url: self.chain.url().to_owned(),
+            auth: Auth::Cookie(self.chain.cookie()),
+            wallet: Some(WALLETS[index(who)].to_owned()),
+            payout_address: None,
+        }
+    }
+
+    async fn connect_with(&self, who: Who, journal: Arc<dyn Journal>) -> Arc<dyn Port> {
+        Arc::new(UtxoAdapter::connect(self.config(who), journal).await.unwrap())
+    }
+}
+
+#[async_trait]
+impl Bench for UtxoBench {
+    fn asset(&self) -> Asset {
+        Asset::Native(self.ledger)
+    }
+
+    fn amount(&self) -> Amount {
+        Amount::from_units(u128::from(AMOUNT_SAT))
+    }
+
+    async fn connect(&self, who: Who) -> Arc<dyn Port> {
+        self.connect_with(who, self.journals[index(who)].clone()).await
+    }
+
+    async fn connect_without_memory(&self, who: Who) -> Arc<dyn Port> {
+        self.connect_with(who, Arc::new(MemoryJournal::default())).await
+    }
+
+    fn journal(&self, who: Who) -> Arc<MemoryJournal> {
+        self.journals[index(who)].clone()
+    }
+
+    fn expiry(&self, opens: UnixTime) -> Expiry {
+        Expiry::at(opens)
+    }
+
+    async fn mine(&self, blocks: u32) {
+        self.chain.mine(u64::from(blocks)).await.unwrap();
+    }
+
+    async fn pass_time_until(&self, at: UnixTime) {
+        self.chain.advance_median_time(at.secs() + 1).await.unwrap();
+    }
+
+    async fn reorg(&self, depth: u32) {
+        self.chain.reorg(u64::from(depth), Unmined::LeftOut).await.unwrap();
+    }
+
+    async fn pay_outside(&self, lock: &Lock, amount: Amount) -> bool {
+        let port = self.connect(Who::Bob).await;
+        let to = port.funding_address(lock).unwrap();
+        let coins = amount.coins(self.ledger.decimals());
+        self.chain.miner_wallet().rpc.call("sendtoaddress", json!([to, coins])).await.unwrap();
+        true
+    }
+
+    async fn foreign_address(&self) -> String {
+        self.chain.miner_wallet().new_address().await.unwrap()
+    }
+
+    fn sees_mempool(&self) -> bool {
+        true
+    }
+
+    fn closes_at_expiry(&self) -> bool {
+        false
+    }
+
+    fn can_replace(&self) -> bool {
+        self.ledger == Ledger::Bitcoin
+    }
+}
