@@ -46,6 +46,7 @@
 //! the range systems take for outgoing connections, so that a node finds its port free after a restart. Containers were rejected: they need
 //! a daemon and root, and most machines that can run them don't.
 
+mod clock;
 pub mod fetch;
 pub mod nodes;
 mod ports;

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::clock::unix_now;
 use crate::fetch::cache::{CacheLock, file_name_part};
 use crate::fetch::{FetchError, Program};
 use crate::nodes::{Daemon, DaemonConfig, Flavour, NodeError};
 use crate::rpc::RpcError;
 use crate::runtime;
-use crate::world::utxo::{MINER_WALLET, create_wallet, unix_now};
 
+/// The wallet that gets the blocks' rewards and pays the faucet.
+pub(crate) const MINER_WALLET: &str = "miner";
 /// Counts what is done here; another recipe makes other folders.
 const RECIPE: u32 = 1;
 /// Seconds between the blocks of a pre-mined chain.
@@ -76,7 +78,7 @@ pub(crate) async fn template(flavour: Flavour, program: &Program, recipe: Recipe
 }
 
 async fn mine(daemon: &Daemon, recipe: Recipe) -> Result<(), PremineError> {
-    create_wallet(daemon, MINER_WALLET).await?;
+    daemon.create_wallet(MINER_WALLET).await?;
     let wallet = daemon.rpc().wallet(MINER_WALLET);
     let address: String = wallet.get("getnewaddress", json!([])).await?;
     let start = unix_now() - recipe.blocks * SPACING_SECS;
@@ -95,14 +97,20 @@ async fn mine(daemon: &Daemon, recipe: Recipe) -> Result<(), PremineError> {
     Ok(())
 }
 
-/// Copies a pre-mined folder. The node that made it has ended, so its files are at rest.
+/// Copies a pre-mined folder. The node that made it has ended, so its files are at rest. Half a copy never has the target's name.
 pub(crate) fn copy(template: &Path, target: &Path) -> Result<(), FetchError> {
+    let half = target.with_extension("half");
+    copy_folder(template, &half)?;
+    std::fs::rename(&half, target).map_err(FetchError::disk("could not rename to", target))
+}
+
+fn copy_folder(template: &Path, target: &Path) -> Result<(), FetchError> {
     std::fs::create_dir_all(target).map_err(FetchError::disk("could not create", target))?;
     for entry in std::fs::read_dir(template).map_err(FetchError::disk("could not read", template))? {
         let entry = entry.map_err(FetchError::disk("could not read", template))?;
         let (from, to) = (entry.path(), target.join(entry.file_name()));
         if from.is_dir() {
-            copy(&from, &to)?;
+            copy_folder(&from, &to)?;
         } else if !matches!(entry.file_name().to_str(), Some("debug.log" | "output.log" | ".lock")) {
             std::fs::copy(&from, &to).map_err(FetchError::disk("could not copy", &from))?;
         }

@@ -22,7 +22,8 @@ impl Progress for Recorder {
 fn an_empty_cache_is_filled_once_by_two_at_a_time() {
     let is_set = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
     if !is_set("CI", "true") && !is_set("PHOTON_TEST_FETCH", "1") {
-        writeln!(std::io::stderr(), "\nSKIPPED the download of the nodes: it runs with CI=true or PHOTON_TEST_FETCH=1\n").unwrap();
+        writeln!(std::io::stderr(), "\nSKIPPED the download of the nodes: it runs with CI=true or PHOTON_TEST_FETCH=1\n")
+            .unwrap();
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -47,15 +48,15 @@ fn an_empty_cache_is_filled_once_by_two_at_a_time() {
     assert!([&found.bitcoind, &found.litecoind, &found.anvil].iter().all(|program| program.origin == Origin::Fetched));
 }
 
-/// Runs `policy_under_test` in a process that finds no tools and no nodes.
-fn without_anything(ci: Option<&str>) -> Output {
+/// Runs `policy_under_test` in a process that finds no tools and no nodes, with these variables set.
+fn without_anything(variables: &[(&str, &str)]) -> Output {
     let empty = tempfile::tempdir().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "policy_under_test"]).env("PATH", empty.path()).env("PHOTON_NODES_DIR", empty.path());
-    for name in ["CI", "PHOTON_BITCOIND", "PHOTON_LITECOIND", "PHOTON_ANVIL"] {
+    for name in ["CI", "PHOTON_BITCOIND", "PHOTON_LITECOIND", "PHOTON_ANVIL", "PHOTON_NODES_FETCH"] {
         command.env_remove(name);
     }
-    command.envs(ci.map(|value| ("CI", value)));
+    command.envs(variables.iter().copied());
     command.output().unwrap()
 }
 
@@ -67,18 +68,21 @@ async fn policy_under_test() {
 
 #[test]
 fn without_nodes_a_test_is_skipped_loudly_and_ci_fails() {
-    let skipped = without_anything(None);
+    let skipped = without_anything(&[]);
     let words = String::from_utf8_lossy(&skipped.stderr).into_owned();
     assert!(skipped.status.success(), "{words}");
     assert!(words.contains("SKIPPED policy_under_test") && words.contains("PHOTON_BITCOIND"), "{words}");
-    let failed = without_anything(Some("true"));
+    let failed = without_anything(&[("CI", "true")]);
     assert!(!failed.status.success());
+    // A program that is named is never passed over in silence.
+    let misnamed = without_anything(&[("PHOTON_BITCOIND", "/nonexistent/bitcoind")]);
+    let words = String::from_utf8_lossy(&misnamed.stderr).into_owned();
+    assert!(words.contains("PHOTON_BITCOIND names /nonexistent/bitcoind, which is not a file"), "{words}");
 }
 
 #[test]
-fn a_named_program_that_is_not_there_is_an_error_not_a_download() {
+fn a_cache_that_cannot_be_made_is_said_by_its_path() {
     let folder = tempfile::tempdir().unwrap();
-    // A cache folder that can't be made is said by its path.
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let options = FetchOptions { folder: file.join("cache"), ignore_installed: true };

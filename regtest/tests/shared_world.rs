@@ -35,8 +35,9 @@ fn a_world_outlives_the_runtime_that_started_it() {
 #[test]
 fn tests_in_parallel_get_the_same_world() {
     let urls: Vec<Option<String>> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..4).map(|i| scope.spawn(move || on_a_runtime_of_its_own(pays(&format!("parallel-{i}"))).map(|(url, _)| url))).collect();
+        let threads: Vec<_> = (0..4)
+            .map(|i| scope.spawn(move || on_a_runtime_of_its_own(pays(&format!("parallel-{i}"))).map(|(url, _)| url)))
+            .collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(urls.windows(2).all(|pair| pair[0] == pair[1]), "{urls:?}");

@@ -52,7 +52,18 @@ async fn a_batch_is_answered_call_by_call() {
         {"jsonrpc": "2.0", "id": 7, "method": "eth_chainId", "params": []},
         {"jsonrpc": "2.0", "id": "x", "method": "eth_feeHistory", "params": []},
     ]);
-    let answer: Value = reqwest::Client::builder().no_proxy().build().unwrap().post(world.smt.url()).json(&batch).send().await.unwrap().json().await.unwrap();
+    let answer: Value = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
+        .post(world.smt.url())
+        .json(&batch)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
     assert_eq!(answer.pointer("/0"), Some(&json!({"jsonrpc": "2.0", "id": 7, "result": "0x133edce"})));
     assert_eq!(answer.pointer("/1/id"), Some(&json!("x")));
     assert_eq!(answer.pointer("/1/error/code"), Some(&json!(-32_601)));

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use photon_regtest::nodes::WalletKind;
+use photon_regtest::nodes::bitcoind::BITCOIND;
+use photon_regtest::nodes::{Daemon, DaemonConfig, WalletKind};
 use photon_regtest::world::{EvmChain, UtxoChain, UtxoWallet};
-use photon_regtest::{Mining, Unmined, WorldConfig, own_world};
+use photon_regtest::{Mining, Unmined, WorldConfig, own_world, require_nodes};
 use serde_json::{Value, json};
 
 const ACCOUNT: &str = "0x00000000000000000000000000000000000000aa";
@@ -156,6 +157,35 @@ async fn miners_go_on_after_a_restart_and_stop_when_told() {
     assert_eq!(bitcoin.height().await.unwrap(), height);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_that_are_connected_agree_and_the_longer_chain_wins() {
+    let Some(programs) = require_nodes().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let start = |name: &str| {
+        let (program, dir) = (programs.bitcoind.clone(), folder.path().join(name));
+        Daemon::start(DaemonConfig { flavour: BITCOIND, program, dir, listen: true, args: Vec::new() })
+    };
+    let (short, long) = (start("short").await.unwrap(), start("long").await.unwrap());
+    // Anyone can spend it; nobody will.
+    let address = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85";
+    let mine = async |node: &Daemon, blocks: u32| -> Vec<String> {
+        node.rpc().get("generatetoaddress", json!([blocks, address])).await.unwrap()
+    };
+    // Another time, or the blocks would be the same.
+    short.set_mock_time(now() - 600).await.unwrap();
+    let lost = mine(&short, 2).await;
+    short.set_mock_time(0).await.unwrap();
+    let won = mine(&long, 3).await;
+    assert_ne!(lost[0], won[0]);
+    short.connect_to(&long).await.unwrap();
+    let agree = async {
+        while short.rpc().get::<String>("getbestblockhash", json!([])).await.unwrap() != won[2] {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), agree).await.expect("the shorter chain gives way");
+}
+
 async fn reorg_evm(chain: &EvmChain) {
     chain.faucet(ACCOUNT, 5).await.unwrap();
     chain.mine(1).await.unwrap();
@@ -163,8 +193,7 @@ async fn reorg_evm(chain: &EvmChain) {
     chain.mine(3).await.unwrap();
     assert_eq!(chain.balance_wei(ACCOUNT).await.unwrap(), 12);
     // Twice each way, over the same blocks: the second reorg must differ from the first.
-    for (unmined, balance) in
-        [(Unmined::MinedAgain, 12), (Unmined::MinedAgain, 12), (Unmined::LeftOut, 5), (Unmined::LeftOut, 5)]
+    for (unmined, balance) in [(Unmined::MinedAgain, 12), (Unmined::MinedAgain, 12), (Unmined::LeftOut, 5), (Unmined::LeftOut, 5)]
     {
         let top = chain.height().await.unwrap();
         let old = chain.block_hash(2).await.unwrap();
@@ -173,6 +202,11 @@ async fn reorg_evm(chain: &EvmChain) {
         assert_eq!((chain.height().await.unwrap(), chain.tip().await.unwrap()), (top + 1, new_tip));
         assert_eq!(chain.balance_wei(ACCOUNT).await.unwrap(), balance, "{unmined:?}");
     }
+    // Time did not go back with the blocks.
+    chain.increase_time(5_000).await.unwrap();
+    let time = chain.time_unix_secs().await.unwrap();
+    chain.reorg(2, Unmined::MinedAgain).await.unwrap();
+    assert!((time..time + 60).contains(&chain.time_unix_secs().await.unwrap()));
     // The faucet still pays: its nonces went back with the blocks.
     chain.faucet(ACCOUNT, 1).await.unwrap();
     assert_eq!(chain.balance_wei(ACCOUNT).await.unwrap(), 6);
@@ -190,9 +224,12 @@ async fn an_evm_node_comes_back_with_its_history() {
     let Some(world) = own_world(WorldConfig::manual()).await else { return };
     for chain in [&world.ethereum, &world.smt] {
         let hash = chain.faucet(ACCOUNT, 5).await.unwrap();
-        chain.mine(2).await.unwrap();
+        chain.mine(1).await.unwrap();
+        chain.increase_time(5_000).await.unwrap();
         let (tip, url) = (chain.tip().await.unwrap(), chain.url().to_owned());
-        for _ in 0..2 {
+        for _ in 0..3 {
+            // Past the second in which the last one started.
+            tokio::time::sleep(Duration::from_millis(400)).await;
             chain.restart().await.unwrap();
             assert_eq!((chain.tip().await.unwrap(), chain.url()), (tip.clone(), url.as_str()));
             // Receipts, and the state of older blocks.
@@ -200,7 +237,11 @@ async fn an_evm_node_comes_back_with_its_history() {
             assert_eq!(chain.rpc().call("eth_getBalance", json!([ACCOUNT, "0x0"])).await.unwrap(), json!("0x0"));
             assert_eq!(chain.rpc().call("eth_getBalance", json!([ACCOUNT, "0x1"])).await.unwrap(), json!("0x5"));
         }
-        chain.reorg(3, Unmined::LeftOut).await.unwrap();
+        // Time goes on from where the chain was.
+        let time = chain.time_unix_secs().await.unwrap();
+        chain.mine(1).await.unwrap();
+        assert!((time..time + 60).contains(&chain.time_unix_secs().await.unwrap()));
+        chain.reorg(4, Unmined::LeftOut).await.unwrap();
         assert_eq!(chain.balance_wei(ACCOUNT).await.unwrap(), 0);
     }
 }

@@ -175,6 +175,23 @@ impl Daemon {
         self.p2p_port.map(|port| format!("127.0.0.1:{port}"))
     }
 
+    /// Makes a wallet of this node's kind, which is loaded again at each start.
+    pub async fn create_wallet(&self, name: &str) -> Result<(), NodeError> {
+        // name, disable_private_keys, blank, passphrase, avoid_reuse, descriptors, load_on_startup
+        let descriptors = self.config.flavour.wallet == WalletKind::Descriptor;
+        let params = json!([name, false, false, "", false, descriptors, true]);
+        self.rpc.with_timeout(Duration::from_secs(120)).call("createwallet", params).await?;
+        Ok(())
+    }
+
+    /// Connects it to another one that listens.
+    pub async fn connect_to(&self, other: &Self) -> Result<(), NodeError> {
+        let node = other.config.flavour.node;
+        let address = other.p2p_address().ok_or(NodeError::State { node, state: "was started without listening" })?;
+        self.rpc.call("addnode", json!([address, "add"])).await?;
+        Ok(())
+    }
+
     /// Makes it believe in another time (unix seconds), over restarts too; 0 gives it the real one back.
     pub async fn set_mock_time(&self, unix_secs: u64) -> Result<(), NodeError> {
         self.rpc.call("setmocktime", json!([unix_secs])).await?;

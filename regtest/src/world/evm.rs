@@ -86,7 +86,6 @@ struct Block {
     hash: String,
     #[serde(rename = "parentHash")]
     parent_hash: String,
-    timestamp: String,
     #[serde(default)]
     transactions: Vec<Value>,
 }
@@ -149,7 +148,7 @@ impl EvmChain {
 
     /// The time of the tip, unix seconds.
     pub async fn time_unix_secs(&self) -> Result<u64, WorldError> {
-        quantity("eth_getBlockByNumber", &Value::String(self.block("latest").await?.timestamp))
+        Ok(self.inner.anvil.tip_time().await?)
     }
 
     async fn block(&self, which: &str) -> Result<Block, WorldError> {
@@ -179,7 +178,7 @@ impl EvmChain {
                 self.inner.miner.start(interval, move || {
                     let chain = chain.upgrade().map(|inner| Self { inner });
                     async move {
-                        match chain {
+                        match chain.filter(|chain| chain.node().is_ready()) {
                             Some(chain) => chain.mine(1).await,
                             None => Ok(()),
                         }
@@ -256,7 +255,9 @@ impl EvmChain {
         let mark =
             json!({"from": REORG_MARK, "to": REORG_MARK, "value": value, "gas": "0x186a0", "nonce": nonce, "gasPrice": price});
         transactions.push(json!([mark, 0]));
+        let time = self.inner.anvil.tip_time().await?;
         self.call("anvil_reorg", json!([depth, transactions])).await?;
+        self.inner.anvil.set_clock(time).await?;
         self.mine_locked(&guard, 1).await?;
         let after = self.block(&hex_quantity(ancestor + 1)).await?;
         if after.hash == before || after.parent_hash != self.block_hash(ancestor).await? {

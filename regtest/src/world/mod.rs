@@ -40,6 +40,10 @@ pub struct WorldConfig {
     pub ethereum: Mining,
     /// SMT's blocks.
     pub smt: Mining,
+    /// More options for bitcoind, e.g. `-minrelaytxfee=0.001`.
+    pub bitcoind_args: Vec<String>,
+    /// More options for litecoind.
+    pub litecoind_args: Vec<String>,
     /// Where to keep it, for good; `None`: a temporary folder that goes with it.
     pub dir: Option<PathBuf>,
 }
@@ -52,7 +56,8 @@ impl WorldConfig {
 
     /// The same on all chains.
     pub fn every(mining: Mining) -> Self {
-        Self { bitcoin: mining, litecoin: mining, ethereum: mining, smt: mining, dir: None }
+        let (bitcoind_args, litecoind_args) = (Vec::new(), Vec::new());
+        Self { bitcoin: mining, litecoin: mining, ethereum: mining, smt: mining, bitcoind_args, litecoind_args, dir: None }
     }
 }
 
@@ -148,9 +153,11 @@ impl World {
             premine::template(LITECOIND, &programs.litecoind, premine::LITECOIN, cache),
         )?;
         drop(steps.begin("world", "starting the nodes"));
+        let bitcoind = daemon(BITCOIND, &programs.bitcoind, dir.path().join("bitcoin"), config.bitcoind_args);
+        let litecoind = daemon(LITECOIND, &programs.litecoind, dir.path().join("litecoin"), config.litecoind_args);
         let (bitcoin, litecoin, ethereum, smt) = tokio::try_join!(
-            utxo(BITCOIND, &programs.bitcoind, &bitcoin_template, dir.path().join("bitcoin")),
-            utxo(LITECOIND, &programs.litecoind, &litecoin_template, dir.path().join("litecoin")),
+            utxo(bitcoind, &bitcoin_template),
+            utxo(litecoind, &litecoin_template),
             ethereum(&programs.anvil, dir.path().join("ethereum")),
             smt(&programs.anvil, dir.path().join("smt")),
         )?;
@@ -167,13 +174,16 @@ impl World {
     }
 }
 
-async fn utxo(flavour: Flavour, program: &Program, template: &Path, dir: PathBuf) -> Result<UtxoChain, WorldError> {
+fn daemon(flavour: Flavour, program: &Program, dir: PathBuf, args: Vec<String>) -> DaemonConfig {
+    DaemonConfig { flavour, program: program.clone(), dir, listen: false, args }
+}
+
+async fn utxo(config: DaemonConfig, template: &Path) -> Result<UtxoChain, WorldError> {
     // A folder that is there already is a world the caller goes on with.
-    if !dir.exists() {
-        let (template, dir) = (template.to_owned(), dir.clone());
+    if !config.dir.exists() {
+        let (template, dir) = (template.to_owned(), config.dir.clone());
         runtime::blocking(move || premine::copy(&template, &dir)).await.map_err(|_| WorldError::Abandoned)??;
     }
-    let config = DaemonConfig { flavour, program: program.clone(), dir, listen: false, args: Vec::new() };
     let daemon = Daemon::start(config).await?;
     premine::bring_to_now(&daemon).await?;
     Ok(UtxoChain::new(daemon))

@@ -1,7 +1,6 @@
 //! Bitcoin or Litecoin in a world: its node, a rich miner, and what can be done to the chain.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -9,11 +8,11 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::WorldError;
 use super::mine::{Miner, Mining};
-use crate::nodes::{Daemon, NodeError, WalletKind};
+use crate::clock::unix_now;
+use crate::nodes::{Daemon, NodeError};
+use crate::premine::MINER_WALLET;
 use crate::rpc::{Rpc, RpcError};
 
-/// The wallet that gets the blocks' rewards and pays the faucet.
-pub(crate) const MINER_WALLET: &str = "miner";
 /// Median time past is the median of so many blocks' times (BIP 113).
 const MEDIAN_BLOCKS: u64 = 11;
 /// Wallets refuse longer chains of unconfirmed payments.
@@ -131,7 +130,7 @@ impl UtxoChain {
 
     /// A new wallet, of the kind its node makes by default ([`crate::nodes::Flavour::wallet`]). It is loaded again after a restart.
     pub async fn create_wallet(&self, name: &str) -> Result<UtxoWallet, WorldError> {
-        create_wallet(&self.inner.daemon, name).await?;
+        self.inner.daemon.create_wallet(name).await?;
         Ok(self.wallet(name))
     }
 
@@ -323,19 +322,8 @@ impl UtxoChain {
     }
 }
 
-pub(crate) async fn create_wallet(daemon: &Daemon, name: &str) -> Result<(), RpcError> {
-    // name, disable_private_keys, blank, passphrase, avoid_reuse, descriptors, load_on_startup
-    let descriptors = daemon.flavour().wallet == WalletKind::Descriptor;
-    let params = json!([name, false, false, "", false, descriptors, true]);
-    daemon.rpc().with_timeout(Duration::from_secs(120)).call("createwallet", params).await.map(drop)
-}
-
-pub(crate) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
 /// Satoshis as the decimal string of coins that nodes take.
-pub(crate) fn coins(sat: u64) -> String {
+fn coins(sat: u64) -> String {
     format!("{}.{:08}", sat / 100_000_000, sat % 100_000_000)
 }
 
