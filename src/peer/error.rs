@@ -61,9 +61,21 @@ pub enum PeerError {
 }
 
 impl PeerError {
-    /// True if the peer may have acted on the request although there is no answer: ask again, with something it knows again.
+    /// True if the peer may have acted on the request although it gave no usable answer: ask again, with something it knows
+    /// again.
     pub const fn may_have_arrived(&self) -> bool {
-        matches!(self, PeerError::TimedOut | PeerError::Lost)
+        matches!(
+            self,
+            PeerError::TimedOut
+                | PeerError::Lost
+                | PeerError::Refused { code: RefusalCode::Internal | RefusalCode::TooLarge | RefusalCode::Unknown, .. }
+        )
+    }
+
+    /// True if the peer understood the request, and its answer is no. Any other error, a refusal because it is busy among
+    /// them, may pass by itself.
+    pub const fn is_no(&self) -> bool {
+        matches!(self, PeerError::Refused { code: RefusalCode::Declined | RefusalCode::UnknownKind, .. })
     }
 
     /// True if dialling the same address again soon would end in the same way.

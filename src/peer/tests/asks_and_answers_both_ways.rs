@@ -65,7 +65,11 @@ async fn every_no_has_its_own_name_and_an_unknown_kind_reaches_nobody() {
         Err(PeerError::Refused { code: RefusalCode::Declined, reason: "no [2J thanks".into() })
     );
     let code = |answer: Result<Value, PeerError>| match answer {
-        Err(PeerError::Refused { code, .. }) => code,
+        Err(error @ PeerError::Refused { code, .. }) => {
+            assert_eq!(error.is_no(), [RefusalCode::Declined, RefusalCode::UnknownKind].contains(&code));
+            assert_eq!(error.may_have_arrived(), [RefusalCode::Internal, RefusalCode::TooLarge].contains(&code));
+            code
+        }
         other => panic!("{other:?}"),
     };
     let before = bob.clerk.asked();
