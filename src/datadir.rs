@@ -35,6 +35,6 @@ impl DataDir {
 
     /// The tokens that open the API.
     pub fn api_token(&self) -> PathBuf {
-        self.0.join("api-token")
+        self.0.join(crate::api::TOKEN_FILE)
     }
 }

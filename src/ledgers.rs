@@ -53,7 +53,8 @@ impl Ledgers {
         self.0.get(&ledger).map(|entry| lock(&entry.outlook).clone()).unwrap_or_default()
     }
 
-    /// What the ledger showed of a lock at the last look, or nothing if the last look failed: an error is never a state.
+    /// What the ledger showed of a lock at the last good look, or nothing if there was none since the start. A look that
+    /// failed changes nothing here: it only makes the ledger [`Ledgers::unhealthy`].
     pub fn sighting(&self, ledger: Ledger, lock_id: LockId) -> Option<Sighting> {
         self.0.get(&ledger)?.port.look(lock_id)
     }

@@ -1,1 +1,53 @@
-fn main() {}
+//! The `photon` program.
+
+use clap::{Parser, Subcommand};
+use photon::cli;
+use photon::commands::{LocalArgs, deploy, init, node};
+use std::process::ExitCode;
+
+/// Swap BTC, LTC, ETH, SMT and ERC20 tokens with people you don't trust, and nobody in the middle.
+#[derive(Debug, Parser)]
+#[command(name = "photon", version, max_term_width = 110)]
+struct Args {
+    #[command(flatten)]
+    client: cli::ClientArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Node(node::NodeArgs),
+    Deploy(deploy::DeployArgs),
+    /// Real nodes on this machine, three daemons, sixteen swaps
+    #[cfg(feature = "demo")]
+    Demo(photon::demo::DemoArgs),
+    #[command(flatten)]
+    Client(cli::ClientCommand),
+}
+
+fn main() -> ExitCode {
+    let Args { client, command } = Args::parse();
+    let local = LocalArgs { datadir: client.datadir.clone() };
+    let json = client.json;
+    let done = match command {
+        Command::Init(args) => init::run(&local, &args, json),
+        Command::Node(args) => node::run(&local, &args),
+        Command::Deploy(args) => deploy::run(&local, &args, json),
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => return photon::demo::run(&args),
+        Command::Client(command) => return cli::run(client, command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if json => {
+            eprintln!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("photon: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -29,6 +29,7 @@ pub(super) struct From {
 
 /// Events as they happen: `id` is the number, `event` the kind, `data` an EventView. Begins after `Last-Event-ID`, else
 /// after `after` (0: from the beginning), else with what is new from now on. A comment comes when it is silent for long.
+/// Only the newest thousands are kept: who was away for longer lists anew what it follows.
 #[utoipa::path(get, path = "/v1/events", operation_id = "streamEvents", tag = "node",
     params(
         ("after" = Option<u64>, Query, description = "begin after this number; 0 is the beginning"),

@@ -110,7 +110,7 @@ impl Store {
         let conn = connect::open_checked(path, &seals)?;
         let health = Arc::new(Health::new(events::newest(&conn)?));
         let readers = Arc::new(Readers::open(path)?);
-        let recovery = RecoveryFile::open(path, &conn, &seals)?;
+        let recovery = RecoveryFile::open(path, &conn)?;
         let (committed, wakes) = std::sync::mpsc::sync_channel(1);
         let checkpointer = Checkpointer { conn: connect::connect(path)?, health: Arc::clone(&health), committed: wakes };
         let (queue, jobs) = mpsc::channel(writer::QUEUE_CAP);

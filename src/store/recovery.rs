@@ -1,7 +1,7 @@
 //! A second file beside the database with what it takes, together with the seed, to free the money of every swap: a lost or
 //! restored old database must not lose a swap.
 //!
-//! One sealed line per swap, synced before the swap's own commit, so before our signature leaves. Lines are only ever added;
+//! One line per swap, its secret hash and the rest sealed, synced before the swap's own commit, so before our signature leaves. Lines are only ever added;
 //! when the file has grown, a start writes it anew with the live swaps alone. A torn last line is cut off.
 
 use super::connect::{beside, open_private, sync_folder_of, unopenable};
@@ -10,7 +10,7 @@ use super::rows::all_rows;
 use super::seal::Seals;
 use super::swaps::{NewSwap, ReservedHash, find, insert, reserve};
 use super::{Store, StoreError};
-use photon_chains::{Address, BlockHeight, SecretHash};
+use photon_chains::{Address, BlockHeight, Canon, SecretHash};
 use photon_swap::{Role, Salt, SwapId};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,6 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const SUFFIX: &str = ".recovery";
-const PLACE: &[u8] = b"photon/store/recovery/1";
 /// A file of this size is written anew at the next start.
 pub(super) const LONG_FILE_BYTES: u64 = 4 << 20;
 /// No line of ours is longer: terms and endpoint are bounded, and hex doubles them.
@@ -39,7 +38,6 @@ pub struct LostSwap {
 struct Entry {
     id: SwapId,
     role: Role,
-    secret_hash: SecretHash,
     peer: Address,
     peer_endpoint: String,
     terms: String,
@@ -54,7 +52,7 @@ pub(super) struct RecoveryFile(File);
 
 impl RecoveryFile {
     /// Opens or makes the file beside a database that is open and checked.
-    pub(super) fn open(database: &Path, conn: &Connection, seals: &Seals) -> Result<Self, StoreError> {
+    pub(super) fn open(database: &Path, conn: &Connection) -> Result<Self, StoreError> {
         let path = beside(database, SUFFIX);
         let opened = open_private(&path, true).and_then(|mut file| {
             cut_torn_line(&mut file)?;
@@ -66,7 +64,7 @@ impl RecoveryFile {
         if length < LONG_FILE_BYTES {
             return Ok(Self(file));
         }
-        let needed = lines_still_needed(&file, conn, seals)?;
+        let needed = lines_still_needed(&file, conn)?;
         write_anew(&path, &needed).map(Self).map_err(|error| unopenable(&path, &error))
     }
 
@@ -86,9 +84,15 @@ impl Store {
             let file = File::open(&path).map_err(|error| unopenable(&path, &error))?;
             let mut lost = Vec::new();
             let mut seen = HashSet::new();
-            for (_, entry) in entries(&file, read.seals) {
-                if seen.insert(entry.id) && !knows_hash(read.conn, entry.secret_hash)? {
-                    lost.push(entry.into_lost()?);
+            for line in lines(&file) {
+                let Some(hash) = hash_of(&line) else { continue };
+                if knows_hash(read.conn, hash)? || !seen.insert(hash) {
+                    continue;
+                }
+                match open_line(&line, hash, read.seals) {
+                    Some(swap) => lost.push(swap),
+                    // The others are all the more needed.
+                    None => tracing::error!(%hash, "a lost swap can't be read: its line is damaged, or of another seed"),
                 }
             }
             Ok(lost)
@@ -115,7 +119,6 @@ pub(super) fn line(seals: &Seals, secret_hash: SecretHash, swap: &NewSwap) -> Re
     let entry = Entry {
         id: swap.id,
         role: swap.role,
-        secret_hash,
         peer: swap.peer,
         peer_endpoint: swap.peer_endpoint.clone(),
         terms: swap.terms.clone(),
@@ -125,34 +128,15 @@ pub(super) fn line(seals: &Seals, secret_hash: SecretHash, swap: &NewSwap) -> Re
         beta_since: swap.beta_since,
     };
     let plain = serde_json::to_vec(&entry).map_err(|_| StoreError::Unreadable("swap"))?;
-    let mut line = hex::encode(seals.seal(PLACE, &plain)?).into_bytes();
-    line.push(b'\n');
-    Ok(line)
+    let sealed = seals.seal(&place(secret_hash), &plain)?;
+    Ok(format!("{secret_hash} {}\n", hex::encode(sealed)).into_bytes())
 }
 
-impl Entry {
-    fn into_lost(self) -> Result<LostSwap, StoreError> {
-        let own_signature = hex::decode(&self.own_signature).map_err(|_| StoreError::Unreadable("signature"))?;
-        let swap = NewSwap {
-            id: self.id,
-            role: self.role,
-            peer: self.peer,
-            peer_endpoint: self.peer_endpoint,
-            terms: self.terms,
-            own_signature,
-            peer_signature: None,
-            salt: self.salt,
-            alpha_since: self.alpha_since,
-            beta_since: self.beta_since,
-            offer: None,
-        };
-        Ok(LostSwap { secret_hash: self.secret_hash, swap })
-    }
+fn place(secret_hash: SecretHash) -> Vec<u8> {
+    Canon::tagged("photon/store/recovery/1").bytes(secret_hash.as_bytes()).finish()
 }
 
-/// Every line that can be read, with what it says. One that can't be is told of and passed over: the rest is all the more
-/// needed.
-fn entries<'a>(file: &'a File, seals: &'a Seals) -> impl Iterator<Item = (Vec<u8>, Entry)> + 'a {
+fn lines(file: &File) -> impl Iterator<Item = Vec<u8>> {
     let mut reader = BufReader::new(file);
     std::iter::from_fn(move || {
         let mut line = Vec::new();
@@ -165,18 +149,31 @@ fn entries<'a>(file: &'a File, seals: &'a Seals) -> impl Iterator<Item = (Vec<u8
             }
         }
     })
-    .filter_map(move |line| {
-        let entry = read_line(&line, seals);
-        if entry.is_none() {
-            tracing::warn!("a line of the recovery file can't be read: damaged, or of another seed");
-        }
-        Some((line, entry?))
-    })
 }
 
-fn read_line(line: &[u8], seals: &Seals) -> Option<Entry> {
-    let sealed = hex::decode(line.strip_suffix(b"\n")?).ok()?;
-    serde_json::from_slice(&seals.open(PLACE, &sealed, "swap").ok()?).ok()
+fn hash_of(line: &[u8]) -> Option<SecretHash> {
+    let end = line.iter().position(|byte| *byte == b' ')?;
+    std::str::from_utf8(line.get(..end)?).ok()?.parse().ok()
+}
+
+fn open_line(line: &[u8], secret_hash: SecretHash, seals: &Seals) -> Option<LostSwap> {
+    let sealed = line.strip_suffix(b"\n")?.splitn(2, |byte| *byte == b' ').nth(1)?;
+    let plain = seals.open(&place(secret_hash), &hex::decode(sealed).ok()?, "swap").ok()?;
+    let entry: Entry = serde_json::from_slice(&plain).ok()?;
+    let swap = NewSwap {
+        id: entry.id,
+        role: entry.role,
+        peer: entry.peer,
+        peer_endpoint: entry.peer_endpoint,
+        terms: entry.terms,
+        own_signature: hex::decode(&entry.own_signature).ok()?,
+        peer_signature: None,
+        salt: entry.salt,
+        alpha_since: entry.alpha_since,
+        beta_since: entry.beta_since,
+        offer: None,
+    };
+    Some(LostSwap { secret_hash, swap })
 }
 
 fn knows_hash(conn: &Connection, hash: SecretHash) -> Result<bool, StoreError> {
@@ -185,16 +182,15 @@ fn knows_hash(conn: &Connection, hash: SecretHash) -> Result<bool, StoreError> {
 }
 
 /// Those of live swaps, and those the database does not know.
-fn lines_still_needed(mut file: &File, conn: &Connection, seals: &Seals) -> Result<Vec<u8>, StoreError> {
+fn lines_still_needed(mut file: &File, conn: &Connection) -> Result<Vec<u8>, StoreError> {
     file.seek(SeekFrom::Start(0)).map_err(|error| StoreError::Failed { reason: error.to_string() })?;
-    let live = all_rows!(conn, "SELECT id FROM swaps INDEXED BY swaps_live WHERE ended_at IS NULL", [], |row| {
-        let id: [u8; 32] = row.get(0)?;
-        Ok::<_, StoreError>(id)
-    })?;
-    let live: HashSet<[u8; 32]> = live.into_iter().collect();
+    let live = "SELECT secret_hash FROM swaps INDEXED BY swaps_live WHERE ended_at IS NULL";
+    let live = all_rows!(conn, live, [], |row| Ok::<_, StoreError>(SecretHash::from_bytes(row.get(0)?)))?;
+    let live: HashSet<SecretHash> = live.into_iter().collect();
     let mut needed = Vec::new();
-    for (line, entry) in entries(file, seals) {
-        if live.contains(entry.id.as_bytes()) || !knows_hash(conn, entry.secret_hash)? {
+    for line in lines(file) {
+        let Some(hash) = hash_of(&line) else { continue };
+        if live.contains(&hash) || !knows_hash(conn, hash)? {
             needed.extend(line);
         }
     }

@@ -1,0 +1,152 @@
+//! From an offer to a swap that both have signed.
+//!
+//! ```mermaid
+//! sequenceDiagram
+//!   participant T as taker (Initiator)
+//!   participant M as maker (Participant)
+//!   T->>M: offers
+//!   M-->>T: offers, each signed
+//!   Note over T: salt, secret hash reserved for ever
+//!   T->>M: take, signed
+//!   M-->>T: terms, signed: proposed
+//!   Note over T: every figure recomputed, terms saved
+//!   T->>M: accept, signed
+//!   Note over M: terms and both signatures saved
+//!   M-->>T: accepted
+//!   Note over T: both signatures saved: only now may money move
+//! ```
+//!
+//! Until the last line nobody has anything at stake, and either side may fall silent. An accept that is repeated gets the
+//! same answer. No message is ever evidence of what stands on a ledger.
+
+mod maker;
+mod messages;
+mod taker;
+
+pub use maker::Maker;
+pub use taker::{Taker, TakerError};
+
+use crate::assets::Assets;
+use crate::clock;
+use crate::coordinator::Coordinator;
+use crate::keys::{self, KeyUse, Signature, Wallet};
+use crate::ledgers::Ledgers;
+use photon_chains::{Address, Asset, Hash32, Ledger, Party, PortError, UnixTime};
+use photon_swap::{LegRules, Profile, Rules, Salt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What both sides of a negotiation work with. Clones are handles to the same.
+#[derive(Clone)]
+pub struct Desk {
+    /// Carries agreed swaps through.
+    pub coordinator: Coordinator,
+    /// What may be traded.
+    pub assets: Assets,
+    /// What our owner promises about being online.
+    pub profile: Profile,
+    /// The longest that our owner lets money be locked.
+    pub max_lock_secs: u64,
+    /// Chain ids of the EVM ledgers.
+    pub chain_ids: BTreeMap<Ledger, u64>,
+    /// One agreement at a time is checked against the wallets, so that two can't count the same coins.
+    pub agreeing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Why we can't even begin.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// An asset of the offer is not configured here.
+    #[error("{0} is not configured here: add it to the configuration, or choose another offer")]
+    UnknownAsset(Asset),
+    /// A ledger is not in a state to begin something new.
+    #[error("nothing new is begun on {ledger}: {reason}")]
+    Unhealthy {
+        /// Which.
+        ledger: Ledger,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// See [`PortError`].
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    NoRandomness,
+}
+
+impl Desk {
+    fn wallet(&self) -> &Wallet {
+        &self.coordinator.wallet
+    }
+
+    fn ledgers(&self) -> &Ledgers {
+        &self.coordinator.ledgers
+    }
+
+    fn me(&self) -> Address {
+        self.wallet().identity_address()
+    }
+
+    /// What we ourselves know and want of a swap of these assets, now. Alpha is what the maker wants.
+    fn rules(&self, alpha: Asset, beta: Asset, now: UnixTime) -> Result<Rules, DeskError> {
+        Ok(Rules {
+            now,
+            profile: self.profile,
+            alpha: self.leg_rules(alpha, now)?,
+            beta: self.leg_rules(beta, now)?,
+            max_lock_secs: self.max_lock_secs,
+        })
+    }
+
+    fn leg_rules(&self, asset: Asset, now: UnixTime) -> Result<LegRules, DeskError> {
+        let ledger = asset.ledger();
+        let known = self.assets.known(asset).ok_or(DeskError::UnknownAsset(asset))?;
+        let port = self.ledgers().port(ledger).ok_or(DeskError::UnknownAsset(asset))?;
+        if let Some(reason) = self.ledgers().unhealthy(ledger, now) {
+            return Err(DeskError::Unhealthy { ledger, reason });
+        }
+        let unseen = || DeskError::Unhealthy { ledger, reason: "not looked at yet".to_owned() };
+        Ok(LegRules {
+            timing: *port.timing(),
+            template: port.template(asset)?,
+            genesis: port.genesis(),
+            chain_id: self.chain_ids.get(&ledger).copied(),
+            decimals: known.decimals,
+            tip: self.ledgers().outlook(ledger).tip.ok_or_else(unseen)?,
+        })
+    }
+
+    /// How we are named as a party of a lock.
+    fn party(&self, salt: &Salt, asset: Asset, key_use: KeyUse) -> Result<Party, DeskError> {
+        let ledger = asset.ledger();
+        let port = self.ledgers().port(ledger).ok_or(DeskError::UnknownAsset(asset))?;
+        Ok(port.party(&self.wallet().lock_key(salt.as_bytes(), ledger, key_use))?)
+    }
+
+    fn sign(&self, digest: Hash32) -> Vec<u8> {
+        self.wallet().sign(digest.as_bytes()).as_bytes().to_vec()
+    }
+
+    /// A block at or below which a lock that is only now being agreed can't stand.
+    fn since(&self, asset: Asset) -> photon_chains::BlockHeight {
+        /// Blocks that our node may lose by a reorganisation while the terms are signed.
+        const MARGIN: u64 = 3;
+        self.ledgers().outlook(asset.ledger()).tip.map_or(photon_chains::BlockHeight::new(0), |tip| tip.block.height.minus(MARGIN))
+    }
+}
+
+fn is_signed_by(who: Address, digest: Hash32, signature: &[u8]) -> bool {
+    let signature: Result<[u8; 65], _> = signature.try_into();
+    signature.is_ok_and(|bytes| keys::verify(who, digest.as_bytes(), &Signature::from_bytes(bytes)).is_ok())
+}
+
+fn fresh_salt() -> Result<Salt, DeskError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| DeskError::NoRandomness)?;
+    Ok(Salt::from_bytes(bytes))
+}
+
+fn now() -> UnixTime {
+    clock::now()
+}

@@ -1,0 +1,193 @@
+//! The taker's side: reads a maker's offers, and takes one.
+
+use super::messages::{self, Accepted, AskAccept, AskOffers, AskTake, MOST_OFFERS, Offers, Proposal};
+use super::{Desk, DeskError, fresh_salt, is_signed_by, now};
+use crate::coordinator::OUTSIDE;
+use crate::keys::KeyUse;
+use crate::peer::{PeerAddress, PeerError, PeerNet};
+use crate::reserve::ReserveError;
+use crate::service::Funding;
+use crate::store::{FactRow, FromOffer, NewSwap, StepRows, StoreError};
+use photon_chains::Family;
+use photon_swap::{Consent, Offer, OfferId, Profile, Refusal, Role, Salt, SwapId, Take, Terms};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a maker has to answer.
+const ANSWER: Duration = Duration::from_secs(20);
+/// Between two tries to be told that an accept arrived.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why there is no swap. Nothing was locked, and nothing will be.
+#[derive(Debug, thiserror::Error)]
+pub enum TakerError {
+    /// Before anything was asked.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    /// The maker could not be reached, or says no.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// The maker's answer can't be read.
+    #[error("the maker's answer to {0} can't be read: it may run another version")]
+    Unreadable(&'static str),
+    /// The maker does not offer this.
+    #[error("the maker has no open offer {0}: list its offers again")]
+    NoSuchOffer(OfferId),
+    /// The maker's signature is wrong.
+    #[error("the maker's signature does not fit: don't deal with this maker")]
+    Signature,
+    /// The terms are not what we need.
+    #[error(transparent)]
+    Terms(#[from] Refusal),
+    /// We can't afford it.
+    #[error(transparent)]
+    Reserve(#[from] ReserveError),
+    /// Paying by hand is for ledgers with addresses.
+    #[error("on {0} only our own account can fund a lock: leave out outside funding")]
+    NoOutside(photon_chains::Ledger),
+    /// The maker did not confirm in time.
+    #[error("the maker did not confirm the swap in time; nothing was locked: take the offer again")]
+    Unconfirmed,
+    /// Our own disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Our own fault.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// Takes offers of makers.
+#[derive(Clone)]
+pub struct Taker {
+    desk: Desk,
+    net: Arc<PeerNet>,
+}
+
+impl Taker {
+    /// Takes for this desk, over this network.
+    pub fn new(desk: Desk, net: Arc<PeerNet>) -> Self {
+        Self { desk, net }
+    }
+
+    /// A maker's open offers, those with a wrong signature or id left out.
+    pub async fn offers(&self, maker: &PeerAddress) -> Result<Vec<Offer>, TakerError> {
+        let Offers { offers } = self.ask(maker, messages::OFFERS, &AskOffers {}).await?;
+        let now = now();
+        let right = |signed: &messages::SignedOffer| {
+            let offer = &signed.offer;
+            offer.maker == maker.identity()
+                && offer.check(now).is_ok()
+                && is_signed_by(offer.maker, offer.digest(), &signed.signature)
+        };
+        Ok(offers.into_iter().take(MOST_OFFERS).filter(right).map(|signed| signed.offer).collect())
+    }
+
+    /// Takes an offer. When this returns a swap, both signatures are durable here and money may move.
+    pub async fn take(&self, maker: &PeerAddress, offer: OfferId, funding: Funding) -> Result<SwapId, TakerError> {
+        let offers = self.offers(maker).await?;
+        let offer = offers.into_iter().find(|known| known.id == offer).ok_or(TakerError::NoSuchOffer(offer))?;
+        let paying = offer.want.asset.ledger();
+        if funding == Funding::Outside && paying.family() == Family::Evm {
+            return Err(TakerError::NoOutside(paying));
+        }
+        let salt = fresh_salt()?;
+        let take = self.draw_up(&offer, salt, &self.desk.profile)?;
+        // Spent for ever before it is shown to anybody.
+        let reserved = self.desk.coordinator.store.reserve_hash(take.secret_hash).await?;
+        let ask = AskTake { take, signature: self.desk.sign(take.digest()) };
+        let Proposal { terms, signature } = self.ask(maker, messages::TAKE, &ask).await?;
+        if !is_signed_by(maker.identity(), terms.digest(Consent::Propose, Role::Participant), &signature) {
+            return Err(TakerError::Signature);
+        }
+        let rules = self.desk.rules(offer.want.asset, offer.give.asset, now())?;
+        photon_swap::verify_draft(&take, &offer, &terms, &rules)?;
+        let accept = self.desk.sign(terms.digest(Consent::Accept, Role::Initiator));
+        {
+            let _one_at_a_time = self.desk.agreeing.lock().await;
+            self.desk.coordinator.reserves.afford(Role::Initiator, &terms, funding).await?;
+            self.save(&terms, maker, accept.clone(), reserved, funding).await?;
+        }
+        self.confirm(maker, &terms, accept).await?;
+        let id = terms.id();
+        self.desk.coordinator.agreed(id, signature).await.map_err(|error| TakerError::Internal(error.to_string()))?;
+        tracing::info!(swap_id = %id, peer = %maker.identity(), role = "initiator", "agreed");
+        Ok(id)
+    }
+
+    fn draw_up(&self, offer: &Offer, salt: Salt, profile: &Profile) -> Result<Take, TakerError> {
+        Ok(Take {
+            offer: offer.id,
+            taker: self.desk.me(),
+            salt,
+            secret_hash: self.desk.wallet().secret(salt.as_bytes()).hash(),
+            alpha_refundee: self.desk.party(&salt, offer.want.asset, KeyUse::Refund)?,
+            beta_redeemer: self.desk.party(&salt, offer.give.asset, KeyUse::Redeem)?,
+            offline_secs: profile.offline_secs,
+        })
+    }
+
+    /// Terms and our signature durable before the signature leaves.
+    async fn save(
+        &self,
+        terms: &Terms,
+        maker: &PeerAddress,
+        signature: Vec<u8>,
+        reserved: crate::store::ReservedHash,
+        funding: Funding,
+    ) -> Result<(), TakerError> {
+        let store = &self.desk.coordinator.store;
+        let id = terms.id();
+        let internal = |error: serde_json::Error| TakerError::Internal(error.to_string());
+        let swap = NewSwap {
+            id,
+            role: Role::Initiator,
+            peer: maker.identity(),
+            peer_endpoint: format!("{}:{}", maker.host(), maker.port()),
+            terms: serde_json::to_string(terms).map_err(internal)?,
+            own_signature: signature,
+            peer_signature: None,
+            salt: terms.initiator_salt,
+            alpha_since: self.desk.since(terms.alpha.lock.asset),
+            beta_since: self.desk.since(terms.beta.lock.asset),
+            offer: Some(FromOffer::Theirs(terms.offer)),
+        };
+        store.insert_swap(reserved, swap).await?;
+        if funding == Funding::Outside {
+            let fact = FactRow { kind: OUTSIDE.to_owned(), body: "{}".to_owned(), is_secret: false };
+            store.commit_step(id, StepRows { facts: vec![fact], ..StepRows::default() }).await?;
+        }
+        let record = store.swap(id).await?.ok_or(StoreError::NoSuch("swap"))?;
+        self.desk.coordinator.take_up(&record).map_err(|error| TakerError::Internal(error.to_string()))?;
+        Ok(())
+    }
+
+    /// Repeats the accept until the maker says that it has saved it, for as long as alpha could still be funded.
+    async fn confirm(&self, maker: &PeerAddress, terms: &Terms, signature: Vec<u8>) -> Result<(), TakerError> {
+        let ask = AskAccept { swap: terms.id(), signature };
+        loop {
+            match self.ask::<_, Accepted>(maker, messages::ACCEPT, &ask).await {
+                Ok(Accepted { swap }) if swap == terms.id() => return Ok(()),
+                Ok(_) => return Err(TakerError::Unreadable(messages::ACCEPT)),
+                Err(error @ TakerError::Peer(PeerError::Refused { .. })) => return Err(error),
+                Err(error) => tracing::info!(swap_id = %terms.id(), %error, "accept not confirmed yet"),
+            }
+            if now() > terms.deadlines.fund_alpha_by {
+                return Err(TakerError::Unconfirmed);
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn ask<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        maker: &PeerAddress,
+        kind: &'static str,
+        question: &Q,
+    ) -> Result<A, TakerError> {
+        let body = serde_json::to_value(question).map_err(|error| TakerError::Internal(error.to_string()))?;
+        let answer = self.net.request(maker, kind, body, ANSWER).await?;
+        serde_json::from_value(answer).map_err(|_| TakerError::Unreadable(kind))
+    }
+}

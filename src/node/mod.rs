@@ -1,0 +1,159 @@
+//! A running node: everything wired together, from start to shutdown.
+
+mod sends;
+mod service;
+mod views;
+
+use crate::api;
+use crate::assets::Assets;
+use crate::config::{Config, ProfileName};
+use crate::coordinator::Coordinator;
+use crate::datadir::DataDir;
+use crate::keys::Wallet;
+use crate::ledgers::Ledgers;
+use crate::negotiation::{Desk, Maker, Taker};
+use crate::peer::PeerNet;
+use crate::reserve::Reserves;
+use crate::store::Store;
+use crate::{clock, wire};
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use photon_chains::{Journal, Ledger};
+use photon_swap::{LONGEST_LOCK_SECS, Profile};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// A node that is up: the surface behind the API.
+pub struct Node {
+    desk: Desk,
+    taker: Taker,
+    net: Arc<PeerNet>,
+    config: Config,
+    metrics: Option<PrometheusHandle>,
+    sends: mpsc::Sender<()>,
+}
+
+/// How often offers whose time is over are marked so.
+const HOUSEKEEPING: Duration = Duration::from_secs(30);
+
+/// Runs a node until `shutdown` completes or something fails that nothing may be done on top of.
+pub async fn run(
+    config: Config,
+    datadir: &DataDir,
+    wallet: Wallet,
+    metrics: Option<PrometheusHandle>,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let wallet = Arc::new(wallet);
+    let store = Store::open(&datadir.database(), *wallet.storage_key().expose())?;
+    let listener = TcpListener::bind(config.api.listen)
+        .await
+        .with_context(|| format!("the API can't listen on {}: is another node running?", config.api.listen))?;
+    let tokens = api::Tokens::from_file(&datadir.api_token())?;
+    let journal: Arc<dyn Journal> = Arc::new(store.clone());
+    let ledgers = Ledgers::new(wire::connect(&config, &wallet, journal).await?);
+    let mut tasks = JoinSet::new();
+    let node = start(config, wallet, store.clone(), ledgers, metrics, &mut tasks).await?;
+    tracing::info!(
+        identity = %node.net.identity(),
+        peers = node.net.local_addr().map(|address| address.to_string()),
+        api = %node.config.api.listen,
+        network = node.config.network.name(),
+        "running"
+    );
+    let settings = api::Settings { allowed_hosts: node.config.api.allowed_hosts.clone(), ..api::Settings::from(tokens) };
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let service = node.clone();
+    let mut server = tokio::spawn(async move {
+        api::serve(listener, service, settings, async {
+            let _ = stopped.await;
+        })
+        .await
+    });
+    let ended = tokio::select! {
+        () = shutdown => Ok(()),
+        error = store.failed() => Err(anyhow::Error::from(error)),
+        Some(ended) = tasks.join_next() => Err(why(ended)),
+        served = &mut server => Err(anyhow::anyhow!("the API stopped: {served:?}")),
+    };
+    let _ = stop.send(());
+    node.net.shutdown().await;
+    tasks.shutdown().await;
+    let closed = store.close().await;
+    ended?;
+    closed?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn why(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {
+    match ended {
+        Ok(Ok(())) => anyhow::anyhow!("a part of the node ended by itself"),
+        Ok(Err(error)) => error,
+        Err(error) => anyhow::Error::from(error).context("a part of the node broke off"),
+    }
+}
+
+async fn start(
+    config: Config,
+    wallet: Arc<Wallet>,
+    store: Store,
+    ledgers: Ledgers,
+    metrics: Option<PrometheusHandle>,
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+) -> anyhow::Result<Arc<Node>> {
+    let profile = profile(config.profile);
+    let reserves = Reserves::new(ledgers.clone());
+    let (coordinator, added) =
+        Coordinator::new(wallet.clone(), store.clone(), ledgers.clone(), reserves.clone(), profile.skew_secs);
+    let resumed = coordinator.resume().await?;
+    tracing::info!(swaps = resumed, "taken up again");
+    let desk = Desk {
+        coordinator: coordinator.clone(),
+        assets: Assets::new(&config),
+        profile,
+        max_lock_secs: LONGEST_LOCK_SECS,
+        chain_ids: chain_ids(&config),
+        agreeing: Arc::default(),
+    };
+    let net = Arc::new(PeerNet::start(config.peer.listen, wallet, Arc::new(Maker::new(desk.clone()))).await?);
+    let (looked, looks) = mpsc::channel(64);
+    ledgers.watch(tasks, looked);
+    tasks.spawn(coordinator.run(looks, added));
+    tasks.spawn(reserves.watch());
+    let (sends, wakes) = mpsc::channel(1);
+    tasks.spawn(sends::run(store.clone(), ledgers, wakes));
+    tasks.spawn(housekeeping(store));
+    let taker = Taker::new(desk.clone(), net.clone());
+    Ok(Arc::new(Node { desk, taker, net, config, metrics, sends }))
+}
+
+async fn housekeeping(store: Store) -> anyhow::Result<()> {
+    /// Void swaps are kept for a day, and forgotten a thousand at a time.
+    const VOID_KEPT_SECS: u64 = 24 * 3600;
+    loop {
+        let now = clock::now();
+        store.expire_offers(now).await?;
+        store.forget_void_swaps(now.minus_secs(VOID_KEPT_SECS), 1000).await?;
+        tokio::time::sleep(HOUSEKEEPING).await;
+    }
+}
+
+fn profile(name: ProfileName) -> Profile {
+    match name {
+        ProfileName::Hot => Profile::HOT,
+        ProfileName::Standard => Profile::STANDARD,
+        ProfileName::Desktop => Profile::DESKTOP,
+        ProfileName::Regtest => Profile::REGTEST,
+    }
+}
+
+fn chain_ids(config: &Config) -> BTreeMap<Ledger, u64> {
+    let sections = [(Ledger::Ethereum, &config.ethereum), (Ledger::Smt, &config.smt)];
+    sections.into_iter().filter_map(|(ledger, section)| Some((ledger, section.as_ref()?.chain_id))).collect()
+}

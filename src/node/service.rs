@@ -1,0 +1,403 @@
+//! What a running node can be asked to do, done.
+
+use super::Node;
+use super::views::{is_send, transaction};
+use crate::assets::KnownAsset;
+use crate::clock;
+use crate::negotiation::TakerError;
+use crate::peer::{PeerAddress, PeerError};
+use crate::reserve::Needs;
+use crate::service::{
+    AssetAmount, BalanceView, EventView, HealthView, LedgerHealth, NewOffer, NewPeer, NewSend, NewSwap, OfferView,
+    PeerView, SendView, Service, ServiceError, StoredAnswer, SwapPage, SwapQuery, SwapView,
+};
+use crate::store::{NewEvent, OfferRow, OfferState, SendRow, StoreError, SwapFilter};
+use async_trait::async_trait;
+use photon_chains::{Amount, Asset, Hash32, Ledger, LockId, LockStatus, PortError};
+use photon_swap::{Money, Offer, OfferId, Salt, SwapId};
+
+const VALID_SECS: std::ops::RangeInclusive<u64> = 10..=604_800;
+
+/// What a failing store means to a caller.
+pub(super) fn stored(error: StoreError) -> ServiceError {
+    match error {
+        StoreError::NoSuch(what) => ServiceError::NotFound(format!("no such {what}")),
+        StoreError::Conflict(_) | StoreError::OfferNotOpen | StoreError::SwapEnded | StoreError::HashUsed => {
+            ServiceError::Conflict(error.to_string())
+        }
+        other => ServiceError::Internal(other.to_string()),
+    }
+}
+
+fn ported(error: PortError) -> ServiceError {
+    match error {
+        PortError::Unreachable { .. } | PortError::BadAnswer { .. } | PortError::WrongNetwork { .. } => {
+            ServiceError::Unavailable(error.to_string())
+        }
+        PortError::NotEnough { .. } | PortError::Refused { .. } => ServiceError::Refused(error.to_string()),
+        PortError::Journal(_) => ServiceError::Internal(error.to_string()),
+    }
+}
+
+fn taken(error: TakerError) -> ServiceError {
+    let text = error.to_string();
+    match error {
+        TakerError::Peer(PeerError::Refused { .. }) => ServiceError::Refused(text),
+        TakerError::Peer(_) | TakerError::Unconfirmed => ServiceError::Unavailable(text),
+        TakerError::NoSuchOffer(_) => ServiceError::NotFound(text),
+        TakerError::Store(error) => stored(error),
+        TakerError::Internal(_) => ServiceError::Internal(text),
+        TakerError::Desk(_)
+        | TakerError::Unreadable(_)
+        | TakerError::Signature
+        | TakerError::Terms(_)
+        | TakerError::Reserve(_)
+        | TakerError::NoOutside(_) => ServiceError::Refused(text),
+    }
+}
+
+impl Node {
+    fn money(&self, wanted: &AssetAmount) -> Result<Money, ServiceError> {
+        let asset = self.desk.assets.find(&wanted.asset)?.asset;
+        if wanted.amount.is_zero() {
+            return Err(ServiceError::Invalid("an amount of zero can't be traded or paid".to_owned()));
+        }
+        Ok(Money { asset, amount: wanted.amount })
+    }
+
+    fn offer_view(&self, offer: &Offer, state: &str) -> OfferView {
+        OfferView {
+            id: offer.id.to_string(),
+            maker: offer.maker,
+            give: self.desk.assets.show(offer.give.asset, offer.give.amount),
+            want: self.desk.assets.show(offer.want.asset, offer.want.amount),
+            valid_until: offer.valid_until,
+            state: state.to_owned(),
+        }
+    }
+
+    fn stored_offer(&self, row: &OfferRow) -> Result<OfferView, ServiceError> {
+        let offer: Offer = serde_json::from_str(&row.body)
+            .map_err(|_| ServiceError::Internal("a stored offer can't be read".to_owned()))?;
+        let late = row.state == OfferState::Open && row.valid_until < clock::now();
+        Ok(self.offer_view(&offer, if late { OfferState::Expired.word() } else { row.state.word() }))
+    }
+
+    /// A peer by address, alias or identity.
+    async fn peer_address(&self, text: &str) -> Result<PeerAddress, ServiceError> {
+        if text.contains('@') {
+            return text.parse().map_err(|error| ServiceError::Invalid(format!("{error}")));
+        }
+        let store = &self.desk.coordinator.store;
+        let known = match text.parse() {
+            Ok(identity) => store.peer(identity).await,
+            Err(_) => store.peer_named(text.to_owned()).await,
+        };
+        let unknown = || ServiceError::NotFound(format!("no peer {text:.64} is known: add it, or write it as 0x...@host:port"));
+        let row = known.map_err(stored)?.ok_or_else(unknown)?;
+        let text = format!("{}@{}", row.identity, row.endpoint);
+        text.parse().map_err(|_| ServiceError::Internal("a stored peer can't be read".to_owned()))
+    }
+
+    async fn event(&self, kind: &str, subject: &str, state: &str) -> Result<(), ServiceError> {
+        let body = serde_json::json!({ "id": subject, "state": state }).to_string();
+        let event = NewEvent { kind: kind.to_owned(), swap: None, body };
+        self.desk.coordinator.store.append_event(event).await.map_err(stored).map(|_| ())
+    }
+
+    async fn send_view(&self, row: &SendRow) -> Result<SendView, ServiceError> {
+        let store = &self.desk.coordinator.store;
+        let transactions = store.transactions_of(row.send.id).await.map_err(stored)?;
+        let newest = transactions.iter().rfind(|row| is_send(row)).map(transaction);
+        Ok(SendView {
+            id: row.send.id.to_string(),
+            pay: self.desk.assets.show(row.send.asset, row.send.amount),
+            to: row.send.to.clone(),
+            state: row.state.word().to_owned(),
+            txid: newest.map(|newest| newest.txid),
+            trouble: row.reason.clone(),
+        })
+    }
+
+    async fn balance_view(&self, known: &KnownAsset, held: Option<&Needs>) -> Result<BalanceView, ServiceError> {
+        let (asset, ledger) = (known.asset, known.asset.ledger());
+        let mut view = BalanceView {
+            asset: known.symbol.clone(),
+            ledger,
+            decimals: known.decimals,
+            available: Amount::ZERO,
+            incoming: Amount::ZERO,
+            locked: self.locked(asset),
+            reserved: held.and_then(|held| held.get(&asset).copied()).unwrap_or_default(),
+            fees_paid: Amount::ZERO,
+            trouble: None,
+        };
+        if asset == Asset::Native(ledger) {
+            view.fees_paid = self.desk.coordinator.store.fees_paid(ledger).await.map_err(stored)?;
+        }
+        let Some(port) = self.desk.coordinator.ledgers.port(ledger) else { return Ok(view) };
+        match port.balance(asset).await {
+            Ok(balance) => (view.available, view.incoming) = (balance.available, balance.incoming),
+            Err(error) => view.trouble = Some(error.to_string()),
+        }
+        Ok(view)
+    }
+
+    /// What stands in locks that we funded.
+    fn locked(&self, asset: Asset) -> Amount {
+        self.desk.coordinator.book.with(|swaps| {
+            let own = swaps.values().map(|live| live.swap.terms.own_leg(live.swap.role).lock);
+            let standing = own.filter(|lock| lock.asset == asset).filter(|lock| {
+                let seen = self.desk.coordinator.ledgers.sighting(asset.ledger(), lock.id());
+                seen.is_some_and(|seen| {
+                    matches!(seen.status, LockStatus::Pending { .. } | LockStatus::Funded { .. }) && seen.spend.is_none()
+                })
+            });
+            standing.fold(Amount::ZERO, |sum, lock| sum.checked_add(lock.amount).unwrap_or(Amount::MAX))
+        })
+    }
+}
+
+fn parse_id(text: &str) -> Result<Hash32, ServiceError> {
+    text.parse().map_err(|_| ServiceError::Invalid("an id is 64 hex digits".to_owned()))
+}
+
+#[async_trait]
+impl Service for Node {
+    async fn create_offer(&self, offer: NewOffer) -> Result<OfferView, ServiceError> {
+        let (give, want) = (self.money(&offer.give)?, self.money(&offer.want)?);
+        if !VALID_SECS.contains(&offer.valid_secs) {
+            return Err(ServiceError::Invalid("valid_secs must be from 10 to 604800".to_owned()));
+        }
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(|_| ServiceError::Internal("no random bytes".to_owned()))?;
+        let now = clock::now();
+        let offer = Offer::new(
+            self.net.identity(),
+            give,
+            want,
+            now.plus_secs(offer.valid_secs),
+            Salt::from_bytes(salt),
+        );
+        offer.check(now).map_err(|error| ServiceError::Invalid(error.to_string()))?;
+        let body = serde_json::to_string(&offer).map_err(|error| ServiceError::Internal(error.to_string()))?;
+        let row = crate::store::NewOffer { id: offer.id, body, valid_until: offer.valid_until };
+        self.desk.coordinator.store.insert_offer(row).await.map_err(stored)?;
+        self.event("offer", &offer.id.to_string(), OfferState::Open.word()).await?;
+        Ok(self.offer_view(&offer, OfferState::Open.word()))
+    }
+
+    async fn offers(&self) -> Result<Vec<OfferView>, ServiceError> {
+        let page = self.desk.coordinator.store.list_offers(None, 200).await.map_err(stored)?;
+        page.items.iter().map(|row| self.stored_offer(row)).collect()
+    }
+
+    async fn cancel_offer(&self, id: &str) -> Result<OfferView, ServiceError> {
+        let id = OfferId::from_bytes(*parse_id(id)?.as_bytes());
+        let store = &self.desk.coordinator.store;
+        store.cancel_offer(id).await.map_err(stored)?;
+        self.event("offer", &id.to_string(), OfferState::Cancelled.word()).await?;
+        let row = store.offer(id).await.map_err(stored)?.ok_or_else(|| stored(StoreError::NoSuch("offer")))?;
+        self.stored_offer(&row)
+    }
+
+    async fn peer_offers(&self, peer: &str) -> Result<Vec<OfferView>, ServiceError> {
+        let peer = self.peer_address(peer).await?;
+        let offers = self.taker.offers(&peer).await.map_err(taken)?;
+        Ok(offers.iter().map(|offer| self.offer_view(offer, OfferState::Open.word())).collect())
+    }
+
+    async fn start_swap(&self, swap: NewSwap) -> Result<SwapView, ServiceError> {
+        let peer = self.peer_address(&swap.peer).await?;
+        let offer = OfferId::from_bytes(*parse_id(&swap.offer)?.as_bytes());
+        let id = self.taker.take(&peer, offer, swap.funding).await.map_err(taken)?;
+        self.swap(&id.to_string()).await
+    }
+
+    async fn swaps(&self, query: SwapQuery) -> Result<SwapPage, ServiceError> {
+        let filter = match query.state.as_deref() {
+            None | Some("all") => SwapFilter::All,
+            Some("live") => SwapFilter::Live,
+            Some("ended") => SwapFilter::Ended,
+            Some(_) => return Err(ServiceError::Invalid("state is live, ended or all".to_owned())),
+        };
+        let limit = query.limit.unwrap_or(50);
+        if !(1..=200).contains(&limit) {
+            return Err(ServiceError::Invalid("limit is from 1 to 200".to_owned()));
+        }
+        let after = query.after.map(|after| after.parse::<u64>()).transpose();
+        let after = after.map_err(|_| ServiceError::Invalid("after is the next of an earlier page".to_owned()))?;
+        let store = &self.desk.coordinator.store;
+        let page = store.list_swaps(filter, after, limit).await.map_err(stored)?;
+        let mut swaps = Vec::new();
+        for row in page.items {
+            if let Some(record) = store.swap(row.id).await.map_err(stored)? {
+                swaps.push(self.swap_view(&record).await?);
+            }
+        }
+        Ok(SwapPage { swaps, next: page.next.map(|next| next.to_string()) })
+    }
+
+    async fn swap(&self, id: &str) -> Result<SwapView, ServiceError> {
+        let record = self.desk.coordinator.store.swap(SwapId::from_bytes(*parse_id(id)?.as_bytes())).await.map_err(stored)?;
+        self.swap_view(&record.ok_or_else(|| stored(StoreError::NoSuch("swap")))?).await
+    }
+
+    async fn balances(&self) -> Result<Vec<BalanceView>, ServiceError> {
+        // A node that can't be asked is told asset by asset.
+        let held = self.desk.coordinator.reserves.held().await.ok();
+        let views = self.desk.assets.all().iter().map(|known| self.balance_view(known, held.as_ref()));
+        futures::future::try_join_all(views).await
+    }
+
+    async fn receive_address(&self, ledger: Ledger) -> Result<String, ServiceError> {
+        let port = self.desk.coordinator.ledgers.port(ledger);
+        let port = port.ok_or_else(|| ServiceError::NotFound(format!("{ledger} is not configured here")))?;
+        port.receive_address().await.map_err(ported)
+    }
+
+    async fn send(&self, send: NewSend) -> Result<SendView, ServiceError> {
+        let pay = self.money(&send.pay)?;
+        if send.to.is_empty() || send.to.len() > 128 {
+            return Err(ServiceError::Invalid("an address has 1 to 128 characters".to_owned()));
+        }
+        let held = self.desk.coordinator.reserves.held().await.map_err(ported)?;
+        let port = self.desk.coordinator.ledgers.port(pay.asset.ledger());
+        let port = port.ok_or_else(|| ServiceError::NotFound("this ledger is not configured here".to_owned()))?;
+        let available = port.balance(pay.asset).await.map_err(ported)?.available;
+        let free = available.checked_sub(held.get(&pay.asset).copied().unwrap_or_default()).unwrap_or_default();
+        if free < pay.amount {
+            let free = self.desk.assets.show(pay.asset, free);
+            return Err(ServiceError::Refused(format!(
+                "only {} {} are free beside what running swaps need",
+                free.coins.unwrap_or_else(|| free.amount.to_string()),
+                free.asset
+            )));
+        }
+        let mut id = [0; 32];
+        getrandom::fill(&mut id).map_err(|_| ServiceError::Internal("no random bytes".to_owned()))?;
+        let id = LockId::from_bytes(id);
+        let row = crate::store::NewSend { id, asset: pay.asset, amount: pay.amount, to: send.to };
+        self.desk.coordinator.store.insert_send(row).await.map_err(stored)?;
+        // A full channel means that a round is coming anyway.
+        let _ = self.sends.try_send(());
+        self.sent(&id.to_string()).await
+    }
+
+    async fn sent(&self, id: &str) -> Result<SendView, ServiceError> {
+        let id = LockId::from_bytes(*parse_id(id)?.as_bytes());
+        let row = self.desk.coordinator.store.send(id).await.map_err(stored)?;
+        self.send_view(&row.ok_or_else(|| stored(StoreError::NoSuch("payment")))?).await
+    }
+
+    async fn peers(&self) -> Result<Vec<PeerView>, ServiceError> {
+        let connected = self.net.connected();
+        let rows = self.desk.coordinator.store.peers().await.map_err(stored)?;
+        let known = rows.into_iter().map(|row| PeerView {
+            alias: row.alias,
+            connected: connected.contains(&row.identity),
+            identity: row.identity,
+            endpoint: row.endpoint,
+        });
+        Ok(known.collect())
+    }
+
+    async fn add_peer(&self, peer: NewPeer) -> Result<PeerView, ServiceError> {
+        let address: PeerAddress = peer.address.parse().map_err(|error| ServiceError::Invalid(format!("{error}")))?;
+        let endpoint = format!("{}:{}", address.host(), address.port());
+        let store = &self.desk.coordinator.store;
+        match &peer.alias {
+            None => store.saw_peer(address.identity(), endpoint.clone()).await.map_err(stored)?,
+            Some(alias) => {
+                let plain = alias.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
+                if !plain || !(1..=32).contains(&alias.len()) || alias.starts_with("0x") {
+                    return Err(ServiceError::Invalid(
+                        "an alias is 1 to 32 letters, digits, - or _, and does not begin with 0x".to_owned(),
+                    ));
+                }
+                store.name_peer(address.identity(), endpoint.clone(), alias.clone()).await.map_err(stored)?;
+            }
+        }
+        let connected = self.net.connected().contains(&address.identity());
+        Ok(PeerView { alias: peer.alias, identity: address.identity(), endpoint, connected })
+    }
+
+    async fn health(&self) -> Result<HealthView, ServiceError> {
+        let now = clock::now();
+        let ledgers: Vec<LedgerHealth> = self
+            .desk
+            .coordinator
+            .ledgers
+            .all()
+            .map(|port| {
+                let ledger = port.ledger();
+                let trouble = self.desk.coordinator.ledgers.unhealthy(ledger, now);
+                let tip = self.desk.coordinator.ledgers.outlook(ledger).tip;
+                LedgerHealth {
+                    ledger,
+                    healthy: trouble.is_none(),
+                    height: tip.map(|tip| tip.block.height.get()),
+                    tip_time: tip.map(|tip| tip.time),
+                    trouble,
+                }
+            })
+            .collect();
+        let store_works = self.desk.coordinator.store.failure().is_none();
+        Ok(HealthView {
+            healthy: store_works && ledgers.iter().all(|ledger| ledger.healthy),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            network: self.config.network.name().to_owned(),
+            identity: self.net.identity(),
+            peer_address: self.net.local_addr().map(|at| format!("{}@{at}", self.net.identity())),
+            ledgers,
+            live_swaps: self.desk.coordinator.book.len() as u64,
+            now,
+        })
+    }
+
+    async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<EventView>, ServiceError> {
+        let page = self.desk.coordinator.store.events_after(seq, limit).await.map_err(stored)?;
+        let view = |event: crate::store::StoredEvent| {
+            let data: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
+            let named = data.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
+            let subject = event.swap.map_or(named, |swap| swap.to_string());
+            EventView { seq: event.seq, kind: event.kind, at: event.at, subject, data }
+        };
+        Ok(page.events.into_iter().map(view).collect())
+    }
+
+    async fn event_arrives(&self, seq: u64) {
+        let mut newest = self.desk.coordinator.store.watch_events();
+        // An error means that the store is closed: whoever listens will be told at the next read.
+        let _ = newest.wait_for(|newest| *newest > seq).await;
+    }
+
+    async fn last_event(&self) -> Result<u64, ServiceError> {
+        Ok(*self.desk.coordinator.store.watch_events().borrow())
+    }
+
+    async fn stored_answer(&self, key: &str) -> Result<Option<StoredAnswer>, ServiceError> {
+        self.desk.coordinator.store.stored_answer(key.to_owned()).await.map_err(stored)
+    }
+
+    async fn store_answer(&self, key: &str, answer: StoredAnswer) -> Result<(), ServiceError> {
+        self.desk.coordinator.store.store_answer(key.to_owned(), answer).await.map_err(stored)
+    }
+
+    fn metrics(&self) -> String {
+        metrics::gauge!("photon_swaps_live").set(self.desk.coordinator.book.len() as f64);
+        let stats = self.desk.coordinator.store.stats();
+        metrics::counter!("photon_store_commits_total").absolute(stats.commits);
+        metrics::counter!("photon_store_writes_total").absolute(stats.writes);
+        let now = clock::now();
+        for port in self.desk.coordinator.ledgers.all() {
+            let ledger = port.ledger();
+            let healthy = self.desk.coordinator.ledgers.unhealthy(ledger, now).is_none();
+            metrics::gauge!("photon_ledger_healthy", "chain" => ledger.name()).set(f64::from(u8::from(healthy)));
+            if let Some(tip) = self.desk.coordinator.ledgers.outlook(ledger).tip {
+                metrics::gauge!("photon_ledger_height", "chain" => ledger.name()).set(tip.block.height.get() as f64);
+            }
+        }
+        self.metrics.as_ref().map(|metrics| metrics.render()).unwrap_or_default()
+    }
+}
