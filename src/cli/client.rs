@@ -6,8 +6,8 @@ use super::{ClientArgs, KeyArgs};
 use crate::api::{AddressView, BalanceList, OfferList, PeerList, Problem, Scope, read_token};
 use crate::datadir::DataDir;
 use crate::service::{
-    BalanceView, EventView, HealthView, NewOffer, NewPeer, NewSend, NewSwap, OfferView, PeerView, SendView, SwapPage,
-    SwapQuery, SwapView,
+    BalanceView, EventView, HealthView, NewOffer, NewPeer, NewSend, NewSwap, OfferView, PeerView, SendView, SwapPage, SwapQuery,
+    SwapView,
 };
 use photon_chains::Ledger;
 use reqwest::{Method, RequestBuilder, Response, Url};

@@ -30,7 +30,6 @@ mod times;
 mod ui;
 mod watch;
 
-
 pub use client::{Client, EventTail, Heard};
 pub use error::CliError;
 pub use ui::Redraw;

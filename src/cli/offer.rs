@@ -76,7 +76,9 @@ async fn create(client: &Client, ui: &mut Ui, args: CreateArgs) -> Result<(), Cl
     let address = if ui.json { None } else { client.health().await.ok().and_then(|health| health.peer_address) };
     ui.answer(&made, |ui| {
         let taken = match address {
-            Some(address) => format!("others take it with: photon swap start --peer {} --offer {}", table::clean(&address), made.id),
+            Some(address) => {
+                format!("others take it with: photon swap start --peer {} --offer {}", table::clean(&address), made.id)
+            }
             None => "nobody can take it yet: this node does not listen for peers ([peer] listen in its config.toml)".to_owned(),
         };
         let until = relative(made.valid_until, (ui.now)());

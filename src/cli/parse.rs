@@ -130,7 +130,22 @@ mod tests {
 
     #[test]
     fn what_could_mean_two_things_is_refused() {
-        for bad in ["", "BTC", "0.1", "-1BTC", "+1BTC", "1,5BTC", "1e3", "1 000BTC", "1  BTC", " 1BTC", "1BTC ", "1€", "0x1", "1\u{a0}BTC"] {
+        for bad in [
+            "",
+            "BTC",
+            "0.1",
+            "-1BTC",
+            "+1BTC",
+            "1,5BTC",
+            "1e3",
+            "1 000BTC",
+            "1  BTC",
+            " 1BTC",
+            "1BTC ",
+            "1€",
+            "0x1",
+            "1\u{a0}BTC",
+        ] {
             let outcome = bad.parse::<Typed>().map_err(|_| ()).and_then(|typed| typed.resolve(&known()).map_err(|_| ()));
             assert!(outcome.is_err(), "{bad:?}");
         }
@@ -150,7 +165,10 @@ mod tests {
         }
         assert_eq!(duration_secs("99999999999999999999s"), Err(ParseError::TooLong));
         assert_eq!(duration_secs("99999999999999999w"), Err(ParseError::TooLong));
-        assert_eq!((ledger("btc"), ledger("Litecoin"), ledger("SMT")), (Ok(Ledger::Bitcoin), Ok(Ledger::Litecoin), Ok(Ledger::Smt)));
+        assert_eq!(
+            (ledger("btc"), ledger("Litecoin"), ledger("SMT")),
+            (Ok(Ledger::Bitcoin), Ok(Ledger::Litecoin), Ok(Ledger::Smt))
+        );
         assert_eq!(ledger("doge"), Err(ParseError::Ledger));
     }
 }

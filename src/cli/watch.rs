@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) async fn run(client: &Client, ui: &mut Ui, id: Option<String>) -> Result<(), CliError> {
     // Listening begins first, so that nothing falls between the look and the first event.
     let mut heard = listen(client.events().await?);
-    let mut watch = Watch { client, id, swaps: Vec::new(), shown: Vec::new(), screen: Redraw::default(), reached: Instant::now() };
+    let mut watch =
+        Watch { client, id, swaps: Vec::new(), shown: Vec::new(), screen: Redraw::default(), reached: Instant::now() };
     watch.look_anew().await?;
     if watch.swaps.is_empty() {
         return ui.answer(&watch.swaps, |_| "no swap is running".to_owned());
