@@ -2,111 +2,148 @@
 pragma solidity 0.8.33;
 
 import {Htlc} from "./Htlc.sol";
+import {IHtlc} from "./IHtlc.sol";
 import {SecretRegistry} from "./SecretRegistry.sol";
 
 /// @title NativeHtlc: hash time locks in the chain's own coin
+/// @notice Its functions are those of INativeHtlc; Htlc says what it guarantees. Its balance is at least the sum of the
+/// locks that stand: exactly that, unless somebody forces coins on it by mining to it or by a dying contract. Those
+/// belong to nobody.
 contract NativeHtlc is Htlc {
-    /// @notice `amount` was locked: its terms in full.
-    event Lockup(
-        bytes32 indexed preimageHash,
-        uint256 amount,
-        address claimAddress,
-        address indexed refundAddress,
-        uint256 timelock
-    );
+    uint256 private constant LOCK = 0x0899146b;
+    uint256 private constant CLAIM = 0xc3c37fbc;
+    uint256 private constant CLAIM_FOR = 0xcd413efa;
+    uint256 private constant CLAIM_BATCH = 0xc2c3a8c9;
+    uint256 private constant REFUND = 0x35cd4ccb;
+    uint256 private constant REFUND_FOR = 0x36504721;
+    uint256 private constant HASH_VALUES = 0x8b2f8f82;
+    uint256 private constant LOCKUP_EVENT = 0x15b4b8206809535e547317cd5cedc86cff6e7d203551f93701786ddaf14fd9f9;
+
+    // Where the terms are in memory while the key is made of them.
+    uint256 private constant HASH = 0x80;
+    uint256 private constant AMOUNT = 0xa0;
+    uint256 private constant REDEEMER = 0xc0;
+    uint256 private constant TIMELOCK = 0xe0;
+    uint256 private constant PAYER = 0x100;
+    uint256 private constant HTLC = 0x120;
+    uint256 private constant CHAIN = 0x140;
+    uint256 private constant END = 0x160;
 
     constructor(uint256 chainId_, SecretRegistry registry_) Htlc(chainId_, registry_) {}
 
-    function lock(bytes32 preimageHash, address claimAddress, uint256 timelock) external payable {
-        _checkTerms(preimageHash, msg.value, claimAddress, timelock);
-        _open(hashValues(preimageHash, msg.value, claimAddress, msg.sender, timelock));
-        emit Lockup(preimageHash, msg.value, claimAddress, msg.sender, timelock);
-    }
-
-    function claim(bytes32 preimage, uint256 amount, address refundAddress, uint256 timelock) external {
-        _claim(preimage, amount, msg.sender, refundAddress, timelock);
-        _pay(msg.sender, amount);
-    }
-
-    function claim(bytes32 preimage, uint256 amount, address claimAddress, address refundAddress, uint256 timelock)
-        external
-    {
-        _claim(preimage, amount, claimAddress, refundAddress, timelock);
-        _pay(claimAddress, amount);
-    }
-
-    function claimBatch(
-        bytes32[] calldata preimages,
-        uint256[] calldata amounts,
-        address[] calldata refundAddresses,
-        uint256[] calldata timelocks
-    ) external {
-        uint256 count = preimages.length;
-        if (count == 0 || count != amounts.length || count != refundAddresses.length || count != timelocks.length) {
-            revert BadBatch();
+    /// @dev Every function but `lock` refuses coins; so does whatever is no function.
+    fallback() external payable {
+        uint256 selector = _selector();
+        if (selector == LOCK) _lock(_arg(0));
+        if (msg.value != 0) revert IHtlc.BadCall();
+        if (selector == CLAIM) {
+            _put(AMOUNT, _arg(1));
+            _put(PAYER, _arg(2));
+            _put(TIMELOCK, _arg(3));
+            _claim(_sender());
         }
-        uint256 total;
-        for (uint256 i = 0; i < count; ++i) {
-            _claim(preimages[i], amounts[i], msg.sender, refundAddresses[i], timelocks[i]);
-            total += amounts[i];
+        if (selector == REFUND) {
+            _putArgs(0x80);
+            _refund(_sender());
         }
-        _pay(msg.sender, total);
+        if (selector == CLAIM_BATCH) _claimBatch();
+        if (selector == CLAIM_FOR) {
+            _put(AMOUNT, _arg(1));
+            _put(PAYER, _arg(3));
+            _put(TIMELOCK, _arg(4));
+            _claim(_arg(2));
+        }
+        if (selector == REFUND_FOR) {
+            _putArgs(0x60);
+            _put(TIMELOCK, _arg(4));
+            _refund(_arg(3));
+        }
+        if (selector == HASH_VALUES) {
+            _putArgs(0x60);
+            _put(TIMELOCK, _arg(4));
+            _put(PAYER, _arg(3));
+            _put(HTLC, _self());
+            _put(CHAIN, chainId);
+            _answer(_hashTo(END));
+        }
+        _view(selector);
     }
 
-    function refund(bytes32 preimageHash, uint256 amount, address claimAddress, uint256 timelock) external {
-        _refund(preimageHash, amount, claimAddress, msg.sender, timelock);
-    }
-
-    function refund(bytes32 preimageHash, uint256 amount, address claimAddress, address refundAddress, uint256 timelock)
-        external
-    {
-        _refund(preimageHash, amount, claimAddress, refundAddress, timelock);
-    }
-
-    function _claim(bytes32 preimage, uint256 amount, address claimAddress, address refundAddress, uint256 timelock)
-        private
-    {
-        bytes32 preimageHash = _sha256(preimage);
-        _end(hashValues(preimageHash, amount, claimAddress, refundAddress, timelock));
-        _checkRedeem(preimage, timelock);
-        emit Claim(preimageHash, preimage);
-    }
-
-    function _refund(bytes32 preimageHash, uint256 amount, address claimAddress, address refundAddress, uint256 timelock)
-        private
-    {
-        _checkRefund(preimageHash, timelock);
-        _end(hashValues(preimageHash, amount, claimAddress, refundAddress, timelock));
-        emit Refund(preimageHash);
-        _pay(refundAddress, amount);
-    }
-
-    function hashValues(
-        bytes32 preimageHash,
-        uint256 amount,
-        address claimAddress,
-        address refundAddress,
-        uint256 timelock
-    ) public view returns (bytes32 key) {
-        uint256 id = chainId;
+    /// @dev The arguments are preimageHash, claimAddress, timelock: the two last lie as in memory.
+    function _lock(uint256 preimageHash) private {
+        _put(HASH, preimageHash);
+        _put(AMOUNT, msg.value);
         assembly ("memory-safe") {
-            let m := mload(0x40)
-            mstore(m, preimageHash)
-            mstore(add(m, 0x20), amount)
-            mstore(add(m, 0x40), claimAddress)
-            mstore(add(m, 0x60), timelock)
-            mstore(add(m, 0x80), refundAddress)
-            mstore(add(m, 0xa0), id)
-            mstore(add(m, 0xc0), address())
-            key := keccak256(m, 0xe0)
+            calldatacopy(REDEEMER, 0x24, 0x40)
+        }
+        _put(PAYER, _sender());
+        _put(HTLC, _self());
+        _put(CHAIN, chainId);
+        uint256 key = _hashTo(END);
+        // What is checked and what refuses read the terms at different places: see _refuseLock.
+        if (_slot(key) | _unlockable(preimageHash, msg.value, _arg(1), _arg(2)) != 0) {
+            _refuseLock(_get(AMOUNT), _get(REDEEMER), _get(TIMELOCK));
+        }
+        assembly ("memory-safe") {
+            sstore(key, 1)
+            log3(AMOUNT, 0x60, LOCKUP_EVENT, preimageHash, caller())
+            stop()
         }
     }
 
-    function _pay(address receiver, uint256 amount) private {
+    function _claim(uint256 redeemer) private {
+        _put(REDEEMER, redeemer);
+        _put(HTLC, _self());
+        _put(CHAIN, chainId);
+        _redeem(_arg(0), END, _get(TIMELOCK));
+        _pay(redeemer, _get(AMOUNT));
+    }
+
+    /// @dev The sum can't overflow: it is made of locks that stand, and so of coins the contract holds.
+    function _claimBatch() private {
+        _put(REDEEMER, _sender());
+        _put(HTLC, _self());
+        _put(CHAIN, chainId);
+        uint256 total;
+        unchecked {
+            uint256 preimages = _arg(0) + 4;
+            uint256 amounts = _arg(1) + 4;
+            uint256 payers = _arg(2) + 4;
+            uint256 timelocks = _arg(3) + 4;
+            uint256 last = preimages + _checkLists(preimages, amounts, payers, timelocks) * 32;
+            // Distances from the first list, so that one place moves and not four.
+            amounts -= preimages;
+            payers -= preimages;
+            timelocks -= preimages;
+            do {
+                preimages += 32;
+                uint256 amount = _wordAt(amounts + preimages);
+                uint256 timelock = _wordAt(timelocks + preimages);
+                total += amount;
+                _put(AMOUNT, amount);
+                _put(PAYER, _wordAt(payers + preimages));
+                _put(TIMELOCK, timelock);
+                _redeem(_wordAt(preimages), END, timelock);
+            } while (preimages != last);
+        }
+        _pay(_sender(), total);
+    }
+
+    function _refund(uint256 payer) private {
+        _put(PAYER, payer);
+        _put(HTLC, _self());
+        _put(CHAIN, chainId);
+        _giveBack(_arg(0), END, _get(TIMELOCK));
+        _pay(payer, _get(AMOUNT));
+    }
+
+    /// @dev Pays with all the gas there is left and no memory for the receiver's answer. Ends the call.
+    function _pay(uint256 receiver, uint256 amount) private {
         bool paid;
         assembly ("memory-safe") {
             paid := call(gas(), receiver, amount, 0, 0, 0, 0)
         }
-        if (!paid) revert TransferFailed();
+        if (!paid) revert IHtlc.TransferFailed();
+        _done();
     }
 }
