@@ -49,7 +49,7 @@
 mod clock;
 pub mod fetch;
 pub mod nodes;
-mod ports;
+pub mod ports;
 mod premine;
 pub mod process;
 pub mod proxy;

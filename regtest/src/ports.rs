@@ -10,7 +10,7 @@ const FIRST: u16 = 16_000;
 const COUNT: u16 = 16_000;
 
 /// A port that was free a moment ago and that this process has not handed out before; `None` when thousands in a row are taken.
-pub(crate) fn free() -> Option<u16> {
+pub fn free() -> Option<u16> {
     static START: OnceLock<u16> = OnceLock::new();
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Other processes start elsewhere, so clashes are rare; whoever binds second tries again.

@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use photon_regtest::nodes::bitcoind::BITCOIND;
+use photon_regtest::nodes::litecoind::LITECOIND;
 use photon_regtest::nodes::{Daemon, DaemonConfig, WalletKind};
 use photon_regtest::world::{EvmChain, UtxoChain, UtxoWallet};
 use photon_regtest::{Mining, Unmined, WorldConfig, own_world, require_nodes};
@@ -155,6 +156,18 @@ async fn miners_go_on_after_a_restart_and_stop_when_told() {
     let height = bitcoin.height().await.unwrap();
     tokio::time::sleep(Duration::from_millis(1_000)).await;
     assert_eq!(bitcoin.height().await.unwrap(), height);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_start_says_why() {
+    let Some(programs) = require_nodes().await else { return };
+    for (flavour, program) in [(BITCOIND, programs.bitcoind), (LITECOIND, programs.litecoind)] {
+        let folder = tempfile::tempdir().unwrap();
+        let args = vec!["-no-such-option-at-all".to_owned()];
+        let config = DaemonConfig { flavour, program, dir: folder.path().join("node"), listen: false, args };
+        let error = Daemon::start(config).await.unwrap_err().to_string();
+        assert!(error.contains(flavour.node) && error.contains("no-such-option-at-all"), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,15 +57,13 @@ impl AptPackage {
     pub(super) fn fetch(&self, staging: &Path, steps: &mut Counter<'_>) -> Result<Unpacked, FetchError> {
         self.check_machine()?;
         let apt = Apt::prepare(self, staging)?;
-        let step = steps.begin(self.node, "reading the archive's package list");
+        steps.begin(self.node, "reading the archive's package list");
         apt.update()?;
-        drop(step);
         let mut step = steps.begin(self.node, "downloading");
         let files = apt.list(self)?;
         let total = files.iter().map(|file| file.bytes).sum();
         apt.download(&files, |done| step.bytes(done, total))?;
-        drop(step);
-        let _step = steps.begin(self.node, "unpacking");
+        steps.begin(self.node, "unpacking");
         let root = staging.join("root");
         apt.unpack(&files, &root)?;
         self.check(&root)?;

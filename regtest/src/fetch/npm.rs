@@ -25,11 +25,13 @@ pub(super) fn fetch(
     if on_path("npm").is_none() {
         return Err(FetchError::NoTool { tool: "npm", node, variable });
     }
-    let _step = steps.begin(node, "downloading");
+    steps.begin(node, "downloading");
     let root = staging.join("root");
     std::fs::create_dir_all(&root).map_err(FetchError::disk("could not create", &root))?;
     let mut launch = Launch::new("npm", staging.join("npm.log"))
-        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--prefix"])
+        .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"])
+        // Without a network npm would try for more than a minute.
+        .args(["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--prefix"])
         .arg(&root)
         .arg(format!("@foundry-rs/anvil@{VERSION}"));
     launch.dir = Some(root.clone());

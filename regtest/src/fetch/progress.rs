@@ -71,7 +71,7 @@ impl<'a> Counter<'a> {
         Self { progress, of, index: 0 }
     }
 
-    /// Begins the next step.
+    /// Begins the next step, which may tell its bytes.
     pub(crate) fn begin(&mut self, subject: &'static str, name: &'static str) -> Running<'a> {
         self.index += 1;
         let step = Step { subject, name, index: self.index, of: self.of.max(self.index), bytes: None };

@@ -146,13 +146,13 @@ impl World {
         progress: &dyn Progress,
     ) -> Result<Self, WorldError> {
         let mut steps = crate::fetch::Counter::new(progress, 2);
-        drop(steps.begin("world", "preparing the chains"));
+        steps.begin("world", "preparing the chains");
         let dir = WorldDir::new(config.dir.as_deref()).map_err(WorldError::Folder)?;
         let (bitcoin_template, litecoin_template) = tokio::try_join!(
             premine::template(BITCOIND, &programs.bitcoind, premine::BITCOIN, cache),
             premine::template(LITECOIND, &programs.litecoind, premine::LITECOIN, cache),
         )?;
-        drop(steps.begin("world", "starting the nodes"));
+        steps.begin("world", "starting the nodes");
         let bitcoind = daemon(BITCOIND, &programs.bitcoind, dir.path().join("bitcoin"), config.bitcoind_args);
         let litecoind = daemon(LITECOIND, &programs.litecoind, dir.path().join("litecoin"), config.litecoind_args);
         let (bitcoin, litecoin, ethereum, smt) = tokio::try_join!(
