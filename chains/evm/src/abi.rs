@@ -249,6 +249,11 @@ pub(crate) fn transfer(to: Address, amount: U256) -> Vec<u8> {
     Erc20::transferCall { to, amount }.abi_encode()
 }
 
+/// The amount of a `transfer`.
+pub(crate) fn read_transfer(input: &[u8]) -> Option<U256> {
+    Erc20::transferCall::abi_decode(input).ok().map(|call| call.amount)
+}
+
 /// The calldata of `allowance`.
 pub(crate) fn allowance(owner: Address, spender: Address) -> Vec<u8> {
     Erc20::allowanceCall { owner, spender }.abi_encode()

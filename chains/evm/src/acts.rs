@@ -121,17 +121,38 @@ impl Acting<'_> {
             return Ok(Progress::Done);
         }
         self.code_is_right(lock, slot).await?;
-        if let Some(progress) = self.allow(lock, slot).await? {
-            return Ok(progress);
-        }
+        let order = match slot.terms.token {
+            None => self.tried_funding(slot).await?,
+            Some(token) => self.token_funding(lock, slot, token).await?,
+        };
+        let txid = self.turn.submit(IntentKey::new(Purpose::Fund, lock.id()), order).await?;
+        Ok(Progress::Sent { txid })
+    }
+
+    async fn tried_funding(&self, slot: &Slot) -> Result<Order, PortError> {
         self.turn.can_pay(slot.value()).await?;
         match self.try_out(slot, slot.fund_call(), slot.value(), gas::LOCK).await? {
+            Trial::Works(order) => Ok(order),
             Trial::Reverts(reason) => Err(self.node().refused(format!("the lock can't be funded: {reason}"))),
-            Trial::Works(order) => {
-                let txid = self.turn.submit(IntentKey::new(Purpose::Fund, lock.id()), order).await?;
-                Ok(Progress::Sent { txid })
-            }
         }
+    }
+
+    /// Sends what must be allowed before, and gives the funding itself. While an allowance waits, the funding behind it
+    /// can't be tried out; should it revert, nothing but its fee is lost, and the next time it is tried out and refused.
+    async fn token_funding(&self, lock: &Lock, slot: &Slot, token: Address) -> Result<Order, PortError> {
+        let allowances = self.allowances(lock, slot, token).await?;
+        if allowances.in_force {
+            return self.tried_funding(slot).await;
+        }
+        let late = lock.expiry.lock_by.is_some_and(|lock_by| self.chain_clock >= lock_by.secs());
+        if late || self.chain_clock >= lock.expiry.opens_time.secs() {
+            return Err(self.node().refused("the lock can't be funded: the time for it is over"));
+        }
+        for (place, amount) in allowances.missing.into_iter().enumerate() {
+            self.approve(lock, slot, token, amount, place > 0).await?;
+        }
+        let gas = gas::LOCK + gas::TOKEN_EXTRA;
+        Ok(Order { to: Some(slot.contract), value: U256::ZERO, input: slot.fund_call(), gas })
     }
 
     /// True if no other intent has a transaction with this nonce.

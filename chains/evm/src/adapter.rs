@@ -7,7 +7,7 @@ use crate::chain::At;
 use crate::config::{Contracts, EvmConfig, Token};
 use crate::node::{Node, block_ref, hash32};
 use crate::sender::Sender;
-use crate::slot::{Slot, account, address};
+use crate::slot::{Slot, Terms, account, address};
 use crate::tokens::token_of;
 use crate::trial::{Returns, Wanted};
 use crate::wallet::Wallet;
@@ -46,6 +46,8 @@ impl EvmAdapter {
         }
         let [_, native_code, token_code] = codes.as_slice() else { return Err(node.refused("a contract is missing")) };
         let (native_code, token_code) = (*native_code, *token_code);
+        check_key(&node, account(contracts.native_htlc), None).await?;
+        check_key(&node, account(contracts.token_htlc), Some(Address::repeat_byte(0x44))).await?;
         let watch = Watch::new(node.clone(), account(contracts.registry));
         let sender = Sender::new(node.clone(), wallet, journal);
         let adapter = Self { node, sender, watch, contracts, native_code, token_code, tokens };
@@ -138,6 +140,24 @@ pub(crate) async fn check_contract(
         return Err(node.refused(reason));
     }
     Ok(hash32(expected))
+}
+
+/// The contract keeps a lock in the very slot we look at. One question with words that are all different.
+async fn check_key(node: &Node, contract: Address, token: Option<Address>) -> Result<(), PortError> {
+    let terms = Terms {
+        token,
+        hash: B256::repeat_byte(0x11),
+        amount: U256::from(0x2222),
+        redeemer: Address::repeat_byte(0x33),
+        refundee: Address::repeat_byte(0x55),
+        word: U256::from(0x6666),
+    };
+    let slot = Slot::new(contract, node.chain_id, terms);
+    let key = node.view_at(contract, slot.key_call(), At::Latest).await?;
+    if B256::from(key) == slot.key {
+        return Ok(());
+    }
+    Err(node.refused(format!("the contract at {contract} keeps its locks elsewhere than this program looks")))
 }
 
 /// Why a text is no address one may pay to.
@@ -237,6 +257,9 @@ impl Port for EvmAdapter {
                 if lock.template != self.template(lock.asset)? {
                     return Err(self.node.refused("the lock's contract is not the configured one"));
                 }
+                if let Some(token) = lock.asset.token() {
+                    self.check_token(self.token(token)?).await?;
+                }
                 acting.fund(lock, &self.slot(lock)?).await
             }
             Act::Cancel { lock } => acting.cancel(lock).await,
@@ -250,7 +273,10 @@ impl Port for EvmAdapter {
         self.is_ours(asset)?;
         let us = self.sender.wallet.address();
         let available = match token_of(asset) {
-            Some(token) => self.node.token_balance(token, us).await?,
+            Some(token) => {
+                let promised = self.sender.promised(token, account(self.contracts.token_htlc)).await?;
+                self.node.token_balance(token, us).await?.saturating_sub(promised)
+            }
             None => {
                 let held = self.node.at(self.node.rpc.balance(us, At::Latest).await)?;
                 held.saturating_sub(self.sender.reserved().await?)

@@ -95,7 +95,11 @@ pub(crate) enum Simulated {
 /// True if a refusal means that the call itself reverts, not that the node could not run it.
 fn is_revert(code: i64, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    code == 3 || message.contains("revert") || message.contains("invalid opcode") || message.contains("out of gas")
+    code == 3
+        || message.contains("revert")
+        || message.contains("invalid opcode")
+        || message.contains("evm error")
+        || message.contains("out of gas")
 }
 
 impl Rpc {

@@ -53,7 +53,7 @@ pub(crate) enum SlotError {
 
 impl Slot {
     pub(crate) fn new(contract: Address, chain_id: u64, terms: Terms) -> Self {
-        let domain = (U256::from(chain_id), contract);
+        let domain = (contract, U256::from(chain_id));
         let Terms { token, hash, amount, redeemer, refundee, word } = &terms;
         let words = match token {
             None => (*hash, *amount, *redeemer, *word, *refundee, domain.0, domain.1).abi_encode(),
@@ -100,6 +100,30 @@ impl Slot {
     /// The coin that goes with the funding call.
     pub(crate) fn value(&self) -> U256 {
         if self.terms.token.is_some() { U256::ZERO } else { self.terms.amount }
+    }
+
+    /// The calldata that asks the contract for the key.
+    pub(crate) fn key_call(&self) -> Vec<u8> {
+        let Terms { token, hash, amount, redeemer, refundee, word } = self.terms;
+        match token {
+            None => Native::hashValuesCall {
+                preimageHash: hash,
+                amount,
+                claimAddress: redeemer,
+                refundAddress: refundee,
+                timelock: word,
+            }
+            .abi_encode(),
+            Some(token) => Erc20Htlc::hashValuesCall {
+                preimageHash: hash,
+                amount,
+                tokenAddress: token,
+                claimAddress: redeemer,
+                refundAddress: refundee,
+                timelock: word,
+            }
+            .abi_encode(),
+        }
     }
 
     /// The calldata that funds it. Only the refundee may send it.

@@ -4,10 +4,12 @@ use crate::abi;
 use crate::acts::{Acting, gas};
 use crate::chain::At;
 use crate::node::Node;
+use crate::sender::Sender;
 use crate::slot::Slot;
 use crate::trial::{Returns, Trial, Wanted};
+use crate::wallet::Order;
 use alloy::primitives::{Address, U256, keccak256};
-use photon_chains::{Asset, IntentKey, Lock, LockId, PortError, Progress, Purpose};
+use photon_chains::{Asset, IntentKey, Lock, LockId, PortError, Purpose};
 use sha2::{Digest, Sha256};
 
 impl Node {
@@ -32,45 +34,66 @@ impl Node {
     }
 }
 
+/// What funding a token lock takes before the lock itself.
+pub(crate) struct Allowances {
+    /// The allowances to set, in order. Some tokens refuse to change one that is not zero, so it goes to zero first.
+    pub(crate) missing: Vec<U256>,
+    /// The chain would take the lock right now, so it can be tried out.
+    pub(crate) in_force: bool,
+}
+
 impl Acting<'_> {
-    /// Allows the HTLC contract to take what the lock needs, exactly. None if nothing is left to do; else how far it has
-    /// come. Some tokens refuse to change an allowance that is not zero, so it goes to zero first.
-    pub(crate) async fn allow(&self, lock: &Lock, slot: &Slot) -> Result<Option<Progress>, PortError> {
-        let Some(token) = slot.terms.token else { return Ok(None) };
+    /// What the HTLC contract must be allowed to take so that this lock, sent next, is funded: exactly its amount. What
+    /// waits before it is taken into account in the order of its nonces, for so it will be mined.
+    pub(crate) async fn allowances(&self, lock: &Lock, slot: &Slot, token: Address) -> Result<Allowances, PortError> {
         let (sender, node) = (self.turn.sender(), &self.turn.sender().node);
         let us = sender.wallet.address();
+        let needed = slot.terms.amount;
         let held = node.token_balance(token, us).await?;
-        let (mut allowed, mut promised) = (node.view_at(token, abi::allowance(us, slot.contract), At::Latest).await?, U256::ZERO);
+        let allowed_now = node.view_at(token, abi::allowance(us, slot.contract), At::Latest).await?;
         let mined = node.at(node.rpc.nonce(us, At::Latest).await)?;
-        let mut approving = None;
         let mut waiting = sender.unsettled().await?;
         waiting.retain(|(_, draft)| draft.nonce >= mined);
         waiting.sort_by_key(|(_, draft)| draft.nonce);
-        for (tx, draft) in waiting {
+        let promised = waiting.iter().map(|(_, draft)| taken(&draft.order, token, slot.contract));
+        let promised = promised.fold(U256::ZERO, U256::saturating_add);
+        let mut allowed = allowed_now;
+        let mut locking = U256::ZERO;
+        for (_, draft) in &waiting {
             if draft.order.to == Some(token) {
-                if let Some((_, amount)) = abi::read_approve(&draft.order.input).filter(|(who, _)| *who == slot.contract) {
-                    allowed = amount;
-                    approving = Some(tx);
-                }
-            } else if draft.order.to == Some(slot.contract) && tx.intent.purpose == Purpose::Fund {
-                let amount = locked_amount(&draft.order.input, token);
+                let approved = abi::read_approve(&draft.order.input).filter(|(spender, _)| *spender == slot.contract);
+                allowed = approved.map_or(allowed, |(_, amount)| amount);
+            } else if draft.order.to == Some(slot.contract) {
+                let amount = taken(&draft.order, token, slot.contract);
                 allowed = allowed.saturating_sub(amount);
-                promised = promised.saturating_add(amount);
+                locking = locking.saturating_add(amount);
             }
         }
-        let needed = slot.terms.amount;
-        if held.saturating_sub(promised) < needed {
-            let (needed, available) = (lock.amount, node.amount(held.saturating_sub(promised))?);
-            return Err(PortError::NotEnough { ledger: node.ledger(), asset: lock.asset, needed, available });
+        let free = held.saturating_sub(promised);
+        if free < needed {
+            let (ledger, asset, available) = (node.ledger(), lock.asset, node.amount(free)?);
+            return Err(PortError::NotEnough { ledger, asset, needed: lock.amount, available });
         }
-        match (allowed >= needed, approving) {
-            (true, None) => Ok(None),
-            (_, Some(tx)) => Ok(Some(Progress::Sent { txid: tx.txid })),
-            (false, None) => self.approve(lock, slot, token, if allowed.is_zero() { needed } else { U256::ZERO }).await,
-        }
+        let missing = if allowed >= needed {
+            Vec::new()
+        } else if allowed.is_zero() {
+            vec![needed]
+        } else {
+            vec![U256::ZERO, needed]
+        };
+        let in_force = missing.is_empty() && allowed_now >= locking.saturating_add(needed);
+        Ok(Allowances { missing, in_force })
     }
 
-    async fn approve(&self, lock: &Lock, slot: &Slot, token: Address, amount: U256) -> Result<Option<Progress>, PortError> {
+    /// Sets an allowance. `behind`: another one is set before it, so it can't be tried out.
+    pub(crate) async fn approve(
+        &self,
+        lock: &Lock,
+        slot: &Slot,
+        token: Address,
+        amount: U256,
+        behind: bool,
+    ) -> Result<(), PortError> {
         let (sender, node) = (self.turn.sender(), &self.turn.sender().node);
         let wanted = Wanted {
             to: Some(token),
@@ -79,13 +102,15 @@ impl Acting<'_> {
             returns: Returns::TrueOrNothing,
             least_gas: gas::APPROVE,
         };
-        match node.try_out(sender.wallet.address(), wanted).await? {
-            Trial::Reverts(reason) => Err(node.refused(format!("the token refuses an allowance: {reason}"))),
-            Trial::Works(order) => {
-                let txid = self.turn.submit(allowance_intent(lock), order).await?;
-                Ok(Some(Progress::Sent { txid }))
+        let order = if behind {
+            Order { to: Some(token), value: U256::ZERO, input: wanted.input, gas: gas::APPROVE }
+        } else {
+            match node.try_out(sender.wallet.address(), wanted).await? {
+                Trial::Works(order) => order,
+                Trial::Reverts(reason) => return Err(node.refused(format!("the token refuses an allowance: {reason}"))),
             }
-        }
+        };
+        self.turn.submit(allowance_intent(lock), order).await.map(|_| ())
     }
 }
 
@@ -96,9 +121,21 @@ fn allowance_intent(lock: &Lock) -> IntentKey {
     IntentKey::new(Purpose::Send, LockId::from_bytes(name.finalize().into()))
 }
 
-/// What a waiting funding of ours takes of a token.
-fn locked_amount(input: &[u8], token: Address) -> U256 {
-    abi::read_token_lock(input).filter(|(locked, _)| *locked == token).map_or(U256::ZERO, |(_, amount)| amount)
+impl Sender {
+    /// What our waiting transactions may still take of a token.
+    pub(crate) async fn promised(&self, token: Address, htlc: Address) -> Result<U256, PortError> {
+        let mined = self.node.at(self.node.rpc.nonce(self.wallet.address(), At::Latest).await)?;
+        let waiting = self.unsettled().await?;
+        let waiting = waiting.iter().filter(|(_, draft)| draft.nonce >= mined);
+        Ok(waiting.map(|(_, draft)| taken(&draft.order, token, htlc)).fold(U256::ZERO, U256::saturating_add))
+    }
+}
+
+/// What an order of ours takes of a token: a funding or a payment.
+fn taken(order: &Order, token: Address, htlc: Address) -> U256 {
+    let locked = abi::read_token_lock(&order.input).filter(|(of, _)| order.to == Some(htlc) && *of == token);
+    let paid = abi::read_transfer(&order.input).filter(|_| order.to == Some(token));
+    locked.map(|(_, amount)| amount).or(paid).unwrap_or_default()
 }
 
 /// The asset as a token of this ledger.

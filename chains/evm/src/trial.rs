@@ -32,6 +32,7 @@ pub(crate) enum Trial {
 const MOST_GAS: u64 = 3_000_000;
 
 /// What a call needs.
+#[derive(Clone)]
 pub(crate) struct Wanted {
     pub(crate) to: Option<Address>,
     pub(crate) value: U256,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bench;
+mod evm;
 mod journal;
 mod stage;
 mod suite;
@@ -45,4 +46,7 @@ macro_rules! conformance {
 conformance! {
     bitcoin: crate::utxo::bitcoin;
     litecoin: crate::utxo::litecoin;
+    ethereum: crate::evm::ethereum;
+    smt: crate::evm::smt;
+    silent_erc20: crate::evm::silent_erc20;
 }

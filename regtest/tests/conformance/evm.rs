@@ -1,0 +1,236 @@
+//! Ethereum and SMT as benches: the coin itself, and ERC20 tokens of two manners.
+
+use crate::bench::{Bench, Who};
+use crate::journal::MemoryJournal;
+use async_trait::async_trait;
+use photon_chains::{Address, Amount, Asset, Expiry, Journal, Ledger, Lock, LockKey, Port, UnixTime};
+use photon_evm::{Contracts, EvmAdapter, EvmConfig, Network, NodeConfig, Token, deploy, deploy_raw};
+use photon_regtest::world::{DevAccount, EvmChain};
+use photon_regtest::{Mining, Unmined};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// A millionth of what an account has would not be enough for this much a million times.
+const AMOUNT: u128 = 2_000_000_000_000_000_000;
+const TOKEN_SUPPLY: u128 = 1_000_000 * AMOUNT;
+
+/// One chain with one asset, held by one story at a time.
+pub struct EvmBench {
+    pub ledger: Ledger,
+    pub chain: EvmChain,
+    pub config: EvmConfig,
+    asset: Asset,
+    journals: [Arc<MemoryJournal>; 2],
+    _alone: MutexGuard<'static, Option<Contracts>>,
+}
+
+pub async fn ethereum() -> Option<EvmBench> {
+    let (chain, alone) = ethereum_alone().await?;
+    Some(bench(Ledger::Ethereum, chain, alone, None).await)
+}
+
+pub async fn smt() -> Option<EvmBench> {
+    static ALONE: Mutex<Option<Contracts>> = Mutex::const_new(None);
+    let chain = crate::utxo::world().await?.smt.clone();
+    Some(bench(Ledger::Smt, chain, ALONE.lock().await, None).await)
+}
+
+/// A token by the book.
+pub async fn erc20() -> Option<EvmBench> {
+    let (chain, alone) = ethereum_alone().await?;
+    Some(bench(Ledger::Ethereum, chain, alone, Some(STANDARD)).await)
+}
+
+/// A token whose calls return nothing and whose allowances go through zero, as those of the most used one.
+pub async fn silent_erc20() -> Option<EvmBench> {
+    let (chain, alone) = ethereum_alone().await?;
+    Some(bench(Ledger::Ethereum, chain, alone, Some(SILENT)).await)
+}
+
+async fn ethereum_alone() -> Option<(EvmChain, MutexGuard<'static, Option<Contracts>>)> {
+    static ALONE: Mutex<Option<Contracts>> = Mutex::const_new(None);
+    let chain = crate::utxo::world().await?.ethereum.clone();
+    Some((chain, ALONE.lock().await))
+}
+
+/// A test token: its artefact, and its constructor's arguments.
+#[derive(Copy, Clone)]
+pub struct TestToken {
+    pub name: &'static str,
+    artifact: &'static str,
+    arguments: fn() -> String,
+}
+
+pub const STANDARD: TestToken = TestToken {
+    name: "standard",
+    artifact: include_str!("../../../contracts/artifacts/test/PermitToken.json"),
+    arguments: || {
+        let text = format!("{:064x}{}{}", 1, hex::encode("T"), "0".repeat(62));
+        format!("{:064x}{:064x}{:064x}{text}{text}", 0x60, 0xa0, TOKEN_SUPPLY)
+    },
+};
+
+pub const SILENT: TestToken = TestToken {
+    name: "silent",
+    artifact: include_str!("../../../contracts/artifacts/test/SilentToken.json"),
+    arguments: || format!("{TOKEN_SUPPLY:064x}"),
+};
+
+/// Keeps a hundredth of each transfer.
+pub const TAXING: TestToken = TestToken {
+    name: "taxing",
+    artifact: include_str!("../../../contracts/artifacts/test/FeeToken.json"),
+    arguments: || format!("{TOKEN_SUPPLY:064x}{:064x}", 10),
+};
+
+async fn bench(
+    ledger: Ledger,
+    chain: EvmChain,
+    mut alone: MutexGuard<'static, Option<Contracts>>,
+    token: Option<TestToken>,
+) -> EvmBench {
+    let node = NodeConfig { ledger, network: Network::Regtest, rpc_url: chain.url().to_owned(), chain_id: chain.chain_id() };
+    let contracts = match *alone {
+        Some(contracts) => contracts,
+        None => while_mining(&chain, deploy(&node, key(deployer(&chain)), Arc::new(MemoryJournal::default()))).await.unwrap(),
+    };
+    *alone = Some(contracts);
+    let mut config = EvmConfig { node, contracts, tokens: Vec::new() };
+    let mut asset = Asset::Native(ledger);
+    if let Some(token) = token {
+        let token = deploy_token(&chain, &config.node, token).await;
+        asset = Asset::Token(ledger, token.address);
+        for who in [Who::Alice, Who::Bob] {
+            // The supply is the deployer's.
+            let give = format!("0xa9059cbb{:0>64}{:064x}", &person(&chain, who).address[2..], 400 * AMOUNT);
+            call_from(&chain, deployer(&chain).address, token.address, 0, &give).await;
+        }
+        config.tokens.push(token);
+    }
+    // What an earlier story left waiting must not be in this one's blocks.
+    chain.mine(1).await.unwrap();
+    EvmBench { ledger, chain, config, asset, journals: Default::default(), _alone: alone }
+}
+
+/// Puts a new contract of a test token on the chain.
+pub async fn deploy_token(chain: &EvmChain, node: &NodeConfig, token: TestToken) -> Token {
+    let artifact: Value = serde_json::from_str(token.artifact).unwrap();
+    let code = artifact["bytecode"].as_str().unwrap().trim_start_matches("0x").to_owned() + &(token.arguments)();
+    let code = hex::decode(code).unwrap();
+    let journal = Arc::new(MemoryJournal::default());
+    let deployed = while_mining(chain, deploy_raw(node, key(deployer(chain)), journal, token.name, code)).await.unwrap();
+    let decimals = chain.call("eth_call", json!([{"to": deployed.address.to_string(), "data": "0x313ce567"}, "latest"])).await;
+    let decimals = u8::from_str_radix(decimals.unwrap().as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+    Token { address: deployed.address, symbol: token.name.to_owned(), decimals, code_hash: deployed.code_hash }
+}
+
+async fn while_mining<T>(chain: &EvmChain, work: impl Future<Output = T>) -> T {
+    chain.auto_mine(Mining::Every(Duration::from_millis(100)));
+    let done = work.await;
+    chain.auto_mine(Mining::Manual);
+    done
+}
+
+/// Calls a contract from an account that the node signs for, and mines it. Whether it succeeded.
+pub async fn call_from(chain: &EvmChain, from: &str, to: Address, value: u128, data: &str) -> bool {
+    let call = json!({
+        "from": from, "to": to.to_string(), "value": format!("{value:#x}"), "data": data, "gas": "0x7a120", "gasPrice": "0x2e90edd000",
+    });
+    let hash = chain.call("eth_sendTransaction", json!([call])).await.unwrap();
+    chain.mine(1).await.unwrap();
+    let receipt = chain.call("eth_getTransactionReceipt", json!([hash])).await.unwrap();
+    receipt["status"] == json!("0x1")
+}
+
+pub fn key(account: DevAccount) -> LockKey {
+    let bytes = hex::decode(&account.private_key[2..]).unwrap();
+    LockKey::from_bytes(bytes.try_into().unwrap())
+}
+
+pub fn person(chain: &EvmChain, who: Who) -> DevAccount {
+    chain.dev_accounts()[index(who)]
+}
+
+pub fn deployer(chain: &EvmChain) -> DevAccount {
+    chain.dev_accounts()[2]
+}
+
+/// Somebody who has nothing to do with the swap.
+pub fn mallory(chain: &EvmChain) -> DevAccount {
+    chain.dev_accounts()[3]
+}
+
+fn index(who: Who) -> usize {
+    match who {
+        Who::Alice => 0,
+        Who::Bob => 1,
+    }
+}
+
+impl EvmBench {
+    pub async fn adapter(&self, who: Who, journal: Arc<dyn Journal>) -> EvmAdapter {
+        EvmAdapter::connect(self.config.clone(), key(person(&self.chain, who)), journal).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Bench for EvmBench {
+    fn asset(&self) -> Asset {
+        self.asset
+    }
+
+    fn amount(&self) -> Amount {
+        Amount::from_units(AMOUNT)
+    }
+
+    async fn connect(&self, who: Who) -> Arc<dyn Port> {
+        Arc::new(self.adapter(who, self.journals[index(who)].clone()).await)
+    }
+
+    async fn connect_without_memory(&self, who: Who) -> Arc<dyn Port> {
+        Arc::new(self.adapter(who, Arc::new(MemoryJournal::default())).await)
+    }
+
+    fn journal(&self, who: Who) -> Arc<MemoryJournal> {
+        self.journals[index(who)].clone()
+    }
+
+    fn expiry(&self, opens: UnixTime) -> Expiry {
+        Expiry { closes: Some(opens), lock_by: Some(opens.minus_secs(1)), ..Expiry::at(opens) }
+    }
+
+    async fn mine(&self, blocks: u32) {
+        self.chain.mine(u64::from(blocks)).await.unwrap();
+    }
+
+    async fn pass_time_until(&self, at: UnixTime) {
+        self.chain.set_next_block_time(at.secs() + 1).await.unwrap();
+        self.chain.mine(1).await.unwrap();
+    }
+
+    async fn reorg(&self, depth: u32) {
+        self.chain.reorg(u64::from(depth), Unmined::LeftOut).await.unwrap();
+    }
+
+    async fn pay_outside(&self, _lock: &Lock, _amount: Amount) -> bool {
+        false
+    }
+
+    async fn foreign_address(&self) -> String {
+        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed".to_owned()
+    }
+
+    fn sees_mempool(&self) -> bool {
+        true
+    }
+
+    fn closes_at_expiry(&self) -> bool {
+        true
+    }
+
+    fn can_replace(&self) -> bool {
+        true
+    }
+}
