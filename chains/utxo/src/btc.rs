@@ -43,11 +43,15 @@ pub const CHAIN: Chain = Chain {
     ],
 };
 
-/// Quantiles of the time that k blocks take, the interval being exponential with a mean of 600 s / 0.9 in 99 weeks of 100
-/// and 600 s / 0.45 in one (as after 27 June 2021); `timing_tests` derives them again. Three confirmations, 99 times in
-/// 100; four blocks, all but once in 100,000 (six for a claim and its second mining after a reorg of two, and two
-/// more, less the six that the median rule gives for free); seventeen blocks, all but once in four thousand million.
-/// A block can be stamped at most two hours ahead of the clocks of the nodes that accept it.
+/// Quantiles of the time that k blocks take, the interval being exponential; `timing_tests` derives them again.
+///
+/// * Confirm: three blocks, 99 times in 100, at a mean of 600 s / 0.9. Slower, and the swap ends before it has begun.
+/// * Settle: a claim is mined within six blocks, lost in a reorganisation one less deep than final, and mined again, less
+///   the six blocks that the median rule gives for free: four, all but once in 100,000, at the same mean. It is needed only
+///   if such a reorganisation comes at that very moment.
+/// * Late: the median's eleven blocks and six for the claim, all but once in four thousand million, the mean being 600 s / 0.9
+///   in 99 weeks of 100 and 600 s / 0.45 in one (as after 27 June 2021).
+/// * Early: a block can be stamped at most two hours ahead of the clocks of the nodes that accept it.
 const TIMING: Timing = Timing {
     block_secs: 600,
     confirmations: 3,

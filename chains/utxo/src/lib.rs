@@ -32,6 +32,8 @@ mod script;
 #[cfg(test)]
 mod timing_tests;
 mod tracker;
+#[cfg(test)]
+mod tracker_tests;
 mod tx;
 mod view;
 

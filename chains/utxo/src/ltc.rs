@@ -46,8 +46,8 @@ pub const CHAIN: Chain = Chain {
     ],
 };
 
-/// As Bitcoin's, with a mean of 150 s / 0.9 in 99 weeks of 100 and 150 s / 0.5 in one: twelve confirmations, seven blocks
-/// (a reorg of five), seventeen. Nodes of 0.21 take their peers' clocks into account, up to 70 minutes more.
+/// As Bitcoin's, with a mean of 150 s / 0.9, and in one week of 100 of 150 s / 0.5: twelve confirmations, seven blocks (a
+/// reorganisation of five), seventeen. Nodes of 0.21 take their peers' clocks into account, up to 70 minutes more.
 const TIMING: Timing = Timing {
     block_secs: 150,
     confirmations: 12,

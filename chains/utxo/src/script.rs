@@ -149,3 +149,122 @@ fn p2wsh(hash: &SecretHash, redeemer: &[u8; 20], expiry: u32, refundee: &[u8; 20
     debug_assert_eq!(script.len(), P2WSH_LEN);
     script
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tx::public_key;
+    use bitcoin::{OutPoint, Sequence};
+    use photon_chains::{Address, Amount, Asset, Expiry, Ledger, LockKey, UnixTime};
+    use proptest::prelude::*;
+
+    fn key(byte: u8) -> PublicKey {
+        public_key(&LockKey::from_bytes([byte; 32])).unwrap()
+    }
+
+    fn lock() -> Lock {
+        Lock {
+            asset: Asset::Native(Ledger::Bitcoin),
+            amount: Amount::from_units(50_000),
+            redeemer: Party::Key(key(1)),
+            refundee: Party::Key(key(2)),
+            secret_hash: Secret::from_bytes([7; 32]).hash(),
+            expiry: Expiry::at(UnixTime::from_secs(1_800_000_000)),
+            template: Template::P2wsh,
+        }
+    }
+
+    #[test]
+    fn the_script_is_the_shared_97_bytes() {
+        let hash = lock().secret_hash;
+        let pkh = |byte| hash160::Hash::hash(key(byte).as_bytes()).to_string();
+        // 1,800,000,000 is 0x6b49d200.
+        let expected = format!("6382012088a820{hash}8876a914{}670400d2496bb17576a914{}6888ac", pkh(1), pkh(2));
+        let script = LockScript::of(&lock()).unwrap();
+        assert_eq!(script.witness_script().to_hex_string(), expected);
+        assert_eq!(script.witness_script().len(), P2WSH_LEN);
+        assert_eq!(script.output_script(), script.witness_script().to_p2wsh());
+        assert_eq!((script.output_script().len(), script.expiry()), (34, 1_800_000_000));
+    }
+
+    #[test]
+    fn every_bit_of_every_term_but_the_amount_makes_another_place() {
+        let place = LockScript::of(&lock()).unwrap().output_script();
+        let mut others = Vec::new();
+        for bit in 0..256 {
+            let mut hash = *lock().secret_hash.as_bytes();
+            hash[bit / 8] ^= 1 << (bit % 8);
+            others.push(Lock { secret_hash: SecretHash::from_bytes(hash), ..lock() });
+        }
+        for bit in 0..30 {
+            let expiry = Expiry::at(UnixTime::from_secs(1_800_000_000 ^ (1 << bit)));
+            others.push(Lock { expiry, ..lock() });
+        }
+        others.push(Lock { redeemer: lock().refundee, refundee: lock().redeemer, ..lock() });
+        others.push(Lock { redeemer: Party::Key(key(3)), ..lock() });
+        others.push(Lock { refundee: Party::Key(key(3)), ..lock() });
+        for other in others {
+            assert_ne!(LockScript::of(&other).unwrap().output_script(), place, "{other:?}");
+        }
+        let amount = Amount::from_units(1);
+        assert_eq!(LockScript::of(&Lock { amount, ..lock() }).unwrap().output_script(), place, "a script holds no amount");
+    }
+
+    #[test]
+    fn terms_that_are_no_script_are_refused() {
+        let account = Party::Account(Address::from_bytes([1; 20]));
+        let off_curve = Party::Key(PublicKey::from_bytes([2; 33]));
+        let zero = Secret::from_bytes([0; 32]).hash();
+        let early = Expiry::at(UnixTime::from_secs(499_999_999));
+        for (terms, error) in [
+            (Lock { redeemer: account, ..lock() }, ScriptError::NotAScriptLock),
+            (Lock { refundee: account, ..lock() }, ScriptError::NotAScriptLock),
+            (Lock { redeemer: Party::Key(PublicKey::from_bytes([0; 33])), ..lock() }, ScriptError::Key),
+            (Lock { secret_hash: zero, ..lock() }, ScriptError::Hash),
+            (Lock { expiry: early, ..lock() }, ScriptError::Expiry(ExpiryError::NotAScriptTime)),
+        ] {
+            assert_eq!(LockScript::of(&terms), Err(error));
+        }
+        // 0x02 repeated may or may not be a point: whichever it is, it is decided, not assumed.
+        let is_point = secp256k1::PublicKey::from_slice(&[2; 33]).is_ok();
+        assert_eq!(LockScript::of(&Lock { refundee: off_curve, ..lock() }).is_ok(), is_point);
+    }
+
+    fn input(witness: &[Vec<u8>], script_sig: Vec<u8>) -> TxIn {
+        TxIn {
+            previous_output: OutPoint::null(),
+            script_sig: ScriptBuf::from_bytes(script_sig),
+            sequence: Sequence::MAX,
+            witness: Witness::from_slice(witness),
+        }
+    }
+
+    #[test]
+    fn a_spend_is_classified_by_the_secret_wherever_it_stands() {
+        let (secret, hash) = (Secret::from_bytes([7; 32]), lock().secret_hash);
+        let script = LockScript::of(&lock()).unwrap();
+        let redeem = TxIn { witness: script.redeem_witness(&[0; 71], key(1).as_bytes(), &secret), ..input(&[], vec![]) };
+        let refund = TxIn { witness: script.refund_witness(&[0; 71], key(2).as_bytes()), ..input(&[], vec![]) };
+        assert_eq!((classify(&redeem, &hash), classify(&refund, &hash)), (SpendKind::Redeem, SpendKind::Refund));
+        let many: Vec<Vec<u8>> = (0..40).map(|n| vec![n; 32]).collect();
+        assert_eq!(classify(&input(&many, vec![]), &hash), SpendKind::Redeem, "among forty others");
+        assert_eq!(classify(&input(&[vec![7; 31], vec![7; 33]], vec![]), &hash), SpendKind::Refund);
+        let mut pushed = vec![32];
+        pushed.extend([7; 32]);
+        assert_eq!(classify(&input(&[], pushed), &hash), SpendKind::Redeem, "in a legacy script");
+    }
+
+    proptest! {
+        #[test]
+        fn no_witness_makes_it_panic_or_invent_a_secret(
+            witness in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..40),
+            script_sig: Vec<u8>,
+        ) {
+            let hash = lock().secret_hash;
+            let input = input(&witness, script_sig);
+            let shown = pushes(&input).any(|item| item == [7; 32]);
+            prop_assert_eq!(classify(&input, &hash) == SpendKind::Redeem, shown);
+        }
+    }
+}

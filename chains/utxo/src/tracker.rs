@@ -231,7 +231,7 @@ impl Tracker {
     /// Puts a transaction of the mempool in.
     pub fn apply_pooled(&mut self, tx: &Transaction) {
         let txid = tx.compute_txid();
-        let spends = tx.input.iter().map(|input| self.print(&input.previous_output));
+        let spends = tx.input.iter().map(|input| self.print(input.previous_output));
         let pays = tx.output.iter().map(|output| self.print(output.script_pubkey.as_bytes()));
         let prints: Box<[u64]> = spends.chain(pays).collect();
         self.pool.insert(txid, prints);
@@ -323,7 +323,7 @@ impl Tracker {
             let (script, outpoint) = (script.clone(), OutPoint::new(txid, vout));
             self.of_script.entry(script.clone()).or_default().insert(outpoint);
             if !self.outputs.contains_key(&outpoint) {
-                let print = self.print(&outpoint);
+                let print = self.print(outpoint);
                 self.fresh.insert(print);
             }
             let (_, output) = self.outputs.entry(outpoint).or_insert_with(|| (script, Output::default()));

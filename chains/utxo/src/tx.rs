@@ -157,3 +157,123 @@ fn sign(tx: &Transaction, from: &[Locked], script: &LockScript, key: &SecretKey)
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::coins::{Wanted, select};
+    use bitcoin::{PubkeyHash, WPubkeyHash, WScriptHash};
+    use photon_chains::{Asset, Expiry, Ledger, Lock, Party, Template, UnixTime};
+    use proptest::prelude::*;
+
+    const EXPIRY: u32 = 1_800_000_000;
+
+    fn lock(redeemer: &LockKey, refundee: &LockKey, secret: &Secret) -> Lock {
+        Lock {
+            asset: Asset::Native(Ledger::Bitcoin),
+            amount: photon_chains::Amount::from_units(100_000),
+            redeemer: Party::Key(public_key(redeemer).unwrap()),
+            refundee: Party::Key(public_key(refundee).unwrap()),
+            secret_hash: secret.hash(),
+            expiry: Expiry::at(UnixTime::from_secs(u64::from(EXPIRY))),
+            template: Template::P2wsh,
+        }
+    }
+
+    fn wallet_script() -> ScriptBuf {
+        ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array([3; 20]))
+    }
+
+    fn taproot_script() -> ScriptBuf {
+        // Any 32 bytes after OP_1 PUSH32 have the size of a taproot output.
+        ScriptBuf::from_hex(&format!("5120{}", "11".repeat(32))).unwrap()
+    }
+
+    fn locked(n: u32) -> Locked {
+        Locked { outpoint: OutPoint::new(Txid::from_byte_array([9; 32]), n), value: 100_000 }
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_dcrdex_p2wsh_row() {
+        let (alice, bob, secret) = (LockKey::from_bytes([1; 32]), LockKey::from_bytes([2; 32]), Secret::from_bytes([7; 32]));
+        let script = LockScript::of(&lock(&bob, &alice, &secret)).unwrap();
+        for (payout, redeem_vsize, refund_vsize) in [(wallet_script(), 143, 134), (taproot_script(), 155, 146)] {
+            let spending = |key| Spending { script: &script, payout: payout.clone(), fee: 1_000, dust: 294, key };
+            let redeem = redeem(locked(0), &secret, &spending(&bob)).unwrap();
+            let refund = refund(&[locked(0)], &spending(&alice)).unwrap();
+            assert_eq!((redeem.vsize(), refund.vsize()), (redeem_vsize, refund_vsize));
+            assert_eq!(spend_vsize(&script, SpendKind::Redeem, 1, &payout), redeem_vsize as u64);
+            assert_eq!(spend_vsize(&script, SpendKind::Refund, 1, &payout), refund_vsize as u64);
+        }
+        let (one, three) = (wallet_script(), 3);
+        let more = spend_vsize(&script, SpendKind::Refund, three, &one) - spend_vsize(&script, SpendKind::Refund, 1, &one);
+        assert!(more <= 2 * INPUT_VSIZE && more > 2 * (INPUT_VSIZE - 2), "{more}");
+    }
+
+    #[test]
+    fn a_funding_from_one_coin_with_change_has_153_vbytes() {
+        let coin = Coin { outpoint: OutPoint::null(), value: 1_000_000, script: wallet_script(), confirmed: true };
+        let to = ScriptBuf::new_p2wsh(&WScriptHash::from_byte_array([4; 32]));
+        let change = wallet_script();
+        let want = Wanted { amount: 100_000, to: &to, change: &change, dust: 294, rate: 2_000 };
+        let selection = select(&[coin], &want).unwrap();
+        let mut tx = payment(&selection, &to, 100_000, &change);
+        tx.input[0].witness = Witness::from_slice(&[vec![0; 71], vec![0; 33]]);
+        assert_eq!((tx.vsize(), selection.fee), (153, 306));
+        assert_eq!(tx.output.iter().map(|output| output.value.to_sat()).sum::<u64>() + selection.fee, 1_000_000);
+    }
+
+    #[test]
+    fn a_refund_waits_for_its_expiry_and_a_redeem_for_nothing() {
+        let (alice, bob, secret) = (LockKey::from_bytes([1; 32]), LockKey::from_bytes([2; 32]), Secret::from_bytes([7; 32]));
+        let script = LockScript::of(&lock(&bob, &alice, &secret)).unwrap();
+        let with = Spending { script: &script, payout: wallet_script(), fee: 500, dust: 294, key: &alice };
+        let refund = refund(&[locked(0), locked(1)], &with).unwrap();
+        assert_eq!(refund.lock_time.to_consensus_u32(), EXPIRY);
+        assert!(refund.input.iter().all(|input| input.sequence.0 == 0xffff_fffd && input.witness.len() == 4));
+        assert_eq!(refund.output[0].value.to_sat(), 200_000 - 500);
+        let with = Spending { key: &bob, payout: wallet_script(), ..with };
+        let redeem = redeem(locked(0), &secret, &with).unwrap();
+        let witness: Vec<&[u8]> = redeem.input[0].witness.iter().collect();
+        assert_eq!((redeem.lock_time, redeem.input[0].sequence.0), (LockTime::ZERO, 0xffff_fffd));
+        assert_eq!((witness.len(), witness[2], witness[3]), (5, secret.expose().as_slice(), [1].as_slice()));
+    }
+
+    #[test]
+    fn an_output_that_is_not_worth_its_fee_is_not_spent() {
+        let (key, secret) = (LockKey::from_bytes([1; 32]), Secret::from_bytes([7; 32]));
+        let script = LockScript::of(&lock(&key, &LockKey::from_bytes([2; 32]), &secret)).unwrap();
+        for fee in [99_707, 100_000, u64::MAX] {
+            let with = Spending { script: &script, payout: wallet_script(), fee, dust: 294, key: &key };
+            assert_eq!(redeem(locked(0), &secret, &with), Err(BuildError::NotWorthTheFee), "{fee}");
+        }
+        let with = Spending { script: &script, payout: wallet_script(), fee: 99_706, dust: 294, key: &key };
+        assert!(redeem(locked(0), &secret, &with).is_ok());
+        let to_key_hash = ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([1; 20]));
+        let none = Spending { script: &script, payout: to_key_hash, fee: 1, dust: 546, key: &LockKey::from_bytes([0; 32]) };
+        assert_eq!(redeem(locked(0), &secret, &none), Err(BuildError::Key));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Low-R signatures never make a spend larger than what its fee was computed for.
+        #[test]
+        fn no_key_and_no_output_makes_a_spend_larger(key in prop::array::uniform32(1u8..), txid: [u8; 32], value in 10_000u64..1 << 52) {
+            let (key, secret) = (LockKey::from_bytes(key), Secret::from_bytes([7; 32]));
+            prop_assume!(public_key(&key).is_some());
+            let script = LockScript::of(&lock(&key, &key, &secret)).unwrap();
+            let from = Locked { outpoint: OutPoint::new(Txid::from_byte_array(txid), 0), value };
+            let with = Spending { script: &script, payout: wallet_script(), fee: 1_000, dust: 294, key: &key };
+            prop_assert!(redeem(from, &secret, &with).unwrap().vsize() <= 143);
+            prop_assert!(refund(&[from], &with).unwrap().vsize() <= 134);
+        }
+
+        #[test]
+        fn ids_are_shown_in_reverse_and_read_back(bytes: [u8; 32]) {
+            let txid = Txid::from_byte_array(bytes);
+            prop_assert_eq!(shown_id(txid).to_string(), txid.to_string());
+            prop_assert_eq!(inner_id(shown_id(txid)), txid);
+        }
+    }
+}

@@ -37,10 +37,11 @@ impl UtxoAdapter {
         let Some(target) = view::credited(&seen.paid, lock.amount).filter(|paid| paid.block.is_some()) else {
             return Ok(Progress::NotYet);
         };
+        let intent = IntentKey::new(Purpose::Redeem, lock.id());
         if let Some(progress) = self.spent_in_block(target, SpendKind::Redeem, tip) {
+            self.rest(intent);
             return Ok(progress);
         }
-        let intent = IntentKey::new(Purpose::Redeem, lock.id());
         let targets = vec![target.locked];
         self.claim(&Claim { intent, script: &script, targets, key, secret: Some(secret) }).await
     }
@@ -54,6 +55,7 @@ impl UtxoAdapter {
         if targets.is_empty() {
             let main = view::credited(&seen.paid, lock.amount).or(seen.paid.first());
             let spent = main.and_then(|paid| self.spent_in_block(paid, SpendKind::Refund, tip));
+            self.rest(IntentKey::new(Purpose::Refund, lock.id()));
             return Ok(spent.unwrap_or(Progress::NotYet));
         }
         if tip.median_time <= u64::from(script.expiry()) {

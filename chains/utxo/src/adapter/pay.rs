@@ -15,16 +15,20 @@ impl UtxoAdapter {
     pub(super) async fn fund(&self, lock: &Lock) -> Result<Progress, PortError> {
         let to = self.script_of(lock)?.output_script();
         let Some((seen, tip)) = self.seen(lock.id())? else { return Ok(Progress::NotYet) };
+        let intent = IntentKey::new(Purpose::Fund, lock.id());
         if let Some(funding) = view::credited(&seen.paid, lock.amount) {
             let txid = tx::shown_id(funding.locked.outpoint.txid);
             let timing = &self.params.net.timing;
             match view::depth(funding.block, tip.place.height) {
                 depth if depth >= timing.confirmations.max(timing.final_confirmations) => return Ok(Progress::Done),
                 0 => {}
-                depth => return Ok(Progress::Mined { txid, depth }),
+                depth => {
+                    self.rest(intent);
+                    return Ok(Progress::Mined { txid, depth });
+                }
             }
             // In the mempool only: a bid of ours may have to be raised, a payment by somebody else is his to raise.
-            let ours = self.journal.of_intent(&IntentKey::new(Purpose::Fund, lock.id())).await?;
+            let ours = self.journal.of_intent(&intent).await?;
             if !ours.iter().any(|tx| tx.txid == txid) {
                 return Ok(Progress::Sent { txid });
             }
@@ -34,7 +38,7 @@ impl UtxoAdapter {
             return Err(self.refused("the funding of this lock was cancelled"));
         }
         let amount = self.value_of(lock.amount, &to)?;
-        self.pay(IntentKey::new(Purpose::Fund, lock.id()), &to, amount).await
+        self.pay(intent, &to, amount).await
     }
 
     /// Pays an address.

@@ -91,7 +91,7 @@ impl UtxoAdapter {
     /// The rate of a first bid, in units per thousand virtual bytes.
     pub(super) async fn rate(&self) -> Result<u64, PortError> {
         let fees = &self.params.chain.fees;
-        let estimate = self.rpc.call::<FeeEstimate>(To::Node, "estimatesmartfee", json!([TARGET_BLOCKS])).await;
+        let estimate = self.rpc.call::<FeeEstimate>(To::Node, "estimatesmartfee", json!([TARGET_BLOCKS, "CONSERVATIVE"])).await;
         let estimate = match estimate {
             Ok(answer) => answer.feerate.map(bitcoin::Amount::to_sat).filter(|rate| *rate > 0),
             Err(RpcError::Node { .. }) => None,
@@ -152,11 +152,8 @@ impl UtxoAdapter {
             fee: Amount::from_units(u128::from(fee)),
         };
         self.journal.record(&record).await?;
-        let mut state = self.state();
-        state.tracker.add_own(inputs_of(&record));
-        if let Some(tip) = state.tip {
-            state.bids.insert(intent, tip.place.height);
-        }
+        self.state().tracker.add_own(inputs_of(&record));
+        self.rest(intent);
         Ok(record)
     }
 
@@ -166,6 +163,14 @@ impl UtxoAdapter {
         let Some(tip) = state.tip else { return false };
         let since = *state.bids.entry(intent).or_insert(tip.place.height);
         self.params.chain.replacements == Replacements::Relayed && tip.place.height >= since.saturating_add(BID_BLOCKS)
+    }
+
+    /// Says that this intent is in a block: should a reorganisation take it out again, its bid waits anew.
+    pub(super) fn rest(&self, intent: IntentKey) {
+        let mut state = self.state();
+        if let Some(tip) = state.tip {
+            state.bids.insert(intent, tip.place.height);
+        }
     }
 
     /// Hands a transaction to the node, which relays it. Handing it over again is harmless.

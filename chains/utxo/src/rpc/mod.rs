@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The largest answer read: a block in hexadecimal is 8 MB at most, a crowded mempool's list 25 MB.
 const MAX_ANSWER: usize = 64 << 20;
@@ -20,6 +21,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Calls sent as one batch.
 const BATCH: usize = 50;
+/// Requests in flight: Litecoin's node queues no more than sixteen unless told otherwise, and refuses the rest.
+const REQUESTS_AT_ONCE: usize = 8;
+/// A node closes idle connections after some seconds; ours go first, so that no request meets a closing one.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// How the node lets us in. Never shown.
 #[derive(Clone)]
@@ -97,6 +102,7 @@ pub struct Rpc {
     wallet_url: String,
     auth: Auth,
     entry: Mutex<Option<(String, String)>>,
+    slots: Semaphore,
 }
 
 impl fmt::Debug for Rpc {
@@ -128,6 +134,7 @@ impl Rpc {
         let http = Client::builder()
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -137,7 +144,7 @@ impl Rpc {
             Some(name) => format!("{node_url}/wallet/{}", path_segment(name)),
             None => node_url.clone(),
         };
-        Ok(Self { http, node_url, wallet_url, auth, entry: Mutex::new(None) })
+        Ok(Self { http, node_url, wallet_url, auth, entry: Mutex::new(None), slots: Semaphore::new(REQUESTS_AT_ONCE) })
     }
 
     /// Calls a method.
@@ -218,6 +225,7 @@ impl Rpc {
             To::Node => &self.node_url,
             To::Wallet => &self.wallet_url,
         };
+        let _slot = self.slots.acquire().await.map_err(|_| RpcError::Unreachable("this program is ending"))?;
         let sent = self.http.post(url).basic_auth(user, Some(password)).json(body).send().await;
         let mut response = sent.map_err(|error| unreachable_because(&error))?;
         let status = response.status();
