@@ -128,11 +128,15 @@ impl Fake {
     /// Sets a swap, new or changed, with its event.
     pub fn put_swap(&self, swap: SwapView) {
         let id = swap.id.clone();
-        let mut state = self.state();
-        state.swaps.retain(|known| known.id != id);
-        state.swaps.insert(0, swap);
-        drop(state);
+        self.change_quietly(swap);
         self.happened("swap", &id, serde_json::json!({}));
+    }
+
+    /// The same without an event.
+    pub fn change_quietly(&self, swap: SwapView) {
+        let mut state = self.state();
+        state.swaps.retain(|known| known.id != swap.id);
+        state.swaps.insert(0, swap);
     }
 
     pub fn fail(&self, error: Option<ServiceError>) {
@@ -224,6 +228,7 @@ impl Service for Fake {
     async fn start_swap(&self, new: NewSwap) -> Result<SwapView, ServiceError> {
         let number = self.effect().await?;
         let mut made = SwapView { offer: new.offer, ..swap(number, None) };
+        made.legs[0] = leg("alpha", Ledger::Bitcoin, btc(), true, 0);
         if new.funding == Funding::Wallet {
             made.legs.iter_mut().for_each(|leg| {
                 leg.funding_address = None;

@@ -37,7 +37,7 @@ mod wallet;
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use offers::OfferList;
 pub use openapi::document;

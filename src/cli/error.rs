@@ -45,9 +45,6 @@ pub enum CliError {
     /// Something else.
     #[error("{0}")]
     Failed(String),
-    /// What was printed says it already.
-    #[error("not done")]
-    Silent,
 }
 
 fn problem_text(problem: &Problem) -> String {
@@ -69,8 +66,7 @@ impl CliError {
             | CliError::Token(_)
             | CliError::Problem(_)
             | CliError::Unreadable { .. }
-            | CliError::Failed(_)
-            | CliError::Silent => 1,
+            | CliError::Failed(_) => 1,
         }
     }
 
@@ -83,7 +79,7 @@ impl CliError {
             CliError::Unanswered { .. } => "unanswered",
             CliError::Token(_) => "token",
             CliError::Unreadable { .. } => "unreadable",
-            CliError::Failed(_) | CliError::Silent => "failed",
+            CliError::Failed(_) => "failed",
         };
         let mut error = json!({ "type": format!("urn:photon:cli:{word}"), "detail": self.to_string() });
         if let (CliError::Unanswered { key, .. }, Some(fields)) = (self, error.as_object_mut()) {

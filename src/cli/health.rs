@@ -15,8 +15,7 @@ pub(super) async fn run(client: &Client, ui: &mut Ui) -> Result<(), CliError> {
     }
     let troubled: Vec<&str> = health.ledgers.iter().filter(|ledger| !ledger.healthy).map(|ledger| ledger.ledger.name()).collect();
     let where_ = if troubled.is_empty() { "the node".to_owned() } else { troubled.join(", ") };
-    // In JSON the answer itself says it, and is the only one.
-    Err(if ui.json { CliError::Silent } else { CliError::Failed(format!("not well: {where_}")) })
+    Err(CliError::Failed(format!("not well: {where_}")))
 }
 
 fn describe(health: &HealthView, ui: &Ui) -> String {

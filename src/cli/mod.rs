@@ -7,8 +7,8 @@
 //!   commands --> ui[ui: people or --json] --> table[table: what it looks like]
 //! ```
 //!
-//! People read tables, short ids and times such as `in 3 min`; programs say `--json` and get the API's own objects, errors
-//! included. Nothing that came from a node reaches a terminal before its control characters are taken out. Exit codes:
+//! People read tables, short ids and times such as `in 3 min`; programs say `--json` and get the API's own objects, and errors
+//! as JSON on standard error. Nothing that came from a node reaches a terminal before its control characters are taken out. Exit codes:
 //! 0 done, 1 not done, 2 asked wrongly, 3 no node to ask.
 //!
 //! Choice rejected: a shared session file or a cached state. Each command asks the node, so it never shows what was.
@@ -29,6 +29,9 @@ pub mod table;
 mod times;
 mod ui;
 mod watch;
+
+#[cfg(test)]
+mod tests;
 
 pub use client::{Client, EventTail, Heard};
 pub use error::CliError;
@@ -108,20 +111,30 @@ struct KeyArgs {
 pub fn run(args: ClientArgs, command: ClientCommand) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(execute(args, command)),
-        Err(error) => Ui::standard(&args).fail(&CliError::Failed(format!("can't start: {error}"))),
+        Err(error) => {
+            Ui::standard(&args).fail(&CliError::Failed(format!("can't start: {error}")));
+            ExitCode::FAILURE
+        }
     }
 }
 
 /// The same, inside a runtime.
 pub async fn execute(args: ClientArgs, command: ClientCommand) -> ExitCode {
     let mut ui = Ui::standard(&args);
-    let done = match Client::from_args(&args) {
-        Ok(client) => act(&client, &mut ui, command).await,
+    ExitCode::from(execute_with(&args, command, &mut ui).await)
+}
+
+async fn execute_with(args: &ClientArgs, command: ClientCommand, ui: &mut Ui) -> u8 {
+    let done = match Client::from_args(args) {
+        Ok(client) => act(&client, ui, command).await,
         Err(error) => Err(error),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => ui.fail(&error),
+        Ok(()) => 0,
+        Err(error) => {
+            ui.fail(&error);
+            error.exit_code()
+        }
     }
 }
 

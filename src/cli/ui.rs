@@ -7,7 +7,6 @@ use super::{ClientArgs, ColorChoice};
 use photon_chains::UnixTime;
 use serde::Serialize;
 use std::io::{BufRead, IsTerminal, Write};
-use std::process::ExitCode;
 
 /// The caller's side of a command.
 pub(super) struct Ui {
@@ -83,18 +82,15 @@ impl Ui {
         Ok(matches!(typed.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Says why it was not done: to people beside the answer, to programs in its place.
-    pub(super) fn fail(&mut self, error: &CliError) -> ExitCode {
-        if matches!(error, CliError::Silent) {
-            return ExitCode::from(error.exit_code());
-        }
-        // Nobody may be listening any more; the code still says it.
-        let _ = if self.json {
-            writeln!(self.out, "{}", error.json())
+    /// Says why it was not done, beside the answer.
+    pub(super) fn fail(&mut self, error: &CliError) {
+        let text = if self.json {
+            error.json().to_string()
         } else {
-            writeln!(self.err, "photon: {}", super::table::clean_lines(&error.to_string()))
+            format!("photon: {}", super::table::clean_lines(&error.to_string()))
         };
-        ExitCode::from(error.exit_code())
+        // Nobody may be listening any more; the exit code still says it.
+        let _ = writeln!(self.err, "{text}");
     }
 }
 
@@ -105,15 +101,51 @@ pub struct Redraw {
 }
 
 impl Redraw {
-    /// Draws `text` over what was drawn before. Its lines must fit the terminal's width.
+    /// Draws `text` over what was drawn before. Its lines must fit the terminal's width; what does not fit its height is
+    /// left out, because what has scrolled away can't be drawn over.
     pub fn draw(&mut self, out: &mut dyn Write, text: &str) -> std::io::Result<()> {
         if self.lines > 0 {
             // Up to its first line, and clear from there to the end of the screen.
             write!(out, "\x1b[{}A\x1b[J", self.lines)?;
         }
-        let text = text.trim_end_matches('\n');
+        let height = crossterm::terminal::size().map_or(24, |(_, height)| usize::from(height));
+        let text = fit(text, height);
         self.lines = text.split('\n').count();
         writeln!(out, "{text}")?;
         out.flush()
+    }
+}
+
+/// The first and the last lines of a text that is too high; one line is left for the cursor.
+fn fit(text: &str, height: usize) -> String {
+    let lines: Vec<&str> = text.trim_end_matches('\n').split('\n').collect();
+    let room = height.saturating_sub(1).max(3);
+    if lines.len() <= room {
+        return lines.join("\n");
+    }
+    let (shown, rest) = lines.split_at(room.saturating_sub(2).min(lines.len()));
+    let last = rest.last().copied().unwrap_or_default();
+    format!("{}\n… {} more lines: make the window higher\n{last}", shown.join("\n"), rest.len() - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_high_keeps_its_beginning_and_its_end() {
+        assert_eq!(fit("a\nb\nc\n", 4), "a\nb\nc");
+        assert_eq!(fit("a\nb\nc\nd\ne\n", 5), "a\nb\n… 2 more lines: make the window higher\ne");
+        assert_eq!(fit("a\nb\nc\nd\ne\n", 0).split('\n').count(), 3);
+    }
+
+    #[test]
+    fn drawing_goes_over_what_was_drawn_and_nothing_else() {
+        let (mut out, mut screen) = (Vec::new(), Redraw::default());
+        screen.draw(&mut out, "one\ntwo\n").unwrap();
+        screen.draw(&mut out, "three").unwrap();
+        screen.draw(&mut out, "four").unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "one\ntwo\n\x1b[2A\x1b[Jthree\n\x1b[1A\x1b[Jfour\n");
     }
 }

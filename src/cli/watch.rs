@@ -3,7 +3,7 @@
 use super::client::{Client, EventTail, Heard};
 use super::error::CliError;
 use super::ids::short;
-use super::table::{self, clean};
+use super::table::{self, Style, clean};
 use super::times::stamp;
 use super::ui::{Redraw, Ui};
 use crate::service::{SwapQuery, SwapView};
@@ -145,7 +145,8 @@ impl Watch<'_> {
 
     fn show(&mut self, ui: &mut Ui) -> Result<(), CliError> {
         if ui.terminal && !ui.json {
-            let text = table::swaps(&self.swaps, (ui.now)(), ui.style);
+            let style = Style { width: Style::terminal_width(), ..ui.style };
+            let text = table::swaps(&self.swaps, (ui.now)(), style);
             let away = self.reached.elapsed() > 2 * LOOK_EVERY;
             let foot = if away { "the node does not answer; waiting for it" } else { "Ctrl-C ends the watch, not the swaps" };
             return ui.redraw(&mut self.screen, &format!("{text}\n{foot}"));

@@ -13,15 +13,18 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 /// A server that is stopped when this is dropped.
-pub(super) struct World {
+pub(crate) struct World {
     pub fake: Arc<Fake>,
-    pub app: App,
+    pub(in crate::api) app: App,
     pub address: SocketAddr,
+    /// A node's folder with its token file.
+    pub folder: tempfile::TempDir,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
     served: tokio::task::JoinHandle<Result<(), ServeError>>,
@@ -31,13 +34,13 @@ pub(super) fn token(scope: Scope) -> String {
     format!("{}-token-{}", scope.name(), "x".repeat(32))
 }
 
-fn tokens() -> Tokens {
+fn token_file() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("tokens");
+    let path = folder.path().join(crate::api::TOKEN_FILE);
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
     let lines: String = Scope::ALL.map(|scope| format!("{} {}\n", token(scope), scope.name())).concat();
     std::io::Write::write_all(&mut &file, lines.as_bytes()).unwrap();
-    Tokens::from_file(&path).unwrap()
+    (folder, path)
 }
 
 impl World {
@@ -46,7 +49,8 @@ impl World {
     }
 
     pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings::from(tokens());
+        let (folder, token_file) = token_file();
+        let mut settings = Settings::from(Tokens::from_file(&token_file).unwrap());
         settings.limits = Limits { heartbeat: std::time::Duration::from_millis(200), ..Limits::default() };
         change(&mut settings);
         let fake = Arc::new(Fake::new());
@@ -60,7 +64,7 @@ impl World {
         };
         let served = tokio::spawn(serve_app(listener, app.clone(), stopping, shutdown));
         let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(20)).build().unwrap();
-        Self { fake, app, address, client, stop: Some(stop), served }
+        Self { fake, app, address, folder, client, stop: Some(stop), served }
     }
 
     /// A request without anything but its method and path.
