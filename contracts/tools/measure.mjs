@@ -198,3 +198,17 @@ export async function measure(hardfork, tokenArtefact, tokenArgs) {
   for (const bench of benches) Object.assign(rows, bench.rows)
   return Object.fromEntries(Object.entries(rows).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
+
+/** Fails where the token's own functions don't cost what is published of them under the same conditions. */
+export async function prove(hardfork, tokenArtefact, tokenArgs, published) {
+  const world = await World.open(hardfork)
+  await world.endow(alice, bob, carol)
+  const { created: token } = await world.deploy(alice, tokenArtefact, tokenArgs)
+  const measured = {
+    approve: (await world.send(alice, token, call('approve(address,uint256)', [bob.address, 2n ** 256n - 1n]))).gas,
+    transfer: (await world.send(alice, token, call('transfer(address,uint256)', [carol.address, AMOUNT]))).gas,
+  }
+  for (const [name, gas] of Object.entries(published)) {
+    if (measured[name] !== gas) throw new Error(`${hardfork} ${name} costs ${measured[name]} here and ${gas} elsewhere`)
+  }
+}

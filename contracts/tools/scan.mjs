@@ -1,0 +1,44 @@
+// Reads the code that is deployed, instruction by instruction, and refuses what must not be in it.
+import { readFileSync } from 'node:fs'
+import { PRODUCT, root } from './compile.mjs'
+
+/** Instructions that the oldest supported rules don't have, or that could move or destroy code, or run somebody else's in our place. */
+const FORBIDDEN = new Map([
+  [0x1b, 'SHL'], [0x1c, 'SHR'], [0x1d, 'SAR'], [0x3f, 'EXTCODEHASH'], [0x46, 'CHAINID'], [0x47, 'SELFBALANCE'],
+  [0x48, 'BASEFEE'], [0x49, 'BLOBHASH'], [0x4a, 'BLOBBASEFEE'], [0x5c, 'TLOAD'], [0x5d, 'TSTORE'], [0x5e, 'MCOPY'],
+  [0x5f, 'PUSH0'], [0xf0, 'CREATE'], [0xf2, 'CALLCODE'], [0xf4, 'DELEGATECALL'], [0xf5, 'CREATE2'], [0xff, 'SELFDESTRUCT'],
+])
+
+/** What free memory begins with. The contracts write there by hand: were the compiler to keep values there, this would grow. */
+const MEMORY_FROM_0X80 = '6080604052'
+
+let faults = 0
+for (const name of PRODUCT.contracts) {
+  const { bytecode, deployedBytecode } = JSON.parse(readFileSync(`${root}${PRODUCT.output}/${name}.json`, 'utf8'))
+  const found = scan(deployedBytecode)
+  for (const [at, instruction] of found) fault(`${name}: ${instruction} at ${at}`)
+  if (!deployedBytecode.startsWith(`0x${MEMORY_FROM_0X80}`)) fault(`${name}: free memory doesn't begin at 0x80`)
+  if (!bytecode.endsWith(deployedBytecode.slice(2))) fault(`${name}: what is deployed doesn't end the creation code`)
+  // The constructor's own code, in front of what is deployed, runs on the same old rules.
+  for (const [at, instruction] of scan(bytecode.slice(0, bytecode.length - deployedBytecode.length + 2))) {
+    fault(`${name}, creation: ${instruction} at ${at}`)
+  }
+  console.log(`${name}: ${deployedBytecode.length / 2 - 1} bytes read`)
+}
+process.exit(faults > 0 ? 1 : 0)
+
+function scan(code) {
+  const bytes = Buffer.from(code.slice(2), 'hex')
+  const found = []
+  for (let at = 0; at < bytes.length; at += 1) {
+    const instruction = bytes[at]
+    if (FORBIDDEN.has(instruction)) found.push([at, FORBIDDEN.get(instruction)])
+    if (instruction >= 0x60 && instruction <= 0x7f) at += instruction - 0x5f
+  }
+  return found
+}
+
+function fault(text) {
+  faults += 1
+  console.error(text)
+}
