@@ -41,7 +41,7 @@
 //! # }
 //! ```
 //!
-//! Choices. Every child ends when this process ends, however it ends ([`nodes`]); folders of worlds that were killed are swept by the next one.
+//! Choices. Every child ends when this process ends, however it ends ([`process`]); folders of worlds that were killed are swept by the next one.
 //! Every chain is mined by us, not by its node, so that one lock per chain keeps a block from coming in the middle of a reorg. Ports lie below
 //! the range systems take for outgoing connections, so that a node finds its port free after a restart. Containers were rejected: they need
 //! a daemon and root, and most machines that can run them don't.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use photon_regtest::{World, WorldConfig, own_world};
+use photon_regtest::{Mining, World, WorldConfig, own_world};
 
 /// Set in the environment of the parent that is going to be killed.
 const ROLE: &str = "PHOTON_TEST_PARENT";
@@ -86,8 +86,11 @@ async fn nodes_end_when_their_parent_is_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_world_leaves_nothing() {
-    let Some(world) = own_world(WorldConfig::manual()).await else { return };
+    let config = WorldConfig::every(Mining::Every(Duration::from_millis(50)));
+    let Some(world) = own_world(config).await else { return };
     let (ids, dir) = (process_ids(&world), world.dir().to_owned());
+    let _handle = world.litecoin.clone();
+    tokio::time::sleep(Duration::from_millis(300)).await;
     drop(world);
     assert!(!ids.iter().any(is_alive));
     assert!(!dir.exists());

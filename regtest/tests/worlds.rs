@@ -109,7 +109,9 @@ async fn a_utxo_node_comes_back_on_its_ports_with_its_chain() {
         chain.restart().await.unwrap();
         assert_eq!((chain.tip().await.unwrap(), chain.url()), (tip.clone(), url.as_str()));
         assert_ne!(std::fs::read_to_string(chain.cookie()).unwrap(), cookie, "a node makes a new cookie at each start");
-        // Killed, it keeps the chain and the wallets too.
+        // Killed, it keeps the chain and the wallets too, also what came since it was started.
+        chain.faucet(&wallet.new_address().await.unwrap(), 50_000).await.unwrap();
+        let tip = chain.tip().await.unwrap();
         let id = chain.node().process_id().unwrap();
         chain.node().kill().await.unwrap();
         assert!(chain.node().process_id().is_none());
@@ -117,7 +119,7 @@ async fn a_utxo_node_comes_back_on_its_ports_with_its_chain() {
         chain.node().run().await.unwrap();
         assert_ne!(chain.node().process_id().unwrap(), id);
         assert_eq!(chain.tip().await.unwrap(), tip);
-        assert_eq!(wallet.balance_sat().await.unwrap(), 1_000_000);
+        assert_eq!(wallet.balance_sat().await.unwrap(), 1_050_000);
         assert!(chain.node().run().await.is_err(), "it runs already");
     }
 }

@@ -1,7 +1,7 @@
 //! Finds the node programs on this machine, or fetches them into a cache folder without root.
 //!
 //! Chosen in this order: the one named by `PHOTON_BITCOIND`, `PHOTON_LITECOIND` or `PHOTON_ANVIL`; the one on PATH; the one in the cache; one
-//! fetched now. `PHOTON_NODES_FETCH=always` passes over the first two, so that fetching itself can be tested.
+//! fetched now. The cache is `$PHOTON_NODES_DIR`, else `$XDG_CACHE_HOME/photon/nodes`, else `~/.cache/photon/nodes`. `PHOTON_NODES_FETCH=always` passes over the first two, so that fetching itself can be tested.
 
 mod apt;
 pub(crate) mod cache;

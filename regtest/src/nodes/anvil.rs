@@ -142,6 +142,11 @@ impl Anvil {
         self.slot.end(|process| process.stop(STOP_GRACE)).await
     }
 
+    /// Kills it, for good: its data are not wanted any more.
+    pub(crate) fn kill_now(&self) {
+        self.slot.kill_now();
+    }
+
     /// Its process id while it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.slot.id()

@@ -140,6 +140,11 @@ impl Daemon {
         self.slot.end(Process::kill).await
     }
 
+    /// Kills it, for good: its data are not wanted any more.
+    pub(crate) fn kill_now(&self) {
+        self.slot.kill_now();
+    }
+
     /// Its process id while it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.slot.id()

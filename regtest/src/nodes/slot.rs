@@ -89,6 +89,12 @@ impl Slot {
         ended.map_err(NodeError::system(self.node, "could not be ended"))
     }
 
+    /// Kills the process, if there is one, here and now.
+    pub(super) fn kill_now(&self) {
+        // Dropping a process kills it.
+        drop(self.lock().take());
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -53,8 +53,12 @@ fn sweep(parent: &Path) {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let Ok(lock) = File::options().write(true).open(entry.path().join(LOCK)) else { continue };
-        if lock.try_lock().is_ok() {
+        // A folder gets its name with its lock in it; without one it is the rest of an interrupted removal.
+        let is_dead = match File::options().write(true).open(entry.path().join(LOCK)) {
+            Ok(lock) => lock.try_lock().is_ok(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if is_dead {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

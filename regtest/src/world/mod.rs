@@ -107,7 +107,8 @@ pub enum WorldError {
     Abandoned,
 }
 
-/// Four chains with a real node each. Dropping it ends the nodes and removes the folder, if it is a temporary one.
+/// Four chains with a real node each. Dropping it ends the nodes, whoever else has a handle on a chain, and removes the folder, if it is a
+/// temporary one.
 #[derive(Debug)]
 pub struct World {
     /// Bitcoin on regtest.
@@ -171,6 +172,19 @@ impl World {
     /// The folder with all nodes' data and logs.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for chain in [&self.bitcoin, &self.litecoin] {
+            chain.auto_mine(Mining::Manual);
+            chain.node().kill_now();
+        }
+        for chain in [&self.ethereum, &self.smt] {
+            chain.auto_mine(Mining::Manual);
+            chain.node().kill_now();
+        }
     }
 }
 
