@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 const SUFFIX: &str = ".recovery";
 /// A file of this size is written anew at the next start.
 pub(super) const LONG_FILE_BYTES: u64 = 4 << 20;
-/// No line of ours is longer: terms and endpoint are bounded, and hex doubles them.
-const LINE_CAP: u64 = 512 << 10;
+/// No line of ours is longer: terms and endpoint are bounded by the schema, and hex doubles them.
+const LINE_CAP: u64 = 2 << 20;
 
 /// A swap that the recovery file knows and the database never did: the database is new, or an old copy.
 #[derive(Clone, Debug)]

@@ -238,7 +238,7 @@ pub(super) fn insert(write: &mut Write<'_>, reserved: &ReservedHash, swap: &NewS
         Some(FromOffer::Theirs(offer)) => Some(offer),
         None => None,
     };
-    write.recovery = super::recovery::line(write.seals, reserved.0, swap)?;
+    write.recovery.extend(super::recovery::line(write.seals, reserved.0, swap)?);
     let now = write.now.secs();
     write
         .conn

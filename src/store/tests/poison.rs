@@ -66,18 +66,19 @@ async fn a_refusal_undoes_itself_and_nothing_else_of_its_batch() {
     let world = World::new();
     let id = world.add_swap(1).await;
     let release = hold_the_writer(&world.store).await;
-    let write = |body: &str| {
-        let (store, step) = (world.store.clone(), facts_step(vec![fact("first", "1"), fact("second", body)]));
+    let write = |kind: &str, body: &str| {
+        let (store, step) = (world.store.clone(), facts_step(vec![fact(kind, "1"), fact("second", body)]));
         tokio::spawn(async move { store.commit_step(id, step).await })
     };
-    let (good, bad, good_too) = (write("2"), write("no json"), write("3"));
+    let (good, bad, good_too) = (write("good", "2"), write("bad", "no json"), write("good", "3"));
     until_queued(&world.store, 3).await;
     drop(release);
     assert_eq!(good.await.unwrap().unwrap().new_facts, 2);
     assert!(matches!(bad.await.unwrap(), Err(StoreError::Invalid { .. })));
     assert_eq!(good_too.await.unwrap().unwrap().new_facts, 1);
     assert_eq!(world.store.failure(), None);
-    assert_eq!(world.store.swap(id).await.unwrap().unwrap().facts.len(), 3);
+    let facts = world.store.swap(id).await.unwrap().unwrap().facts;
+    assert_eq!(facts.iter().map(|fact| fact.kind.as_str()).collect::<Vec<_>>(), ["good", "second", "second"]);
 }
 
 #[tokio::test]
