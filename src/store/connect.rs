@@ -17,7 +17,9 @@ const LOG_KEPT_BYTES: u32 = 16 << 20;
 /// The file next to the database whose advisory lock (flock) says that a process has it open. The system frees the lock
 /// when the process ends, however it ends; the file itself stays and means nothing.
 #[derive(Debug)]
-pub(super) struct ProcessLock(#[allow(dead_code, reason = "held for its lock")] File);
+pub(super) struct ProcessLock {
+    _held: File,
+}
 
 /// `photon.db` → `photon.db<suffix>`.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -62,7 +64,7 @@ pub(super) fn lock_for_this_process(path: &Path) -> Result<ProcessLock, StoreErr
     let lock_path = beside(path, ".lock");
     let file = open_private(&lock_path, false).map_err(|error| unopenable(&lock_path, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(ProcessLock(file)),
+        Ok(()) => Ok(ProcessLock { _held: file }),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.display().to_string() }),
         Err(TryLockError::Error(error)) => Err(unopenable(&lock_path, &error)),
     }
