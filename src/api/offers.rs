@@ -27,7 +27,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<axum::Json<OfferList>
 
 /// Publishes an offer: so much of one asset for so much of another, taken whole.
 #[utoipa::path(post, path = "/v1/offers", operation_id = "createOffer", tag = "offers", request_body = NewOffer,
-    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters; the same key never does it twice")),
+    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters of your choice; for a day, the same key never does it twice")),
     responses((status = 201, body = OfferView)))]
 pub(super) async fn create(State(app): State<App>, key: IdempotencyKey, body: Json<NewOffer>) -> Response {
     let Json { value, bytes } = body;

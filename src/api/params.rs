@@ -82,7 +82,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             (Some(_) | None, _) => Err(Problem::new(
                 Kind::Malformed,
                 "this request creates something, so it needs one header Idempotency-Key: 1 to 128 visible characters of \
-                 your choice (a fresh random one for each wish); sent again with the same key, it is not done twice",
+                 your choice (a fresh random one for each wish); sent again with the same key within a day, it is not done twice",
             )),
         }
     }

@@ -27,7 +27,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<axum::Json<PeerList>,
 
 /// Remembers a peer, and a name of our own for it. Needs `admin`: whoever sets a name chooses with whom others trade.
 #[utoipa::path(post, path = "/v1/peers", operation_id = "addPeer", tag = "peers", request_body = NewPeer,
-    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters; the same key never does it twice")),
+    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters of your choice; for a day, the same key never does it twice")),
     responses((status = 201, body = PeerView)))]
 pub(super) async fn add(State(app): State<App>, key: IdempotencyKey, body: Json<NewPeer>) -> Response {
     let Json { value, bytes } = body;

@@ -39,7 +39,7 @@ fn check(query: &SwapQuery) -> Result<(), &'static str> {
 
 /// Takes a peer's offer. Answers once both signatures are durable here; what follows is seen in the swap and its events.
 #[utoipa::path(post, path = "/v1/swaps", operation_id = "startSwap", tag = "swaps", request_body = NewSwap,
-    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters; the same key never does it twice")),
+    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters of your choice; for a day, the same key never does it twice")),
     responses((status = 201, body = SwapView)))]
 pub(super) async fn start(State(app): State<App>, key: IdempotencyKey, body: Json<NewSwap>) -> Response {
     let Json { value, bytes } = body;

@@ -47,7 +47,7 @@ pub(super) async fn address(State(app): State<App>, ledger: LedgerName, _: NoBod
 
 /// Pays from the wallet. The payment is accepted here and made in the background: look at it by its id.
 #[utoipa::path(post, path = "/v1/sends", operation_id = "send", tag = "wallet", request_body = NewSend,
-    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters; the same key never does it twice")),
+    params(("Idempotency-Key" = String, Header, description = "1 to 128 visible characters of your choice; for a day, the same key never does it twice")),
     responses((status = 202, body = SendView)))]
 pub(super) async fn send(State(app): State<App>, key: IdempotencyKey, body: Json<NewSend>) -> Response {
     let Json { value, bytes } = body;

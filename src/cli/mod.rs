@@ -47,19 +47,19 @@ use ui::Ui;
 #[command(next_help_heading = "Asking a node")]
 pub struct ClientArgs {
     /// The node's API [default: as its config.toml says, else http://127.0.0.1:7708]
-    #[arg(long, env = "PHOTON_API", global = true, value_name = "URL")]
+    #[arg(long, env = "PHOTON_API", hide_env_values = true, global = true, value_name = "URL")]
     pub api: Option<String>,
     /// The file with the API's tokens [default: api.tokens in the node's folder]
-    #[arg(long, env = "PHOTON_TOKEN_FILE", global = true, value_name = "FILE")]
+    #[arg(long, env = "PHOTON_TOKEN_FILE", hide_env_values = true, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// The node's folder [default: ~/.photon]
-    #[arg(long, env = "PHOTON_DATADIR", global = true, value_name = "FOLDER")]
+    #[arg(long, env = "PHOTON_DATADIR", hide_env_values = true, global = true, value_name = "FOLDER")]
     pub datadir: Option<PathBuf>,
     /// Print JSON for programs, also for errors
     #[arg(long, global = true)]
     pub json: bool,
-    /// When to colour; NO_COLOR in the environment means never
-    #[arg(long, global = true, value_enum, default_value_t)]
+    /// When to colour: auto, always or never; with NO_COLOR in the environment, auto is never
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = true)]
     pub color: ColorChoice,
 }
 
@@ -102,7 +102,7 @@ pub enum ClientCommand {
 /// The key under which something is created at most once.
 #[derive(Debug, Clone, Default, Args)]
 struct KeyArgs {
-    /// Repeat an earlier request under its key: it is never done twice [default: a fresh one]
+    /// Repeat an earlier request under its key: within a day it is not done twice [default: a fresh one]
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 }
