@@ -4,8 +4,8 @@
 // peer: the best contract of others that serves many swaps, measured under the same conditions.
 
 const TOPIC = 'the standard\'s Claim and Refund events carry the hash as a topic, 375 gas each'
-const LISTS = `${TOPIC} (1,500 after the refund cap for five), and its claimBatch takes four lists instead of one (690)`
-const DELTA = 'the balance is read before and after, about 960 gas, so that a token that keeps a fee is refused'
+const LISTS = `${TOPIC} (1,500 for five), and its claimBatch takes four lists instead of one (690, and 600 to walk them)`
+const DELTA = 'the balance is read before and after, 1,396 gas, so that a token that keeps a fee is refused'
 
 export const BOUNDS = {
   'NativeHtlc.lock': { goal: 46_900, bound: 46_900, peer: 47_609 },
