@@ -39,7 +39,7 @@ pub struct DemoArgs {
 }
 
 /// Longer than this means that something is wrong.
-const LIMIT: Duration = Duration::from_secs(420);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// Runs it. Succeeds only if every swap ended as it should.
 pub fn run(args: &DemoArgs) -> ExitCode {

@@ -112,12 +112,13 @@ async fn what_is_no_message_ends_the_connection() {
     is_served(&bob).await;
 }
 
-/// Chunks as [`FrameWriter`] never makes them.
+/// Chunks as [`FrameWriter`] never makes them. Put together they are a good request, with spaces behind it.
 async fn send_chunks(bob: &Party, chunks: &[(u8, usize)]) -> bool {
     let (mut stream, session, mallory) = raw_session(bob).await;
+    let mut rest = ask(1, "echo", json!(1)).into_iter().chain(std::iter::repeat(b' '));
     for (nonce, (flag, length)) in chunks.iter().enumerate() {
         let mut cipher = vec![0; length + 17];
-        let plain = [vec![*flag], vec![b' '; *length]].concat();
+        let plain: Vec<u8> = std::iter::once(*flag).chain(rest.by_ref().take(*length)).collect();
         let written = session.noise.write_message(nonce as u64, &plain, &mut cipher).unwrap();
         let sent = [&(written as u16).to_be_bytes()[..], &cipher[..written]].concat();
         if stream.write_all(&sent).await.is_err() {
@@ -135,15 +136,19 @@ async fn a_message_that_never_ends_or_is_cut_oddly_ends_the_connection() {
     for chunks in [
         vec![(0, full); 10],
         vec![(0, full), (0, full), (0, full), (0, full), (1, 1)],
-        vec![(0, 1), (1, 1)],
+        vec![(0, 1), (1, 100)],
         vec![(1, 0)],
-        vec![(0, 0); 100],
+        vec![(0, 0), (1, 100)],
         vec![(2, 5)],
         vec![(1, full + 1)],
         vec![(1, 60_000)],
     ] {
         assert!(send_chunks(&bob, &chunks).await, "{chunks:?}");
+        assert_eq!(bob.clerk.asked(), 0, "{chunks:?}");
     }
+    // The same, cut as it should be.
+    assert!(send_chunks(&bob, &[(0, full), (1, 100)]).await);
+    assert_eq!(bob.clerk.asked(), 1);
     is_served(&bob).await;
 }
 
