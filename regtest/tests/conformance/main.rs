@@ -5,10 +5,12 @@
 
 mod bench;
 mod evm;
+mod evm_only;
 mod journal;
 mod stage;
 mod suite;
 mod utxo;
+mod utxo_only;
 
 /// One test for each story on each ledger. A constructor that gives nothing has said why (no nodes here).
 macro_rules! conformance {
@@ -48,5 +50,6 @@ conformance! {
     litecoin: crate::utxo::litecoin;
     ethereum: crate::evm::ethereum;
     smt: crate::evm::smt;
+    erc20: crate::evm::erc20;
     silent_erc20: crate::evm::silent_erc20;
 }

@@ -19,9 +19,9 @@ use async_trait::async_trait;
 use bitcoin::ScriptBuf;
 use photon_chains::{
     Act, Amount, Asset, Balance, BlockHeight, Hash32, IntentKey, Journal, Ledger, Lock, LockId, LockKey, Party, Port, PortError,
-    Progress, Purpose, Sighting, Template, Timing, Tip,
+    Progress, Purpose, Sighting, Template, Timing, Tip, TxId,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bitcoin or Litecoin, through one node and one wallet of it.
@@ -44,6 +44,8 @@ struct State {
     /// What the last whole pass showed.
     seen: HashMap<LockId, Seen>,
     tip: Option<TipSeen>,
+    /// Transactions of ours that can never be mined any more, as settled since this start.
+    dead: HashSet<TxId>,
     /// The tip at which settling last asked the wallet.
     settled_at: Option<Place>,
     /// The height at which an intent last bid for being mined, since this start.

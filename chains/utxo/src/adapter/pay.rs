@@ -210,7 +210,7 @@ impl UtxoAdapter {
 /// own size more (BIP-125). None above the cap.
 pub(super) fn raised_fee(vsize: u64, old_fee: u64, rate: u64, cap: u64) -> Option<u64> {
     let least = old_fee.saturating_add(vsize).saturating_add(1);
-    let fee = coins_fee(vsize, rate).max(old_fee.saturating_mul(5) / 4).max(least);
+    let fee = coins_fee(vsize, rate).max(old_fee.saturating_mul(5).div_ceil(4)).max(least);
     (fee <= coins_fee(vsize, cap)).then_some(fee)
 }
 

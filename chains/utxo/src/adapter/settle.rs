@@ -35,7 +35,10 @@ impl UtxoAdapter {
             let end = match fate {
                 Fate::Open => continue,
                 Fate::Mined(at) => Settlement::Mined { at: view::block_ref(at), fee: tx.fee, succeeded: true },
-                Fate::Replaced => Settlement::Replaced,
+                Fate::Replaced => {
+                    self.state().dead.insert(tx.txid);
+                    Settlement::Replaced
+                }
             };
             self.journal.settle(ledger, tx.txid, end).await?;
             tracing::info!(chain = %ledger, intent = %tx.intent, txid = %tx.txid, ?fate, "settled");
@@ -43,9 +46,14 @@ impl UtxoAdapter {
         self.forget_settled().await
     }
 
-    /// True if a transaction can never be mined any more.
+    /// True if a transaction can never be mined any more, as far as that can be shown. One that was settled before this
+    /// start and that the wallet has never heard of is not called dead: paying twice is worse than not paying.
     pub(super) async fn is_dead(&self, tx: &SignedTx) -> Result<bool, PortError> {
-        let Some(tip) = self.state().tip else { return Ok(false) };
+        let (known, tip) = {
+            let state = self.state();
+            (state.dead.contains(&tx.txid), state.tip)
+        };
+        let Some(tip) = tip.filter(|_| !known) else { return Ok(known) };
         let fate = match self.fate(tx, tip.place) {
             Fate::Open => self.fate_by_wallet(tx.txid).await?,
             known => known,
