@@ -44,6 +44,7 @@ sol! {
     interface Registry {
         function registerSecret(bytes32 secret) external;
         function registerSecrets(bytes32[] secrets) external;
+        function entries(bytes32 secretHash) external view returns (uint40 time, uint40 blockNumber);
     }
     interface Erc20 {
         function approve(address spender, uint256 amount) external;
@@ -272,6 +273,17 @@ pub(crate) fn decimals() -> Vec<u8> {
 /// The calldata of `swaps`.
 pub(crate) fn swaps(key: B256) -> Vec<u8> {
     Native::swapsCall { key }.abi_encode()
+}
+
+/// The calldata of the registry's `entries`.
+pub(crate) fn entries(hash: B256) -> Vec<u8> {
+    Registry::entriesCall { secretHash: hash }.abi_encode()
+}
+
+/// When the registry learned a secret: unix seconds and block, zeros for never.
+pub(crate) fn read_entry(output: &[u8]) -> Option<(u64, u64)> {
+    let entry = Registry::entriesCall::abi_decode_returns_validate(output).ok()?;
+    Some((entry.time.to::<u64>(), entry.blockNumber.to::<u64>()))
 }
 
 /// A `uint256` that a function returned: exactly one word.

@@ -32,6 +32,34 @@ pub(crate) struct Acting<'a> {
     pub(crate) turn: Turn<'a>,
     pub(crate) view: View,
     pub(crate) chain_clock: u64,
+    pub(crate) registry: Address,
+}
+
+/// What the registry says of a linked lock's secret.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Registered {
+    /// Nothing; or the lock is not linked.
+    No,
+    /// It was public in time: the lock is the redeemer's for ever.
+    InTime,
+    /// It became public too late: the lock goes back.
+    TooLate,
+}
+
+impl Registered {
+    /// Judges an entry (unix seconds, block; zeros for none) as the contract does.
+    fn of(lock: &Lock, (time, block): (u64, u64)) -> Self {
+        let expiry = &lock.expiry;
+        let in_time = match expiry.closes {
+            Some(closes) => time < closes.secs(),
+            None => time < expiry.opens_time.secs() || block < expiry.opens_block.get(),
+        };
+        match (time, in_time) {
+            (0, _) => Registered::No,
+            (_, true) => Registered::InTime,
+            (_, false) => Registered::TooLate,
+        }
+    }
 }
 
 /// Where an HTLC slot stands right now, at the tip.
@@ -84,8 +112,7 @@ impl Acting<'_> {
         let hash = B256::new(*tx.txid.as_bytes());
         let known = self.node().at(self.node().rpc.transactions(&[hash]).await)?;
         if known.iter().all(Option::is_none) {
-            self.turn.resend(&tx).await?;
-            return Ok(Progress::Sent { txid: tx.txid });
+            return Ok(Progress::Sent { txid: self.turn.resend(&tx).await? });
         }
         let Some((_, nonce)) = tx.nonce else { return Ok(Progress::Sent { txid: tx.txid }) };
         let mined = self.node().at(self.node().rpc.nonce(self.us(), At::Latest).await)?;
@@ -149,7 +176,7 @@ impl Acting<'_> {
             return Err(self.node().refused("the lock can't be funded: the time for it is over"));
         }
         for (place, amount) in allowances.missing.into_iter().enumerate() {
-            self.approve(lock, slot, token, amount, place > 0).await?;
+            self.approve(lock, slot, token, amount, allowances.behind || place > 0).await?;
         }
         let gas = gas::LOCK + gas::TOKEN_EXTRA;
         Ok(Order { to: Some(slot.contract), value: U256::ZERO, input: slot.fund_call(), gas })
@@ -212,8 +239,8 @@ impl Acting<'_> {
         if let Standing::Waiting { tx } = standing {
             return self.push(tx).await;
         }
-        let closes = lock.expiry.closes.map(photon_chains::UnixTime::secs);
-        if !lock.expiry.linked && closes.is_some_and(|closes| self.chain_clock >= closes) {
+        let closed = lock.expiry.closes.is_some_and(|closes| self.chain_clock >= closes.secs());
+        if closed && self.registered(lock).await? != Registered::InTime {
             return Err(self.node().refused("redeeming this lock has ended"));
         }
         match self.try_out(slot, slot.redeem_call(secret), U256::ZERO, gas::REDEEM).await? {
@@ -221,14 +248,27 @@ impl Acting<'_> {
                 let txid = self.turn.submit(IntentKey::new(Purpose::Redeem, lock.id()), order).await?;
                 Ok(Progress::Sent { txid })
             }
-            Trial::Reverts(reason) if lock.expiry.linked && reason.contains("ended") => {
-                Err(self.node().refused("redeeming this lock has ended"))
+            Trial::Reverts(_) if self.registered(lock).await? == Registered::TooLate => {
+                Err(self.node().refused("redeeming this lock has ended: its secret became public too late"))
             }
             Trial::Reverts(reason) => {
                 tracing::warn!(chain = %self.node().ledger(), lock = %lock.id(), reason, "a redeem would revert now");
                 Ok(Progress::NotYet)
             }
         }
+    }
+
+    /// What the registry says of a linked lock's secret.
+    async fn registered(&self, lock: &Lock) -> Result<Registered, PortError> {
+        if !lock.expiry.linked {
+            return Ok(Registered::No);
+        }
+        let input = abi::entries(B256::new(*lock.secret_hash.as_bytes()));
+        let ask = [(Ask::view(self.registry, input), At::Latest)];
+        let answers = self.node().at(self.node().rpc.views(&ask).await)?;
+        let entry = answers.into_iter().next().flatten().as_deref().and_then(abi::read_entry);
+        let entry = entry.ok_or_else(|| self.node().unreachable("the registry gave no answer"))?;
+        Ok(Registered::of(lock, entry))
     }
 
     /// Refunds a lock.
@@ -253,7 +293,9 @@ impl Acting<'_> {
                 let txid = self.turn.submit(IntentKey::new(Purpose::Refund, lock.id()), order).await?;
                 Ok(Progress::Sent { txid })
             }
-            Trial::Reverts(reason) if reason.contains("registered in time") => Err(self.node().refused(reason)),
+            Trial::Reverts(_) if self.registered(lock).await? == Registered::InTime => {
+                Err(self.node().refused("its secret became public in time, so this lock is the redeemer's"))
+            }
             Trial::Reverts(reason) => {
                 tracing::warn!(chain = %self.node().ledger(), lock = %lock.id(), reason, "a refund would revert now");
                 Ok(Progress::NotYet)

@@ -251,7 +251,8 @@ impl Port for EvmAdapter {
     async fn ensure(&self, act: &Act) -> Result<Progress, PortError> {
         let turn = self.sender.turn().await;
         let view = self.node.view().await?;
-        let acting = Acting { turn, view, chain_clock: view.tip.timestamp.0 };
+        let registry = account(self.contracts.registry);
+        let acting = Acting { turn, view, chain_clock: view.tip.timestamp.0, registry };
         match act {
             Act::Fund { lock } => {
                 if lock.template != self.template(lock.asset)? {

@@ -60,6 +60,8 @@ pub(crate) enum Sending {
     NonceUsed,
     /// Another one with that nonce waits there and bids as much.
     Outbid,
+    /// It bids less than the chain, or the node's pool, demands now.
+    TooCheap,
     /// The account can't pay for it.
     TooPoor,
     /// Something else.
@@ -74,8 +76,10 @@ pub(crate) fn classify(message: &str) -> Sending {
         Sending::Taken
     } else if has(&["nonce too low", "nonce is too low", "old nonce"]) {
         Sending::NonceUsed
-    } else if has(&["underpriced", "another transaction with same nonce"]) {
+    } else if has(&["replacement", "another transaction with same nonce"]) {
         Sending::Outbid
+    } else if has(&["underpriced", "less than block base fee", "fee too low", "gas price too low", "below minimum"]) {
+        Sending::TooCheap
     } else if has(&["insufficient funds", "insufficient balance"]) {
         Sending::TooPoor
     } else {
@@ -236,7 +240,8 @@ mod tests {
             ("transaction already imported", Sending::Taken),
             ("nonce too low: next nonce 5, tx nonce 4", Sending::NonceUsed),
             ("replacement transaction underpriced", Sending::Outbid),
-            ("transaction underpriced", Sending::Outbid),
+            ("transaction underpriced", Sending::TooCheap),
+            ("max fee per gas less than block base fee", Sending::TooCheap),
             ("insufficient funds for gas * price + value", Sending::TooPoor),
             ("Insufficient funds for gas * price + value", Sending::TooPoor),
         ];

@@ -182,14 +182,24 @@ impl Turn<'_> {
         self.journal_and_send(intent, &draft).await.map(Some)
     }
 
-    /// Hands a journaled transaction to the node again, unchanged.
-    pub(crate) async fn resend(&self, tx: &SignedTx) -> Result<(), PortError> {
+    /// Hands a journaled transaction to the node again, unchanged; or, if it bids less than is demanded now, a dearer one in
+    /// its place. Returns the one that was sent.
+    pub(crate) async fn resend(&self, tx: &SignedTx) -> Result<TxId, PortError> {
         let node = &self.sender.node;
-        match node.at(node.rpc.send(&tx.raw).await)? {
-            Sending::Taken | Sending::NonceUsed | Sending::Outbid => Ok(()),
-            Sending::TooPoor => Err(node.unreachable("the account can't pay for a transaction that was signed before")),
-            Sending::No(reason) => Err(node.unreachable(format!("it does not take a transaction again: {reason}"))),
-        }
+        let refusal = match node.at(node.rpc.send(&tx.raw).await)? {
+            Sending::Taken | Sending::NonceUsed | Sending::Outbid => return Ok(tx.txid),
+            Sending::TooCheap => {
+                let nonce = tx.nonce.map(|(_, nonce)| nonce);
+                let raised = match nonce {
+                    Some(nonce) => self.replace(tx.intent, nonce, None).await?,
+                    None => None,
+                };
+                return raised.ok_or_else(|| node.unreachable("a transaction bids too little, and the highest price we allow"));
+            }
+            Sending::TooPoor => "the account can't pay for a transaction that was signed before".to_owned(),
+            Sending::No(reason) => format!("it does not take a transaction again: {reason}"),
+        };
+        Err(node.unreachable(refusal))
     }
 
     async fn journal_and_send(&self, intent: IntentKey, draft: &Draft) -> Result<TxId, PortError> {
@@ -211,6 +221,9 @@ impl Turn<'_> {
         match node.at(node.rpc.send(&tx.raw).await)? {
             Sending::Taken => Ok(txid),
             Sending::TooPoor => Err(self.not_enough(draft.most_cost(), U256::ZERO)),
+            Sending::TooCheap => {
+                Err(node.unreachable("the price rose meanwhile: the transaction will be sent with a dearer bid"))
+            }
             Sending::NonceUsed | Sending::Outbid => Err(node.unreachable("another transaction of the account has that nonce")),
             Sending::No(reason) => Err(node.unreachable(format!("it does not take a transaction: {reason}"))),
         }
@@ -306,7 +319,7 @@ impl Turn<'_> {
         let waited = self.waited(place.nonce, view);
         let tx = waiting.iter().map(|(tx, _)| tx).find(|tx| Some(tx.txid) == place.free);
         match tx {
-            Some(tx) if !place.known => self.resend(tx).await,
+            Some(tx) if !place.known => self.resend(tx).await.map(|_| ()),
             Some(tx) if place.nonce == mined && waited >= self.sender.node.params.bump_after_blocks => {
                 self.replace(tx.intent, place.nonce, None).await.map(|_| ())
             }

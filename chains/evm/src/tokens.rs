@@ -40,6 +40,8 @@ pub(crate) struct Allowances {
     pub(crate) missing: Vec<U256>,
     /// The chain would take the lock right now, so it can be tried out.
     pub(crate) in_force: bool,
+    /// Other allowances wait, so a change can't be tried out.
+    pub(crate) behind: bool,
 }
 
 impl Acting<'_> {
@@ -58,10 +60,11 @@ impl Acting<'_> {
         let promised = waiting.iter().map(|(_, draft)| taken(&draft.order, token, slot.contract));
         let promised = promised.fold(U256::ZERO, U256::saturating_add);
         let mut allowed = allowed_now;
-        let mut locking = U256::ZERO;
+        let (mut locking, mut behind) = (U256::ZERO, false);
         for (_, draft) in &waiting {
             if draft.order.to == Some(token) {
                 let approved = abi::read_approve(&draft.order.input).filter(|(spender, _)| *spender == slot.contract);
+                behind |= approved.is_some();
                 allowed = approved.map_or(allowed, |(_, amount)| amount);
             } else if draft.order.to == Some(slot.contract) {
                 let amount = taken(&draft.order, token, slot.contract);
@@ -82,7 +85,7 @@ impl Acting<'_> {
             vec![U256::ZERO, needed]
         };
         let in_force = missing.is_empty() && allowed_now >= locking.saturating_add(needed);
-        Ok(Allowances { missing, in_force })
+        Ok(Allowances { missing, in_force, behind })
     }
 
     /// Sets an allowance. `behind`: another one is set before it, so it can't be tried out.

@@ -18,7 +18,6 @@ const TOKEN_SUPPLY: u128 = 1_000_000 * AMOUNT;
 
 /// One chain with one asset, held by one story at a time.
 pub struct EvmBench {
-    pub ledger: Ledger,
     pub chain: EvmChain,
     pub config: EvmConfig,
     asset: Asset,
@@ -43,6 +42,12 @@ pub async fn erc20() -> Option<EvmBench> {
     Some(bench(Ledger::Ethereum, chain, alone, Some(STANDARD)).await)
 }
 
+/// A token that keeps a hundredth of each transfer.
+pub async fn taxing_erc20() -> Option<EvmBench> {
+    let (chain, alone) = ethereum_alone().await?;
+    Some(bench(Ledger::Ethereum, chain, alone, Some(TAXING)).await)
+}
+
 /// A token whose calls return nothing and whose allowances go through zero, as those of the most used one.
 pub async fn silent_erc20() -> Option<EvmBench> {
     let (chain, alone) = ethereum_alone().await?;
@@ -57,13 +62,13 @@ async fn ethereum_alone() -> Option<(EvmChain, MutexGuard<'static, Option<Contra
 
 /// A test token: its artefact, and its constructor's arguments.
 #[derive(Copy, Clone)]
-pub struct TestToken {
-    pub name: &'static str,
+struct TestToken {
+    name: &'static str,
     artifact: &'static str,
     arguments: fn() -> String,
 }
 
-pub const STANDARD: TestToken = TestToken {
+const STANDARD: TestToken = TestToken {
     name: "standard",
     artifact: include_str!("../../../contracts/artifacts/test/PermitToken.json"),
     arguments: || {
@@ -72,14 +77,13 @@ pub const STANDARD: TestToken = TestToken {
     },
 };
 
-pub const SILENT: TestToken = TestToken {
+const SILENT: TestToken = TestToken {
     name: "silent",
     artifact: include_str!("../../../contracts/artifacts/test/SilentToken.json"),
     arguments: || format!("{TOKEN_SUPPLY:064x}"),
 };
 
-/// Keeps a hundredth of each transfer.
-pub const TAXING: TestToken = TestToken {
+const TAXING: TestToken = TestToken {
     name: "taxing",
     artifact: include_str!("../../../contracts/artifacts/test/FeeToken.json"),
     arguments: || format!("{TOKEN_SUPPLY:064x}{:064x}", 10),
@@ -111,11 +115,11 @@ async fn bench(
     }
     // What an earlier story left waiting must not be in this one's blocks.
     chain.mine(1).await.unwrap();
-    EvmBench { ledger, chain, config, asset, journals: Default::default(), _alone: alone }
+    EvmBench { chain, config, asset, journals: Default::default(), _alone: alone }
 }
 
 /// Puts a new contract of a test token on the chain.
-pub async fn deploy_token(chain: &EvmChain, node: &NodeConfig, token: TestToken) -> Token {
+async fn deploy_token(chain: &EvmChain, node: &NodeConfig, token: TestToken) -> Token {
     let artifact: Value = serde_json::from_str(token.artifact).unwrap();
     let code = artifact["bytecode"].as_str().unwrap().trim_start_matches("0x").to_owned() + &(token.arguments)();
     let code = hex::decode(code).unwrap();

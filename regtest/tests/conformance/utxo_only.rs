@@ -5,8 +5,12 @@ use crate::journal::MemoryJournal;
 use crate::stage::Stage;
 use crate::utxo::{UtxoBench, bitcoin, litecoin};
 use photon_chains::{
-    Act, Amount, Asset, IntentKey, Ledger, LockStatus, Port, PortError, Progress, Purpose, Settlement, SignedTx, TxId,
+    Act, Amount, Asset, Expiry, IntentKey, Ledger, Lock, LockStatus, Port, PortError, Progress, Purpose, Settlement, SignedTx,
+    Template, TxId,
 };
+use photon_regtest::nodes::litecoind::LITECOIND;
+use photon_regtest::nodes::{Daemon, DaemonConfig, Flavour};
+use photon_regtest::require_nodes;
 use photon_regtest::world::UtxoChain;
 use photon_utxo::{Auth, Network, UtxoAdapter, UtxoConfig};
 use serde_json::{Value, json};
@@ -300,6 +304,73 @@ async fn coins_of_the_extension_are_left_alone_and_payments_out_of_it_are_seen()
     // Such an output can be spent six blocks later.
     stage.mine(6).await;
     stage.redeem_to_the_end().await;
+}
+
+/// A litecoind that was not told to leave its extension out of blocks: they are read all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_that_carry_their_extension_are_read_too() {
+    let Some(programs) = require_nodes().await else { return };
+    let dir = std::env::temp_dir().join(format!("photon-conformance-mweb-{}", std::process::id()));
+    let flavour = Flavour { args: &["-keypool=20", "-rpcservertimeout=5"], ..LITECOIND };
+    let config = DaemonConfig { flavour, program: programs.litecoind.clone(), dir: dir.clone(), listen: false, args: Vec::new() };
+    let node = Daemon::start(config).await.unwrap();
+    let name = "miner-with-extension";
+    node.rpc().call("createwallet", json!([name])).await.unwrap();
+    let wallet = node.rpc().wallet(name);
+    let mine = async |blocks: u32| {
+        let to: String = wallet.get("getnewaddress", json!([])).await.unwrap();
+        node.rpc().call("generatetoaddress", json!([blocks, to])).await.unwrap();
+    };
+    mine(431).await;
+    let hidden: String = wallet.get("getnewaddress", json!(["", "mweb"])).await.unwrap();
+    wallet.call("sendtoaddress", json!([hidden, "5.0"])).await.unwrap();
+    mine(2).await;
+
+    let config = UtxoConfig {
+        ledger: Ledger::Litecoin,
+        network: Network::Regtest,
+        rpc_url: node.rpc().url().to_owned(),
+        auth: Auth::Cookie(node.cookie()),
+        wallet: Some(name.to_owned()),
+        payout_address: None,
+    };
+    let port = UtxoAdapter::connect(config, Arc::new(MemoryJournal::default())).await.unwrap();
+    let tip = port.poll().await.unwrap();
+    let (key, secret) = (crate::stage::fresh_key(), crate::stage::fresh_secret());
+    let party = port.party(&key).unwrap();
+    let lock = |units: u128| Lock {
+        asset: Asset::Native(Ledger::Litecoin),
+        amount: Amount::from_units(units),
+        redeemer: party,
+        refundee: party,
+        secret_hash: secret.hash(),
+        expiry: Expiry::at(tip.lock_clock.plus_secs(90_000)),
+        template: Template::P2wsh,
+    };
+    // Two locks in one place, of which the amount decides: ours, and one paid for out of the extension, next to a peg-in.
+    let (ours, out) = (lock(7_000_000), lock(8_000_000));
+    for lock in [&ours, &out] {
+        port.watch(lock, tip.block.height);
+    }
+    port.poll().await.unwrap();
+    sent(port.ensure(&Act::Fund { lock: ours }).await);
+    wallet.call("sendtoaddress", json!([hidden, "1.0"])).await.unwrap();
+    port.poll().await.unwrap();
+    assert!(matches!(port.look(ours.id()).unwrap().status, LockStatus::Pending { depth: 0, .. }));
+    let to = port.funding_address(&out).unwrap();
+    let params = json!({ "address": to, "amount": "0.08" });
+    wallet.call("sendtoaddress", params).await.unwrap();
+    mine(3).await;
+    port.poll().await.unwrap();
+    for lock in [&ours, &out] {
+        assert!(matches!(port.look(lock.id()).unwrap().status, LockStatus::Funded { .. }), "{:?}", port.look(lock.id()));
+    }
+    sent(port.ensure(&Act::Redeem { lock: ours, secret: secret.clone(), key: key.clone() }).await);
+    mine(3).await;
+    port.poll().await.unwrap();
+    assert!(port.look(ours.id()).unwrap().is_over() && port.look(out.id()).unwrap().stands());
+    node.stop().await.unwrap();
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
