@@ -71,6 +71,21 @@ impl Coordinator {
         Ok(count)
     }
 
+    /// Takes back what the database has lost and the recovery file still knows: an old copy was put back, or it is gone.
+    /// Whether such a swap was agreed or funded nobody knows, so it counts as both, and nothing of it is ever revealed or
+    /// funded anew: it is refunded, or redeemed with a secret that is already public.
+    pub async fn take_back_lost(&self) -> anyhow::Result<usize> {
+        let lost = self.store.lost_swaps().await?;
+        let count = lost.len();
+        for swap in lost {
+            tracing::error!(swap_id = %swap.swap.id, "the database has lost this swap: taken back from the recovery file");
+            let facts = [Fact::Agreed, Fact::FundIntent, Fact::NeverReveal];
+            let rows = facts.iter().map(FactRow::of).collect::<Result<Vec<_>, _>>()?;
+            self.store.restore_swap(swap, rows).await?;
+        }
+        Ok(count)
+    }
+
     /// Takes up one stored swap: watches its locks, and steps it at the next look.
     pub fn take_up(&self, record: &SwapRecord) -> anyhow::Result<SwapId> {
         let live = live_from(record)?;

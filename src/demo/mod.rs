@@ -11,12 +11,12 @@
 //!
 //! Only the HTTP APIs of the daemons are used to drive them. Everything ends with this process, whatever ends it.
 
-mod party;
+pub mod party;
 mod plan;
 mod report;
 mod run;
 mod show;
-mod stage;
+pub mod stage;
 
 use crate::clock;
 use anyhow::Context;

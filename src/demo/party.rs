@@ -19,7 +19,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// A party of the demo.
-pub(super) struct Party {
+pub struct Party {
     pub name: &'static str,
     pub identity: Address,
     pub api: SocketAddr,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that runs.
-pub(super) struct Stage {
+pub struct Stage {
     pub alice: Party,
     pub bob: Party,
     pub carol: Party,
@@ -26,7 +26,7 @@ pub(super) struct Stage {
 }
 
 /// Balances by party and asset.
-pub(super) type Balances = BTreeMap<(&'static str, String), BalanceView>;
+pub type Balances = BTreeMap<(&'static str, String), BalanceView>;
 
 const BLOCKS: Duration = Duration::from_secs(1);
 const TOKEN_ARTIFACT: &str = include_str!("../../contracts/artifacts/test/PermitToken.json");

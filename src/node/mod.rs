@@ -111,6 +111,7 @@ async fn start(
     let reserves = Reserves::new(ledgers.clone());
     let (coordinator, added) =
         Coordinator::new(wallet.clone(), store.clone(), ledgers.clone(), reserves.clone(), profile.skew_secs);
+    coordinator.take_back_lost().await?;
     let resumed = coordinator.resume().await?;
     tracing::info!(swaps = resumed, "taken up again");
     let desk = Desk {
