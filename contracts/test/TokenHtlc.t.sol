@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.33;
+
+import {LockStories} from "./LockStories.sol";
+import {Legs, TokenLeg} from "./support/Legs.sol";
+
+contract TokenLockTest is TokenLeg, LockStories {
+    function setUp() public override(Legs, TokenLeg) {
+        TokenLeg.setUp();
+    }
+
+    function _name() internal pure override returns (string memory) {
+        return "TokenHtlc";
+    }
+
+    function _redeemerArgument() internal pure override returns (uint256) {
+        return 3;
+    }
+}
