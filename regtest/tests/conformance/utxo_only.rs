@@ -315,15 +315,17 @@ async fn blocks_that_carry_their_extension_are_read_too() {
     let config = DaemonConfig { flavour, program: programs.litecoind.clone(), dir: dir.clone(), listen: false, args: Vec::new() };
     let node = Daemon::start(config).await.unwrap();
     let name = "miner-with-extension";
-    node.rpc().call("createwallet", json!([name])).await.unwrap();
-    let wallet = node.rpc().wallet(name);
+    for wallet in [name, "hidden"] {
+        node.rpc().call("createwallet", json!([wallet])).await.unwrap();
+    }
+    let (wallet, hidden) = (node.rpc().wallet(name), node.rpc().wallet("hidden"));
     let mine = async |blocks: u32| {
         let to: String = wallet.get("getnewaddress", json!([])).await.unwrap();
         node.rpc().call("generatetoaddress", json!([blocks, to])).await.unwrap();
     };
     mine(431).await;
-    let hidden: String = wallet.get("getnewaddress", json!(["", "mweb"])).await.unwrap();
-    wallet.call("sendtoaddress", json!([hidden, "5.0"])).await.unwrap();
+    let inside: String = hidden.get("getnewaddress", json!(["", "mweb"])).await.unwrap();
+    wallet.call("sendtoaddress", json!([inside, "5.0"])).await.unwrap();
     mine(2).await;
 
     let config = UtxoConfig {
@@ -354,17 +356,19 @@ async fn blocks_that_carry_their_extension_are_read_too() {
     }
     port.poll().await.unwrap();
     sent(port.ensure(&Act::Fund { lock: ours }).await);
-    wallet.call("sendtoaddress", json!([hidden, "1.0"])).await.unwrap();
+    wallet.call("sendtoaddress", json!([inside, "1.0"])).await.unwrap();
     port.poll().await.unwrap();
     assert!(matches!(port.look(ours.id()).unwrap().status, LockStatus::Pending { depth: 0, .. }));
     let to = port.funding_address(&out).unwrap();
-    let params = json!({ "address": to, "amount": "0.08" });
-    wallet.call("sendtoaddress", params).await.unwrap();
+    hidden.call("sendtoaddress", json!([to, out.amount.coins(8)])).await.unwrap();
     mine(3).await;
     port.poll().await.unwrap();
     for lock in [&ours, &out] {
         assert!(matches!(port.look(lock.id()).unwrap().status, LockStatus::Funded { .. }), "{:?}", port.look(lock.id()));
     }
+    let LockStatus::Funded { txid, at, .. } = port.look(out.id()).unwrap().status else { unreachable!() };
+    let raw: String = node.rpc().get("getrawtransaction", json!([txid, false, at.hash])).await.unwrap();
+    assert_eq!(&raw[8..12], "0008", "the transaction that carries the extension's flag paid it");
     sent(port.ensure(&Act::Redeem { lock: ours, secret: secret.clone(), key: key.clone() }).await);
     mine(3).await;
     port.poll().await.unwrap();

@@ -117,7 +117,7 @@ impl UtxoAdapter {
         let handed = self.hand(last).await?;
         let raise = match handed {
             Handed::Held => self.may_raise(claim.intent),
-            Handed::TooCheap => true,
+            Handed::TooCheap | Handed::Outbid => true,
             Handed::Taken | Handed::Not => false,
         };
         if raise && let Some(payout) = payout_of(last) {
@@ -133,7 +133,7 @@ impl UtxoAdapter {
         }
         Ok(match handed {
             Handed::Held => Progress::Sent { txid: last.txid },
-            Handed::Taken | Handed::TooCheap | Handed::Not => Progress::NotYet,
+            Handed::Taken | Handed::TooCheap | Handed::Outbid | Handed::Not => Progress::NotYet,
         })
     }
 

@@ -131,7 +131,8 @@ impl UtxoAdapter {
         let raise = match handed {
             Handed::Held => self.may_raise(intent),
             Handed::TooCheap => true,
-            Handed::Taken | Handed::Not => false,
+            // If the wallet's owner spends the same coins by hand, that is not to be outbid.
+            Handed::Outbid | Handed::Taken | Handed::Not => false,
         };
         if raise && let Some(signed) = self.raised_payment(newest, to, amount).await? {
             drop(acting);
@@ -140,7 +141,7 @@ impl UtxoAdapter {
         Ok(match handed {
             Handed::Held => Progress::Sent { txid: newest.txid },
             // An older bid may be the one the node has.
-            Handed::TooCheap | Handed::Taken | Handed::Not => {
+            Handed::TooCheap | Handed::Outbid | Handed::Taken | Handed::Not => {
                 let state = self.state();
                 let held = alive.iter().rev().find(|tx| state.tracker.is_pooled(&tx::inner_id(tx.txid)));
                 held.map_or(Progress::NotYet, |tx| Progress::Sent { txid: tx.txid })
@@ -186,7 +187,7 @@ impl UtxoAdapter {
     pub(super) async fn hand_over(&self, tx: &SignedTx) -> Result<Progress, PortError> {
         Ok(match self.hand(tx).await? {
             Handed::Held => Progress::Sent { txid: tx.txid },
-            Handed::Taken | Handed::TooCheap | Handed::Not => Progress::NotYet,
+            Handed::Taken | Handed::TooCheap | Handed::Outbid | Handed::Not => Progress::NotYet,
         })
     }
 

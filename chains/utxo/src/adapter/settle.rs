@@ -26,10 +26,10 @@ impl UtxoAdapter {
     /// Settles what is final.
     pub(super) async fn settle(&self, tip: Place) -> Result<(), PortError> {
         let ledger = self.params.chain.ledger;
-        let asked_wallet = self.state().settled_at.replace(tip) != Some(tip);
+        let ask_wallet = self.state().settled_at.replace(tip) != Some(tip);
         for tx in self.journal.unsettled(ledger).await? {
             let fate = match self.fate(&tx, tip) {
-                Fate::Open if asked_wallet => self.fate_by_wallet(tx.txid).await?,
+                Fate::Open if ask_wallet => self.fate_if_wallet_knows(tx.txid).await,
                 known => known,
             };
             let end = match fate {
@@ -80,6 +80,14 @@ impl UtxoAdapter {
             (Some(hash), Some(height)) if known.confirmations >= depth => Fate::Mined(Place { height, hash }),
             _ if known.confirmations <= -depth => Fate::Replaced,
             _ => Fate::Open,
+        })
+    }
+
+    /// Watching goes on without a wallet: it may have to be loaded again after a restart of the node.
+    async fn fate_if_wallet_knows(&self, txid: TxId) -> Fate {
+        self.fate_by_wallet(txid).await.unwrap_or_else(|error| {
+            tracing::debug!(chain = %self.params.chain.ledger, %txid, %error, "the wallet does not say how this ended");
+            Fate::Open
         })
     }
 

@@ -32,6 +32,8 @@ pub(super) enum Handed {
     Taken,
     /// It pays too little to be relayed now.
     TooCheap,
+    /// It pays too little to take its inputs from what waits in the mempool.
+    Outbid,
     /// Refused for another reason; it may be another matter later.
     Not,
 }
@@ -228,7 +230,9 @@ fn class_of(words: &str) -> Handed {
         Handed::Held
     } else if says(&["missing-inputs", "missingorspent", "mempool-conflict", "bad-txns-spends-conflicting"]) {
         Handed::Taken
-    } else if says(&["fee-not-met", "insufficient-fee", "min-relay-fee", "mempool-min-fee"]) {
+    } else if says(&["insufficient-fee", "rejecting-replacement"]) {
+        Handed::Outbid
+    } else if says(&["fee-not-met", "min-relay-fee", "mempool-min-fee"]) {
         Handed::TooCheap
     } else {
         Handed::Not
@@ -251,7 +255,7 @@ mod tests {
             ("txn-mempool-conflict", Handed::Taken),
             ("min relay fee not met, 100 < 143", Handed::TooCheap),
             ("mempool min fee not met", Handed::TooCheap),
-            ("insufficient fee, rejecting replacement 00, not enough additional fees to relay", Handed::TooCheap),
+            ("insufficient fee, rejecting replacement 00, not enough additional fees to relay", Handed::Outbid),
             ("non-final", Handed::Not),
             ("too-long-mempool-chain", Handed::Not),
             ("", Handed::Not),
