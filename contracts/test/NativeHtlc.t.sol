@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.33;
 
+import {BatchStories} from "./BatchStories.sol";
 import {LockStories} from "./LockStories.sol";
+import {TimeStories} from "./TimeStories.sol";
 import {NativeLeg} from "./support/Legs.sol";
 
 contract NativeLockTest is NativeLeg, LockStories {
@@ -11,5 +13,13 @@ contract NativeLockTest is NativeLeg, LockStories {
 
     function _redeemerArgument() internal pure override returns (uint256) {
         return 1;
+    }
+}
+
+contract NativeTimeTest is NativeLeg, TimeStories {}
+
+contract NativeBatchTest is NativeLeg, BatchStories {
+    function _firstList() internal pure override returns (uint256) {
+        return 0;
     }
 }

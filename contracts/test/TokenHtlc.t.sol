@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.33;
 
+import {BatchStories} from "./BatchStories.sol";
 import {LockStories} from "./LockStories.sol";
+import {TimeStories} from "./TimeStories.sol";
 import {Legs, TokenLeg} from "./support/Legs.sol";
 
 contract TokenLockTest is TokenLeg, LockStories {
@@ -15,5 +17,21 @@ contract TokenLockTest is TokenLeg, LockStories {
 
     function _redeemerArgument() internal pure override returns (uint256) {
         return 3;
+    }
+}
+
+contract TokenTimeTest is TokenLeg, TimeStories {
+    function setUp() public override(Legs, TokenLeg) {
+        TokenLeg.setUp();
+    }
+}
+
+contract TokenBatchTest is TokenLeg, BatchStories {
+    function setUp() public override(Legs, TokenLeg) {
+        TokenLeg.setUp();
+    }
+
+    function _firstList() internal pure override returns (uint256) {
+        return 1;
     }
 }
