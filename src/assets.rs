@@ -58,9 +58,9 @@ impl Assets {
         let mut fitting = self.0.iter().filter(|known| known.symbol == text || known.asset.to_string() == text);
         match (fitting.next(), fitting.next()) {
             (Some(known), None) => Ok(known),
-            (Some(_), Some(_)) => Err(ServiceError::Invalid(format!(
-                "more than one asset is called {text}: name it in full, as ethereum:0x..."
-            ))),
+            (Some(_), Some(_)) => {
+                Err(ServiceError::Invalid(format!("more than one asset is called {text}: name it in full, as ethereum:0x...")))
+            }
             (None, _) => {
                 let have: Vec<&str> = self.0.iter().map(|known| known.symbol.as_str()).collect();
                 Err(ServiceError::Invalid(format!("{text:.60} is not configured here; there are: {}", have.join(", "))))
@@ -71,9 +71,7 @@ impl Assets {
     /// An amount as people and programs see it.
     pub fn show(&self, asset: Asset, amount: Amount) -> AssetAmount {
         match self.known(asset) {
-            Some(known) => {
-                AssetAmount { asset: known.symbol.clone(), amount, coins: Some(amount.coins(known.decimals)) }
-            }
+            Some(known) => AssetAmount { asset: known.symbol.clone(), amount, coins: Some(amount.coins(known.decimals)) },
             None => AssetAmount { asset: asset.to_string(), amount, coins: None },
         }
     }

@@ -195,13 +195,8 @@ const ENV_PREFIX: &str = "PHOTON__";
 
 impl Config {
     /// Reads the file, puts the environment and then `--set` over it, and checks the whole.
-    pub fn load(
-        path: &Path,
-        env: impl Iterator<Item = (String, String)>,
-        sets: &[String],
-    ) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>, sets: &[String]) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let wrong = |reason: String| ConfigError::Wrong { path: path.to_owned(), reason };
         let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
         for (name, value) in env {
@@ -223,9 +218,7 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let unfit = |reason: &str| Err(ConfigError::Unfit(reason.to_owned()));
         if self.network == Network::Mainnet && !self.allow_mainnet {
-            return unfit(
-                "network = \"mainnet\" moves real money with young software: set allow_mainnet = true if you mean it",
-            );
+            return unfit("network = \"mainnet\" moves real money with young software: set allow_mainnet = true if you mean it");
         }
         if (self.profile == ProfileName::Regtest) != (self.network == Network::Regtest) {
             return unfit("profile = \"regtest\" goes with network = \"regtest\", and with no other");

@@ -1,9 +1,13 @@
-//! The ledgers that are configured: polled without end, each by a task of its own, and what they last showed.
+//! The ledgers that are configured: connected, polled without end, each by a task of its own, and what they last showed.
+//!
+//! A node that is down when we start must not keep us from our duties on the other chains. So a ledger may be connected
+//! later: until then nothing is known of it, and nothing new is begun on it.
 
 use crate::clock;
-use photon_chains::{Ledger, LockId, Port, PortError, Sighting, Tip, UnixTime};
+use crate::wire::{ConnectError, Connector};
+use photon_chains::{BlockHeight, Ledger, Lock, LockId, Port, PortError, Sighting, Tip, UnixTime};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -19,8 +23,11 @@ pub struct Outlook {
     pub trouble: Option<String>,
 }
 
+#[derive(Default)]
 struct Entry {
-    port: Arc<dyn Port>,
+    port: OnceLock<Arc<dyn Port>>,
+    /// Locks to be watched once it is connected. Held while it is being connected, so that none is missed.
+    waiting: Mutex<Vec<(Lock, BlockHeight)>>,
     outlook: Mutex<Outlook>,
 }
 
@@ -30,22 +37,80 @@ pub struct Ledgers(Arc<BTreeMap<Ledger, Entry>>);
 
 /// How long the last good look may be past before a ledger counts as out of sight, in polls.
 const POLLS_OUT_OF_SIGHT: u32 = 20;
+/// Between two tries to connect.
+const RECONNECT: Duration = Duration::from_secs(5);
 
 impl Ledgers {
-    /// From connected adapters.
-    pub fn new(ports: Vec<Arc<dyn Port>>) -> Self {
-        let entry = |port: Arc<dyn Port>| (port.ledger(), Entry { port, outlook: Mutex::default() });
-        Self(Arc::new(ports.into_iter().map(entry).collect()))
+    /// The configured ledgers, none of them connected yet.
+    pub fn new(configured: &[Ledger]) -> Self {
+        Self(Arc::new(configured.iter().map(|ledger| (*ledger, Entry::default())).collect()))
     }
 
-    /// The adapter of a ledger, if it is configured.
-    pub fn port(&self, ledger: Ledger) -> Option<&Arc<dyn Port>> {
-        self.0.get(&ledger).map(|entry| &entry.port)
+    /// Connects every ledger that can be reached. One of the wrong network, or without our contracts, is an error: better not
+    /// to start than to find out later. One that does not answer is tried again by [`Ledgers::watch`].
+    pub async fn connect(&self, connector: &Connector) -> anyhow::Result<()> {
+        let tries = self.0.keys().map(|ledger| async { (*ledger, connector.connect(*ledger).await) });
+        for (ledger, tried) in futures::future::join_all(tries).await {
+            match tried {
+                Ok(port) => self.put(ledger, port),
+                Err(ConnectError::Unreachable(error)) => {
+                    tracing::error!(chain = %ledger, %error, "not connected: it is tried again, and nothing new is begun on it");
+                    self.say(ledger, error.to_string());
+                }
+                Err(ConnectError::Refused(error)) => return Err(error.context(format!("[{ledger}] can't be used"))),
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, ledger: Ledger, port: Arc<dyn Port>) {
+        let Some(entry) = self.0.get(&ledger) else { return };
+        let mut waiting = lock(&entry.waiting);
+        let port = entry.port.get_or_init(|| port);
+        for (lock, since) in waiting.drain(..) {
+            port.watch(&lock, since);
+        }
+    }
+
+    fn say(&self, ledger: Ledger, trouble: String) {
+        if let Some(entry) = self.0.get(&ledger) {
+            lock(&entry.outlook).trouble = Some(trouble);
+        }
+    }
+
+    /// True if the configuration names that ledger, connected or not.
+    pub fn is_configured(&self, ledger: Ledger) -> bool {
+        self.0.contains_key(&ledger)
     }
 
     /// Every configured ledger.
-    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Port>> {
-        self.0.values().map(|entry| &entry.port)
+    pub fn all(&self) -> impl Iterator<Item = Ledger> {
+        self.0.keys().copied()
+    }
+
+    /// The adapter of a ledger, once it is connected.
+    pub fn port(&self, ledger: Ledger) -> Option<&Arc<dyn Port>> {
+        self.0.get(&ledger)?.port.get()
+    }
+
+    /// Watches a lock, from now on or from when its ledger is connected.
+    pub fn watch_lock(&self, held: &Lock, since: BlockHeight) {
+        let Some(entry) = self.0.get(&held.asset.ledger()) else { return };
+        let mut waiting = lock(&entry.waiting);
+        match entry.port.get() {
+            Some(port) => port.watch(held, since),
+            None => waiting.push((*held, since)),
+        }
+    }
+
+    /// Watches it no longer.
+    pub fn unwatch_lock(&self, held: &Lock) {
+        let Some(entry) = self.0.get(&held.asset.ledger()) else { return };
+        let mut waiting = lock(&entry.waiting);
+        waiting.retain(|(other, _)| other.id() != held.id());
+        if let Some(port) = entry.port.get() {
+            port.unwatch(held.id());
+        }
     }
 
     /// What is known of a ledger.
@@ -56,7 +121,7 @@ impl Ledgers {
     /// What the ledger showed of a lock at the last good look, or nothing if there was none since the start. A look that
     /// failed changes nothing here: it only makes the ledger [`Ledgers::unhealthy`].
     pub fn sighting(&self, ledger: Ledger, lock_id: LockId) -> Option<Sighting> {
-        self.0.get(&ledger)?.port.look(lock_id)
+        self.port(ledger)?.look(lock_id)
     }
 
     /// Why no new risk may be taken on a ledger now; none if it may.
@@ -69,12 +134,13 @@ impl Ledgers {
         let (Some(tip), Some(looked_at)) = (outlook.tip, outlook.looked_at) else {
             return Some("not looked at yet".to_owned());
         };
-        let out_of_sight = u64::from(POLLS_OUT_OF_SIGHT) * poll_interval(&entry.port).as_secs().max(1);
+        let Some(port) = entry.port.get() else { return Some("not connected yet".to_owned()) };
+        let out_of_sight = u64::from(POLLS_OUT_OF_SIGHT) * poll_interval(port).as_secs().max(1);
         if now.secs_since(looked_at) > out_of_sight {
             return Some(format!("not seen for {} s", now.secs_since(looked_at)));
         }
         let age = now.secs_since(tip.time);
-        (age > entry.port.timing().stale_tip_secs).then(|| format!("its newest block is {age} s old"))
+        (age > port.timing().stale_tip_secs).then(|| format!("its newest block is {age} s old"))
     }
 
     /// Looks once at a ledger.
@@ -82,7 +148,10 @@ impl Ledgers {
         let Some(entry) = self.0.get(&ledger) else {
             return Err(PortError::Refused { ledger, reason: "this ledger is not configured".to_owned() });
         };
-        let seen = entry.port.poll().await;
+        let Some(port) = entry.port.get() else {
+            return Err(PortError::Unreachable { ledger, reason: "not connected yet".to_owned() });
+        };
+        let seen = port.poll().await;
         let mut outlook = lock(&entry.outlook);
         match &seen {
             Ok(tip) => *outlook = Outlook { tip: Some(*tip), looked_at: Some(clock::now()), trouble: None },
@@ -92,10 +161,11 @@ impl Ledgers {
     }
 
     /// Polls every ledger without end, each at its own pace, and says after each look which one it was.
-    pub fn watch(&self, tasks: &mut JoinSet<anyhow::Result<()>>, looked: mpsc::Sender<Ledger>) {
-        for ledger in self.0.keys().copied() {
-            let (ledgers, looked) = (self.clone(), looked.clone());
+    pub fn watch(&self, connector: &Connector, tasks: &mut JoinSet<anyhow::Result<()>>, looked: mpsc::Sender<Ledger>) {
+        for ledger in self.all() {
+            let (ledgers, connector, looked) = (self.clone(), connector.clone(), looked.clone());
             tasks.spawn(async move {
+                ledgers.connect_late(ledger, &connector).await;
                 loop {
                     match ledgers.poll(ledger).await {
                         Ok(_) => {}
@@ -105,10 +175,27 @@ impl Ledgers {
                     if looked.send(ledger).await.is_err() {
                         return Ok(());
                     }
-                    let pause = ledgers.0.get(&ledger).map_or(Duration::from_secs(1), |entry| poll_interval(&entry.port));
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(ledgers.port(ledger).map_or(RECONNECT, poll_interval)).await;
                 }
             });
+        }
+    }
+
+    /// Returns once the ledger is connected.
+    async fn connect_late(&self, ledger: Ledger, connector: &Connector) {
+        while self.port(ledger).is_none() {
+            match connector.connect(ledger).await {
+                Ok(port) => {
+                    self.put(ledger, port);
+                    tracing::info!(chain = %ledger, "connected");
+                }
+                Err(error) => {
+                    // One that answers now but is the wrong one stays unused, and is said so again and again.
+                    tracing::warn!(chain = %ledger, %error, "not connected yet");
+                    self.say(ledger, error.to_string());
+                    tokio::time::sleep(RECONNECT).await;
+                }
+            }
         }
     }
 }

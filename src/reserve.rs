@@ -5,7 +5,7 @@ use crate::ledgers::Ledgers;
 use crate::service::Funding;
 use photon_chains::{Amount, Asset, Family, PortError, Purpose};
 use photon_swap::{Role, Terms};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,6 +15,31 @@ const REFRESH: Duration = Duration::from_secs(5);
 
 /// Amounts by asset.
 pub type Needs = BTreeMap<Asset, Amount>;
+
+/// A sum of needs, which asks each ledger for each kind of fee once, however many swaps there are.
+#[derive(Default)]
+struct Sum {
+    needs: Needs,
+    fees: HashMap<(Asset, Purpose), Amount>,
+}
+
+impl Sum {
+    fn add(&mut self, asset: Asset, amount: Amount) {
+        let sum = self.needs.entry(asset).or_default();
+        *sum = sum.checked_add(amount).unwrap_or(Amount::MAX);
+    }
+
+    async fn add_fee(&mut self, ledgers: &Ledgers, asset: Asset, purpose: Purpose) -> Result<(), PortError> {
+        let Some(port) = ledgers.port(asset.ledger()) else { return Ok(()) };
+        let fee = match self.fees.get(&(asset, purpose)) {
+            Some(fee) => *fee,
+            None => port.worst_fee(asset, purpose).await?,
+        };
+        self.fees.insert((asset, purpose), fee);
+        self.add(Asset::Native(asset.ledger()), fee);
+        Ok(())
+    }
+}
 
 /// What running swaps need, and whether the wallets have it.
 #[derive(Clone)]
@@ -28,7 +53,9 @@ pub struct Reserves {
 #[derive(Debug, thiserror::Error)]
 pub enum ReserveError {
     /// Not enough of something.
-    #[error("{available} {asset} (smallest units) are free, and this swap needs {needed} with its fees; top up, or wait for running swaps")]
+    #[error(
+        "{available} {asset} (smallest units) are free, and this swap needs {needed} with its fees; top up, or wait for running swaps"
+    )]
     NotEnough {
         /// Of what.
         asset: Asset,
@@ -61,24 +88,24 @@ impl Reserves {
     /// What running swaps still need, by asset.
     pub async fn held(&self) -> Result<Needs, PortError> {
         let live: Vec<Live> = self.book.with(|swaps| swaps.values().cloned().collect());
-        let mut needs = Needs::new();
+        let mut sum = Sum::default();
         for swap in live {
             let own = swap.swap.terms.own_leg(swap.swap.role);
             let sighting = self.ledgers.sighting(own.lock.asset.ledger(), own.lock.id());
             // Once our lock was seen, or an attempt to fund it sent, its money has left the wallet's balance.
             let unfunded = sighting.is_none_or(|seen| !seen.stands() && !seen.is_over());
             let funds = unfunded && swap.funding == Funding::Wallet;
-            self.add_needs(&mut needs, swap.swap.role, &swap.swap.terms, funds).await?;
+            self.add_needs(&mut sum, swap.swap.role, &swap.swap.terms, funds).await?;
         }
-        Ok(needs)
+        Ok(sum.needs)
     }
 
     /// Refuses a swap whose amount and worst fees are not free beside what running swaps hold.
     pub async fn afford(&self, role: Role, terms: &Terms, funding: Funding) -> Result<(), ReserveError> {
-        let mut needs = Needs::new();
-        self.add_needs(&mut needs, role, terms, funding == Funding::Wallet).await?;
+        let mut sum = Sum::default();
+        self.add_needs(&mut sum, role, terms, funding == Funding::Wallet).await?;
         let held = self.held().await?;
-        for (asset, needed) in needs {
+        for (asset, needed) in sum.needs {
             let Some(port) = self.ledgers.port(asset.ledger()) else { continue };
             let available = port.balance(asset).await?.available;
             let free = available.checked_sub(held.get(&asset).copied().unwrap_or_default()).unwrap_or_default();
@@ -91,25 +118,15 @@ impl Reserves {
 
     /// Adds what one swap needs: our amount and funding fee while it is not funded, and on EVM ledgers, where fees don't come
     /// out of the locked money, the gas of our redeem and refund.
-    async fn add_needs(&self, needs: &mut Needs, role: Role, terms: &Terms, funds: bool) -> Result<(), PortError> {
+    async fn add_needs(&self, sum: &mut Sum, role: Role, terms: &Terms, funds: bool) -> Result<(), PortError> {
         let (own, peer) = (terms.own_leg(role).lock.asset, terms.peer_leg(role).lock.asset);
-        let mut add = |asset: Asset, amount: Amount| {
-            let sum = needs.entry(asset).or_default();
-            *sum = sum.checked_add(amount).unwrap_or(Amount::MAX);
-        };
-        let mut fees = vec![];
         if funds {
-            add(own, terms.own_leg(role).lock.amount);
-            fees.push((own, Purpose::Fund));
+            sum.add(own, terms.own_leg(role).lock.amount);
+            sum.add_fee(&self.ledgers, own, Purpose::Fund).await?;
         }
         for (asset, purpose) in [(own, Purpose::Refund), (peer, Purpose::Redeem)] {
             if asset.ledger().family() == Family::Evm {
-                fees.push((asset, purpose));
-            }
-        }
-        for (asset, purpose) in fees {
-            if let Some(port) = self.ledgers.port(asset.ledger()) {
-                add(Asset::Native(asset.ledger()), port.worst_fee(asset, purpose).await?);
+                sum.add_fee(&self.ledgers, asset, purpose).await?;
             }
         }
         Ok(())
@@ -129,11 +146,11 @@ impl Reserves {
     /// True if every EVM account can pay the gas of all running swaps.
     async fn compare(&self) -> Result<bool, PortError> {
         let live: Vec<Live> = self.book.with(|swaps| swaps.values().cloned().collect());
-        let mut gas = Needs::new();
+        let mut gas = Sum::default();
         for swap in live {
             self.add_needs(&mut gas, swap.swap.role, &swap.swap.terms, false).await?;
         }
-        for (asset, needed) in gas {
+        for (asset, needed) in gas.needs {
             let Some(port) = self.ledgers.port(asset.ledger()) else { continue };
             let available = port.balance(asset).await?.available;
             if available < needed {

@@ -3,30 +3,67 @@
 use crate::config::{Config, EvmLedger, Network, TokenConfig, UtxoLedger};
 use crate::keys::Wallet;
 use anyhow::Context;
-use photon_chains::{Family, Journal, Ledger, Port};
+use photon_chains::{Family, Journal, Ledger, Port, PortError};
 use photon_evm::{Contracts, EvmAdapter, EvmConfig, NodeConfig, Token};
 use photon_utxo::{Auth, UtxoAdapter, UtxoConfig};
 use std::sync::Arc;
 
-/// Connects to every configured ledger's node; the first that is missing, of another network or without our contracts
-/// ends the start with words that say what to do.
-pub async fn connect(config: &Config, wallet: &Wallet, journal: Arc<dyn Journal>) -> anyhow::Result<Vec<Arc<dyn Port>>> {
-    let mut ports: Vec<Arc<dyn Port>> = Vec::new();
-    for ledger in config.ledgers() {
-        match ledger.family() {
+/// Connects to the configured ledgers' nodes. Clones are handles to the same.
+#[derive(Clone)]
+pub struct Connector(Arc<Parts>);
+
+struct Parts {
+    config: Config,
+    wallet: Arc<Wallet>,
+    journal: Arc<dyn Journal>,
+}
+
+/// Why a ledger is not connected.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Its node does not answer: try again.
+    #[error("{0}")]
+    Unreachable(PortError),
+    /// It can't be used as configured: another network, other contracts, no wallet. Says what to do.
+    #[error("{0:#}")]
+    Refused(anyhow::Error),
+}
+
+impl From<anyhow::Error> for ConnectError {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast() {
+            Ok(error @ PortError::Unreachable { .. }) => ConnectError::Unreachable(error),
+            Ok(error) => ConnectError::Refused(error.into()),
+            Err(error) => ConnectError::Refused(error),
+        }
+    }
+}
+
+impl Connector {
+    /// For a node with this configuration and wallet, which writes its transactions down there.
+    pub fn new(config: Config, wallet: Arc<Wallet>, journal: Arc<dyn Journal>) -> Self {
+        Self(Arc::new(Parts { config, wallet, journal }))
+    }
+
+    /// Connects one ledger.
+    pub async fn connect(&self, ledger: Ledger) -> Result<Arc<dyn Port>, ConnectError> {
+        Ok(self.try_connect(ledger).await?)
+    }
+
+    async fn try_connect(&self, ledger: Ledger) -> anyhow::Result<Arc<dyn Port>> {
+        let Parts { config, wallet, journal } = &*self.0;
+        Ok(match ledger.family() {
             Family::Utxo => {
                 let section = utxo_section(config, ledger)?;
-                let adapter = UtxoAdapter::connect(utxo_config(config.network, ledger, section)?, journal.clone()).await?;
-                ports.push(Arc::new(adapter));
+                Arc::new(UtxoAdapter::connect(utxo_config(config.network, ledger, section)?, journal.clone()).await?)
             }
             Family::Evm => {
                 let section = evm_section(config, ledger)?;
                 let evm = evm_config(config.network, ledger, section).await?;
-                ports.push(Arc::new(EvmAdapter::connect(evm, wallet.evm_account_key(), journal.clone()).await?));
+                Arc::new(EvmAdapter::connect(evm, wallet.evm_account_key(), journal.clone()).await?)
             }
-        }
+        })
     }
-    Ok(ports)
 }
 
 fn utxo_section(config: &Config, ledger: Ledger) -> anyhow::Result<&UtxoLedger> {
@@ -87,9 +124,9 @@ pub fn evm_node(network: Network, ledger: Ledger, section: &EvmLedger) -> NodeCo
 
 async fn evm_config(network: Network, ledger: Ledger, section: &EvmLedger) -> anyhow::Result<EvmConfig> {
     let node = evm_node(network, ledger, section);
-    let at = section
-        .contracts
-        .with_context(|| format!("[{ledger}] has no contracts yet: run `photon deploy {ledger}`, or copy your partner's addresses"))?;
+    let at = section.contracts.with_context(|| {
+        format!("[{ledger}] has no contracts yet: run `photon deploy {ledger}`, or copy your partner's addresses")
+    })?;
     let contracts = Contracts { registry: at.registry, native_htlc: at.native_htlc, token_htlc: at.token_htlc };
     let mut tokens = Vec::new();
     for token in &section.tokens {

@@ -41,11 +41,8 @@ pub fn run(local: &LocalArgs, args: &DeployArgs, json: bool) -> anyhow::Result<(
         store.close().await?;
         deployed.map_err(anyhow::Error::from)
     })?;
-    let at = ContractAddresses {
-        registry: contracts.registry,
-        native_htlc: contracts.native_htlc,
-        token_htlc: contracts.token_htlc,
-    };
+    let at =
+        ContractAddresses { registry: contracts.registry, native_htlc: contracts.native_htlc, token_htlc: contracts.token_htlc };
     write_into(&datadir.config(), ledger, &at)?;
     if json {
         println!("{}", serde_json::to_string_pretty(&at)?);

@@ -56,12 +56,15 @@ pub fn run(local: &LocalArgs, args: &InitArgs, json: bool) -> anyhow::Result<()>
     }
     // Last, so that a folder with a seed is a whole folder.
     keys::create(&datadir.seed(), &words, &passphrase)?;
-    show(&Made {
-        identity: wallet.identity_address().to_string(),
-        datadir: datadir.path().display().to_string(),
-        config: datadir.config().display().to_string(),
-        words: (!args.restore).then(|| words.words().collect::<Vec<_>>().join(" ")),
-    }, json)
+    show(
+        &Made {
+            identity: wallet.identity_address().to_string(),
+            datadir: datadir.path().display().to_string(),
+            config: datadir.config().display().to_string(),
+            words: (!args.restore).then(|| words.words().collect::<Vec<_>>().join(" ")),
+        },
+        json,
+    )
 }
 
 fn restore() -> anyhow::Result<SeedWords> {
@@ -91,9 +94,14 @@ fn show(made: &Made, json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if let Some(words) = &made.words {
-        writeln!(out, "These {} words are your money. Write them down on paper; they are shown only now:\n", words.split(' ').count())?;
+        writeln!(
+            out,
+            "These {} words are your money. Write them down on paper; they are shown only now:\n",
+            words.split(' ').count()
+        )?;
         for (row, line) in words.split(' ').collect::<Vec<_>>().chunks(6).enumerate() {
-            let numbered: Vec<String> = line.iter().enumerate().map(|(i, word)| format!("{:>2} {word:<9}", row * 6 + i + 1)).collect();
+            let numbered: Vec<String> =
+                line.iter().enumerate().map(|(i, word)| format!("{:>2} {word:<9}", row * 6 + i + 1)).collect();
             writeln!(out, "  {}", numbered.join(" ").trim_end())?;
         }
         writeln!(out)?;

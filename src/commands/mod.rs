@@ -49,8 +49,7 @@ impl PassphraseArgs {
 }
 
 fn ask(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
-    let typed = rpassword::prompt_password(prompt)
-        .context("no terminal to ask for the passphrase: give --passphrase-file")?;
+    let typed = rpassword::prompt_password(prompt).context("no terminal to ask for the passphrase: give --passphrase-file")?;
     Ok(Zeroizing::new(typed))
 }
 

@@ -70,7 +70,11 @@ impl Dispatcher {
     /// swap is to be stepped again if something about it became known.
     pub(super) fn take_in(&mut self, attempt: Attempt) -> anyhow::Result<Option<SwapId>> {
         let Attempt { id, effect, result } = attempt;
-        self.slots.insert((id, effect), Slot::Rested(Instant::now()));
+        if self.coordinator.book.get(id).is_some() {
+            self.slots.insert((id, effect), Slot::Rested(Instant::now()));
+        } else {
+            self.slots.remove(&(id, effect));
+        }
         let Some(result) = result else { return Ok(None) };
         let mut news = None;
         match result {
@@ -146,9 +150,7 @@ impl Coordinator {
 
 /// Between two attempts: two looks at the ledger, at most half a minute. A refund that waits for its time costs one look.
 fn rest(coordinator: &Coordinator, live: &Live, effect: &Effect) -> Duration {
-    let block_secs = coordinator
-        .ledgers
-        .port(live.swap.terms.leg(effect.leg).lock.asset.ledger())
-        .map_or(10, |port| port.timing().block_secs);
+    let block_secs =
+        coordinator.ledgers.port(live.swap.terms.leg(effect.leg).lock.asset.ledger()).map_or(10, |port| port.timing().block_secs);
     Duration::from_millis((block_secs * 1000).clamp(800, 30_000))
 }

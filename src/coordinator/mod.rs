@@ -29,7 +29,7 @@ use anyhow::Context;
 use effects::Dispatcher;
 use futures::future::try_join_all;
 use photon_chains::Ledger;
-use photon_swap::{Fact, Phase, Step, Swap, SwapId, Terms};
+use photon_swap::{Fact, Phase, Role, Step, Swap, SwapId, Terms};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -93,10 +93,11 @@ impl Coordinator {
         let terms = &live.swap.terms;
         for (leg, since) in [(&terms.alpha, live.since.0), (&terms.beta, live.since.1)] {
             let ledger = leg.lock.asset.ledger();
-            let port = self.ledgers.port(ledger).with_context(|| {
-                format!("swap {id} stands on {ledger}, which is not configured any more: configure it, or its money is stuck")
-            })?;
-            port.watch(&leg.lock, since);
+            anyhow::ensure!(
+                self.ledgers.is_configured(ledger),
+                "swap {id} stands on {ledger}, which is not configured any more: configure it, or its money is stuck"
+            );
+            self.ledgers.watch_lock(&leg.lock, since);
         }
         self.book.with(|swaps| {
             swaps.entry(id).or_insert(live);
@@ -132,9 +133,8 @@ impl Coordinator {
     }
 
     fn on_ledger(&self, ledger: Ledger) -> Vec<SwapId> {
-        let touches = |live: &Live| {
-            [&live.swap.terms.alpha, &live.swap.terms.beta].iter().any(|leg| leg.lock.asset.ledger() == ledger)
-        };
+        let touches =
+            |live: &Live| [&live.swap.terms.alpha, &live.swap.terms.beta].iter().any(|leg| leg.lock.asset.ledger() == ledger);
         self.book.with(|swaps| swaps.iter().filter(|(_, live)| touches(live)).map(|(id, _)| *id).collect())
     }
 
@@ -176,10 +176,24 @@ impl Coordinator {
             rows.events.push(event(id, serde_json::json!({ "phase": step.phase.word() }))?);
         }
         match self.store.commit_step(id, rows).await {
-            Ok(_) => Ok((id, step)),
+            Ok(_) => {
+                self.reopen_offer(&live, &step).await?;
+                Ok((id, step))
+            }
             Err(StoreError::SwapEnded) => Ok((id, step)),
             Err(error) => Err(error).with_context(|| format!("swap {id} could not be saved")),
         }
+    }
+
+    /// An offer of ours whose taker never paid in may be taken again: otherwise anybody could take all offers away for nothing.
+    async fn reopen_offer(&self, live: &Live, step: &Step) -> anyhow::Result<()> {
+        if live.swap.role == Role::Participant && step.phase == Phase::Void {
+            match self.store.reopen_offer(live.swap.terms.offer).await {
+                Ok(()) | Err(StoreError::OfferNotOpen | StoreError::NoSuch(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     fn apply(&self, id: SwapId, step: Step) {
@@ -203,9 +217,7 @@ impl Coordinator {
             tracing::info!(swap_id = %id, outcome = word, "ended");
             metrics::counter!("photon_swaps_ended_total", "outcome" => word).increment(1);
             for leg in [&terms.alpha, &terms.beta] {
-                if let Some(port) = self.ledgers.port(leg.lock.asset.ledger()) {
-                    port.unwatch(leg.lock.id());
-                }
+                self.ledgers.unwatch_lock(&leg.lock);
             }
             self.book.with(|swaps| swaps.remove(&id));
         }

@@ -11,6 +11,7 @@
 //!
 //! Only the HTTP APIs of the daemons are used to drive them. Everything ends with this process, whatever ends it.
 
+mod cast;
 pub mod party;
 mod plan;
 mod report;
@@ -20,8 +21,8 @@ pub mod stage;
 
 use crate::clock;
 use anyhow::Context;
+use cast::Cast;
 use report::Report;
-use stage::Stage;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -73,17 +74,17 @@ async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
     let started_at = clock::now();
     let terminal = std::io::stdout().is_terminal();
     let folder = scratch(&args.report)?;
-    let mut stage = Stage::set(&folder, terminal).await?;
-    let before = stage.balances().await?;
-    let swaps = run::all(&mut stage, terminal).await?;
-    let after = stage.settled_balances().await?;
-    let report = Report::new(started_at, began.elapsed(), &stage, swaps, before, after).await?;
+    let mut cast = Cast::start(&folder, terminal).await?;
+    let before = cast.balances().await?;
+    let swaps = run::all(&mut cast, terminal).await?;
+    let after = cast.settled_balances().await?;
+    let report = Report::new(started_at, began.elapsed(), &cast, swaps, before, after).await?;
     report.write(&args.report)?;
     print!("{}", report.sheet());
     println!("\nreport: {}", args.report.display());
     println!("{}", report.closing_line());
     if args.keep {
-        print!("{}", stage.what_next());
+        print!("{}", cast.what_next());
         println!("\nThe world runs until you press Ctrl-C.");
         std::future::pending::<()>().await;
     }

@@ -5,10 +5,11 @@ use crate::commands::open_wallet;
 use crate::config::{self, Network};
 use crate::datadir::DataDir;
 use crate::keys::{self, Passphrase, SeedWords};
-use crate::service::{BalanceView, HealthView, OfferView, SwapView};
+use crate::service::{BalanceView, HealthView, NewOffer, NewSwap, OfferView, SwapPage, SwapView};
 use anyhow::{Context, bail};
 use photon_chains::Address;
 use photon_regtest::process::{Launch, Process};
+use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Write;
@@ -18,29 +19,40 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// A party of the demo.
+/// A party on regtest.
 pub struct Party {
-    pub name: &'static str,
+    /// What it is called, and its wallets at the nodes.
+    pub name: String,
+    /// Its account on every EVM ledger, and its name between nodes.
     pub identity: Address,
+    /// Where its API listens.
     pub api: SocketAddr,
+    /// Where it listens for peers.
     pub peer: SocketAddr,
+    /// Its folder, as `photon init` makes it; its daemon's log is in there too.
     pub folder: PathBuf,
+    program: PathBuf,
     token: Zeroizing<String>,
     http: reqwest::Client,
     process: Option<Process>,
 }
 
-const PASSPHRASE: &str = "only for the demo, on regtest";
+/// The passphrase of every party's seed.
+pub const PASSPHRASE: &str = "only for the demo, on regtest";
+
+/// How long a daemon may take until it answers and sees all its ledgers.
+const START_WITHIN: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Party {
     /// Makes the folder as `photon init` does: seed, token, and the passphrase in a file, for a restart without a person.
-    pub fn prepare(name: &'static str, parent: &Path) -> anyhow::Result<Self> {
+    /// `program` is the photon that its daemon will be.
+    pub fn prepare(name: &str, parent: &Path, program: &Path) -> anyhow::Result<Self> {
         let folder = parent.join(name);
         std::fs::create_dir_all(&folder)?;
         let datadir = DataDir::new(Some(folder.clone()));
         let passphrase = Passphrase::new(Zeroizing::new(PASSPHRASE.to_owned()))?;
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join("passphrase"))?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join("passphrase"))?;
         writeln!(file, "{PASSPHRASE}")?;
         keys::create(&datadir.seed(), &SeedWords::generate()?, &passphrase)?;
         let identity = open_wallet(&datadir, Network::Regtest, &passphrase)?.identity_address();
@@ -49,11 +61,12 @@ impl Party {
         let port = || photon_regtest::ports::free().context("no free port on this machine");
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let (api, peer) = (local(port()?), local(port()?));
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
-        Ok(Self { name, identity, api, peer, folder, token, http, process: None })
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
+        let (name, program) = (name.to_owned(), program.to_owned());
+        Ok(Self { name, identity, api, peer, folder, program, token, http, process: None })
     }
 
-    /// Writes the configuration: the demo's ledgers.
+    /// Writes the configuration: where to listen, and these ledgers.
     pub fn configure(&self, ledgers: &str) -> anyhow::Result<()> {
         let head = format!(
             "network = \"regtest\"\nprofile = \"regtest\"\n[peer]\nlisten = \"{}\"\n[api]\nlisten = \"{}\"\n",
@@ -65,18 +78,18 @@ impl Party {
         Ok(())
     }
 
-    /// Starts the daemon from our own executable, and waits until it answers and sees all its ledgers.
+    /// Starts the daemon, and waits until it answers and sees all its ledgers.
     pub async fn start(&mut self) -> anyhow::Result<()> {
-        let program = std::env::current_exe().context("can't find this program")?;
-        let launch = Launch::new(program, self.log())
+        let launch = Launch::new(&self.program, self.log())
             .args(["node", "--passphrase-file"])
             .arg(self.folder.join("passphrase"))
             .arg("--datadir")
             .arg(&self.folder)
             .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()));
         self.process = Some(launch.start().with_context(|| format!("can't start {}'s daemon", self.name))?);
-        for _ in 0..300 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let began = std::time::Instant::now();
+        while began.elapsed() < START_WITHIN {
+            tokio::time::sleep(LOOK).await;
             if let Ok(health) = self.get::<HealthView>("/v1/health").await {
                 if health.healthy {
                     return Ok(());
@@ -88,7 +101,7 @@ impl Party {
                 }
             }
         }
-        bail!("{}'s daemon is not healthy after 30 s:\n{}", self.name, launch.tail())
+        bail!("{}'s daemon is not healthy after {} s:\n{}", self.name, START_WITHIN.as_secs(), launch.tail())
     }
 
     /// Kills it as a power cut would (SIGKILL).
@@ -97,6 +110,19 @@ impl Party {
             process.kill()?;
         }
         Ok(())
+    }
+
+    /// Asks it to end, as a service manager would (SIGTERM).
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.stop(Duration::from_secs(20))?;
+        }
+        Ok(())
+    }
+
+    /// The process of its daemon, while it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
     }
 
     /// What others dial.
@@ -109,26 +135,31 @@ impl Party {
         self.folder.join("log")
     }
 
+    /// The token of its API, which allows everything.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A request to its API, with its token.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.api)).bearer_auth(self.token.as_str())
+    }
+
     /// Asks its API.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let request = self.http.get(self.url(path)).timeout(Duration::from_secs(10));
-        self.answer(request, path).await
+        self.answer(self.request(Method::GET, path).timeout(Duration::from_secs(10)), path).await
     }
 
     /// Creates something through its API.
     pub async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> anyhow::Result<T> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
-        let request = self.http.post(self.url(path)).header("Idempotency-Key", hex::encode(key)).json(body);
+        let request = self.request(Method::POST, path).header("Idempotency-Key", hex::encode(key)).json(body);
         self.answer(request, path).await
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.api)
-    }
-
-    async fn answer<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder, path: &str) -> anyhow::Result<T> {
-        let response = request.bearer_auth(self.token.as_str()).send().await?;
+    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder, path: &str) -> anyhow::Result<T> {
+        let response = request.send().await?;
         let status = response.status();
         let body = response.bytes().await?;
         if !status.is_success() {
@@ -139,8 +170,13 @@ impl Party {
 
     /// Every swap it knows.
     pub async fn swaps(&self) -> anyhow::Result<Vec<SwapView>> {
-        let page: crate::service::SwapPage = self.get("/v1/swaps?limit=200").await?;
+        let page: SwapPage = self.get("/v1/swaps?limit=200").await?;
         Ok(page.swaps)
+    }
+
+    /// One swap.
+    pub async fn swap(&self, id: &str) -> anyhow::Result<SwapView> {
+        self.get(&format!("/v1/swaps/{id}")).await
     }
 
     /// What it holds.
@@ -150,12 +186,12 @@ impl Party {
     }
 
     /// Publishes an offer.
-    pub async fn offer(&self, offer: &crate::service::NewOffer) -> anyhow::Result<OfferView> {
+    pub async fn offer(&self, offer: &NewOffer) -> anyhow::Result<OfferView> {
         self.post("/v1/offers", offer).await
     }
 
     /// Takes an offer.
-    pub async fn take(&self, swap: &crate::service::NewSwap) -> anyhow::Result<SwapView> {
+    pub async fn take(&self, swap: &NewSwap) -> anyhow::Result<SwapView> {
         self.post("/v1/swaps", swap).await
     }
 }

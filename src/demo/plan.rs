@@ -1,5 +1,6 @@
 //! The sixteen swaps.
 
+use super::stage::TOKEN;
 use photon_chains::{Amount, Ledger};
 
 /// Who makes the offer that Alice takes.
@@ -28,9 +29,6 @@ pub(super) struct Planned {
     pub get: (String, Amount),
     pub fault: Fault,
 }
-
-/// The token's symbol.
-pub(super) const TOKEN: &str = "USDX";
 
 /// The 12 ordered pairs, two with the token, and the two with a fault.
 pub(super) fn plan() -> Vec<Planned> {

@@ -1,8 +1,8 @@
 //! The balance sheet, the report file, and the closing line.
 
+use super::cast::{Balances, Cast};
 use super::plan::{Fault, Planned};
 use super::run::Done;
-use super::stage::{Balances, Stage};
 use crate::service::{BalanceView, SwapView};
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
@@ -24,13 +24,13 @@ impl Report {
     pub(super) async fn new(
         started_at: UnixTime,
         took: Duration,
-        stage: &Stage,
+        cast: &Cast,
         mut swaps: Vec<Done>,
         before: Balances,
         after: Balances,
     ) -> anyhow::Result<Self> {
         // Once more, now that every transaction has settled.
-        let (alice, bob) = (stage.alice.swaps().await?, stage.bob.swaps().await?);
+        let (alice, bob) = (cast.alice.swaps().await?, cast.bob.swaps().await?);
         let newer = |views: &[SwapView], id: &str| views.iter().find(|view| view.id == id).cloned();
         for done in &mut swaps {
             done.alice = newer(&alice, &done.alice.id).context("a swap is missing")?;
@@ -66,7 +66,7 @@ impl Report {
     fn discrepancies(&self) -> Vec<String> {
         let mut found = Vec::new();
         for ((party, asset), after) in &self.after {
-            let Some(before) = self.before.get(&(*party, asset.clone())) else { continue };
+            let Some(before) = self.before.get(&(party.clone(), asset.clone())) else { continue };
             let fees = fees_between(before, after);
             let expected = self.expected(party, asset, total(before)) - signed(fees);
             if expected != signed(total(after)) {
@@ -96,14 +96,21 @@ impl Report {
             column.set_cell_alignment(CellAlignment::Right);
         }
         for ((party, asset), after) in &self.after {
-            let Some(before) = self.before.get(&(*party, asset.clone())) else { continue };
+            let Some(before) = self.before.get(&(party.clone(), asset.clone())) else { continue };
             let coins = |amount: Amount| amount.coins(after.decimals);
             let (was, is) = (total(before), total(after));
             let change = match is.checked_sub(was) {
                 Some(more) => format!("+{}", coins(more)),
                 None => format!("-{}", coins(was.checked_sub(is).unwrap_or_default())),
             };
-            table.add_row([party, asset.as_str(), &coins(was), &coins(is), &change, &coins(fees_between(before, after))]);
+            table.add_row([
+                party.as_str(),
+                asset.as_str(),
+                &coins(was),
+                &coins(is),
+                &change,
+                &coins(fees_between(before, after)),
+            ]);
         }
         let mut text = format!("\n{table}\n");
         for line in self.discrepancies() {
@@ -124,7 +131,7 @@ impl Report {
             "discrepancies": self.discrepancies(),
             "swaps": self.swaps.iter().map(swap).collect::<Vec<_>>(),
             "balances": self.after.iter().map(|((party, asset), after)| {
-                let before = self.before.get(&(*party, asset.clone()));
+                let before = self.before.get(&(party.clone(), asset.clone()));
                 json!({
                     "party": party,
                     "asset": asset,

@@ -1,8 +1,8 @@
 //! The swaps themselves, all at once, and the two faults.
 
+use super::cast::Cast;
 use super::plan::{Fault, Maker, Planned, plan};
 use super::show::Board;
-use super::stage::Stage;
 use crate::service::{AssetAmount, NewOffer, NewSwap, OfferView, SwapView};
 use anyhow::{Context, bail};
 use futures::future::try_join_all;
@@ -28,32 +28,29 @@ struct Running {
 }
 
 /// Runs the whole plan; returns when every swap has ended on every daemon that lives.
-pub(super) async fn all(stage: &mut Stage, terminal: bool) -> anyhow::Result<Vec<Done>> {
+pub(super) async fn all(cast: &mut Cast, terminal: bool) -> anyhow::Result<Vec<Done>> {
     let planned = plan();
-    let offers = try_join_all(planned.iter().map(|swap| publish(stage, swap))).await?;
+    let offers = try_join_all(planned.iter().map(|swap| publish(cast, swap))).await?;
     let began = Instant::now();
-    let started = try_join_all(planned.iter().zip(&offers).map(|(swap, offer)| take(stage, swap, offer))).await?;
-    let mut running: Vec<Running> = planned
-        .into_iter()
-        .zip(started)
-        .map(|(planned, view)| Running { planned, id: view.id, began, took: None })
-        .collect();
+    let started = try_join_all(planned.iter().zip(&offers).map(|(swap, offer)| take(cast, swap, offer))).await?;
+    let mut running: Vec<Running> =
+        planned.into_iter().zip(started).map(|(planned, view)| Running { planned, id: view.id, began, took: None }).collect();
     let mut board = Board::new(terminal);
     let mut killed = (false, false);
     loop {
-        let alice = stage.alice.swaps().await.context("asking Alice")?;
-        let bob = stage.bob.swaps().await.context("asking Bob")?;
+        let alice = cast.alice.swaps().await.context("asking Alice")?;
+        let bob = cast.bob.swaps().await.context("asking Bob")?;
         board.show(&running.iter().filter_map(|swap| find(&alice, &swap.id)).collect::<Vec<_>>());
         if !killed.0 && is_fault_due(&running, &alice, Fault::MakerGone) {
-            stage.carol.kill()?;
+            cast.carol.kill()?;
             killed.0 = true;
             board.say("Carol is killed for good: Alice has funded, and Carol will never answer");
         }
         if !killed.1 && is_fault_due(&running, &alice, Fault::AliceKilled) {
-            stage.alice.kill()?;
+            cast.alice.kill()?;
             killed.1 = true;
             board.say("Alice is killed (-9) in the middle of everything, and started again");
-            stage.alice.start().await?;
+            cast.alice.start().await?;
             continue;
         }
         for swap in &mut running {
@@ -62,9 +59,8 @@ pub(super) async fn all(stage: &mut Stage, terminal: bool) -> anyhow::Result<Vec
             }
         }
         let over = |views: &[SwapView], id: &str| find(views, id).is_some_and(|view| view.outcome.is_some());
-        let all_over = running.iter().all(|swap| {
-            over(&alice, &swap.id) && (swap.planned.maker == Maker::Carol || over(&bob, &swap.id))
-        });
+        let all_over =
+            running.iter().all(|swap| over(&alice, &swap.id) && (swap.planned.maker == Maker::Carol || over(&bob, &swap.id)));
         if all_over {
             if killed != (true, true) {
                 bail!("the faults did not come about: the swaps were over before");
@@ -99,24 +95,21 @@ fn find<'a>(views: &'a [SwapView], id: &str) -> Option<&'a SwapView> {
     views.iter().find(|view| view.id == id)
 }
 
-async fn publish(stage: &Stage, swap: &Planned) -> anyhow::Result<OfferView> {
-    let side = |(asset, amount): &(String, photon_chains::Amount)| AssetAmount {
-        asset: asset.clone(),
-        amount: *amount,
-        coins: None,
-    };
+async fn publish(cast: &Cast, swap: &Planned) -> anyhow::Result<OfferView> {
+    let side =
+        |(asset, amount): &(String, photon_chains::Amount)| AssetAmount { asset: asset.clone(), amount: *amount, coins: None };
     let offer = NewOffer { give: side(&swap.get), want: side(&swap.pay), valid_secs: 600 };
     match swap.maker {
-        Maker::Bob => stage.bob.offer(&offer).await,
-        Maker::Carol => stage.carol.offer(&offer).await,
+        Maker::Bob => cast.bob.offer(&offer).await,
+        Maker::Carol => cast.carol.offer(&offer).await,
     }
 }
 
-async fn take(stage: &Stage, swap: &Planned, offer: &OfferView) -> anyhow::Result<SwapView> {
+async fn take(cast: &Cast, swap: &Planned, offer: &OfferView) -> anyhow::Result<SwapView> {
     let maker = match swap.maker {
-        Maker::Bob => &stage.bob,
-        Maker::Carol => &stage.carol,
+        Maker::Bob => &cast.bob,
+        Maker::Carol => &cast.carol,
     };
     let take = NewSwap { peer: maker.address(), offer: offer.id.clone(), funding: Default::default() };
-    stage.alice.take(&take).await.with_context(|| format!("{} for {}", swap.pay.0, swap.get.0))
+    cast.alice.take(&take).await.with_context(|| format!("{} for {}", swap.pay.0, swap.get.0))
 }

@@ -148,10 +148,7 @@ impl Maker {
         if !is_signed_by(from, terms.digest(Consent::Accept, Role::Initiator), &signature) {
             return Err(No::Signature.into());
         }
-        let rules = self
-            .desk
-            .rules(terms.alpha.lock.asset, terms.beta.lock.asset, now)
-            .map_err(|error| self.cannot(&error))?;
+        let rules = self.desk.rules(terms.alpha.lock.asset, terms.beta.lock.asset, now).map_err(|error| self.cannot(&error))?;
         photon_swap::verify_accept(&terms, swap, &rules).map_err(No::Terms)?;
         let _one_at_a_time = self.desk.agreeing.lock().await;
         self.afford(&terms).await?;
@@ -235,4 +232,3 @@ fn accepted(swap: SwapId) -> Result<Value, Failure> {
 fn ours(error: impl Into<anyhow::Error>) -> Failure {
     Failure::Ours(error.into())
 }
-

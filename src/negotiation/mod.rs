@@ -102,11 +102,11 @@ impl Desk {
     fn leg_rules(&self, asset: Asset, now: UnixTime) -> Result<LegRules, DeskError> {
         let ledger = asset.ledger();
         let known = self.assets.known(asset).ok_or(DeskError::UnknownAsset(asset))?;
-        let port = self.ledgers().port(ledger).ok_or(DeskError::UnknownAsset(asset))?;
         if let Some(reason) = self.ledgers().unhealthy(ledger, now) {
             return Err(DeskError::Unhealthy { ledger, reason });
         }
         let unseen = || DeskError::Unhealthy { ledger, reason: "not looked at yet".to_owned() };
+        let port = self.ledgers().port(ledger).ok_or_else(unseen)?;
         Ok(LegRules {
             timing: *port.timing(),
             template: port.template(asset)?,
@@ -132,7 +132,10 @@ impl Desk {
     fn since(&self, asset: Asset) -> photon_chains::BlockHeight {
         /// Blocks that our node may lose by a reorganisation while the terms are signed.
         const MARGIN: u64 = 3;
-        self.ledgers().outlook(asset.ledger()).tip.map_or(photon_chains::BlockHeight::new(0), |tip| tip.block.height.minus(MARGIN))
+        self.ledgers()
+            .outlook(asset.ledger())
+            .tip
+            .map_or(photon_chains::BlockHeight::new(0), |tip| tip.block.height.minus(MARGIN))
     }
 }
 

@@ -170,7 +170,8 @@ impl Taker {
             match self.ask::<_, Accepted>(maker, messages::ACCEPT, &ask).await {
                 Ok(Accepted { swap }) if swap == terms.id() => return Ok(()),
                 Ok(_) => return Err(TakerError::Unreadable(messages::ACCEPT)),
-                Err(error @ TakerError::Peer(PeerError::Refused { .. })) => return Err(error),
+                // A peer that is busy or failed may still have saved it: only its no ends the asking.
+                Err(TakerError::Peer(error)) if error.is_no() => return Err(error.into()),
                 Err(error) => tracing::info!(swap_id = %terms.id(), %error, "accept not confirmed yet"),
             }
             if now() > terms.deadlines.fund_alpha_by {

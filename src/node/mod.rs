@@ -6,6 +6,7 @@ mod views;
 
 use crate::api;
 use crate::assets::Assets;
+use crate::clock;
 use crate::config::{Config, ProfileName};
 use crate::coordinator::Coordinator;
 use crate::datadir::DataDir;
@@ -15,7 +16,7 @@ use crate::negotiation::{Desk, Maker, Taker};
 use crate::peer::PeerNet;
 use crate::reserve::Reserves;
 use crate::store::Store;
-use crate::{clock, wire};
+use crate::wire::Connector;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use photon_chains::{Journal, Ledger};
@@ -56,9 +57,11 @@ pub async fn run(
         .with_context(|| format!("the API can't listen on {}: is another node running?", config.api.listen))?;
     let tokens = api::Tokens::from_file(&datadir.api_token())?;
     let journal: Arc<dyn Journal> = Arc::new(store.clone());
-    let ledgers = Ledgers::new(wire::connect(&config, &wallet, journal).await?);
+    let connector = Connector::new(config.clone(), wallet.clone(), journal);
+    let ledgers = Ledgers::new(&config.ledgers());
+    ledgers.connect(&connector).await?;
     let mut tasks = JoinSet::new();
-    let node = start(config, wallet, store.clone(), ledgers, metrics, &mut tasks).await?;
+    let node = start(config, wallet, store.clone(), ledgers, &connector, metrics, &mut tasks).await?;
     tracing::info!(
         identity = %node.net.identity(),
         peers = node.net.local_addr().map(|address| address.to_string()),
@@ -104,6 +107,7 @@ async fn start(
     wallet: Arc<Wallet>,
     store: Store,
     ledgers: Ledgers,
+    connector: &Connector,
     metrics: Option<PrometheusHandle>,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<Arc<Node>> {
@@ -124,7 +128,7 @@ async fn start(
     };
     let net = Arc::new(PeerNet::start(config.peer.listen, wallet, Arc::new(Maker::new(desk.clone()))).await?);
     let (looked, looks) = mpsc::channel(64);
-    ledgers.watch(tasks, looked);
+    ledgers.watch(connector, tasks, looked);
     tasks.spawn(coordinator.run(looks, added));
     tasks.spawn(reserves.watch());
     let (sends, wakes) = mpsc::channel(1);

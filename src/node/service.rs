@@ -5,16 +5,17 @@ use super::views::{is_send, transaction};
 use crate::assets::KnownAsset;
 use crate::clock;
 use crate::negotiation::TakerError;
-use crate::peer::{PeerAddress, PeerError};
+use crate::peer::PeerAddress;
 use crate::reserve::Needs;
 use crate::service::{
-    AssetAmount, BalanceView, EventView, HealthView, LedgerHealth, NewOffer, NewPeer, NewSend, NewSwap, OfferView,
-    PeerView, SendView, Service, ServiceError, StoredAnswer, SwapPage, SwapQuery, SwapView,
+    AssetAmount, BalanceView, EventView, HealthView, LedgerHealth, NewOffer, NewPeer, NewSend, NewSwap, OfferView, PeerView,
+    SendView, Service, ServiceError, StoredAnswer, SwapPage, SwapQuery, SwapView,
 };
 use crate::store::{NewEvent, OfferRow, OfferState, SendRow, StoreError, SwapFilter};
 use async_trait::async_trait;
-use photon_chains::{Amount, Asset, Hash32, Ledger, LockId, LockStatus, PortError};
+use photon_chains::{Amount, Asset, Hash32, Ledger, LockId, LockStatus, Port, PortError};
 use photon_swap::{Money, Offer, OfferId, Salt, SwapId};
+use std::sync::Arc;
 
 const VALID_SECS: std::ops::RangeInclusive<u64> = 10..=604_800;
 
@@ -42,7 +43,7 @@ fn ported(error: PortError) -> ServiceError {
 fn taken(error: TakerError) -> ServiceError {
     let text = error.to_string();
     match error {
-        TakerError::Peer(PeerError::Refused { .. }) => ServiceError::Refused(text),
+        TakerError::Peer(error) if error.is_no() => ServiceError::Refused(text),
         TakerError::Peer(_) | TakerError::Unconfirmed => ServiceError::Unavailable(text),
         TakerError::NoSuchOffer(_) => ServiceError::NotFound(text),
         TakerError::Store(error) => stored(error),
@@ -77,8 +78,8 @@ impl Node {
     }
 
     fn stored_offer(&self, row: &OfferRow) -> Result<OfferView, ServiceError> {
-        let offer: Offer = serde_json::from_str(&row.body)
-            .map_err(|_| ServiceError::Internal("a stored offer can't be read".to_owned()))?;
+        let offer: Offer =
+            serde_json::from_str(&row.body).map_err(|_| ServiceError::Internal("a stored offer can't be read".to_owned()))?;
         let late = row.state == OfferState::Open && row.valid_until < clock::now();
         Ok(self.offer_view(&offer, if late { OfferState::Expired.word() } else { row.state.word() }))
     }
@@ -97,6 +98,14 @@ impl Node {
         let row = known.map_err(stored)?.ok_or_else(unknown)?;
         let text = format!("{}@{}", row.identity, row.endpoint);
         text.parse().map_err(|_| ServiceError::Internal("a stored peer can't be read".to_owned()))
+    }
+
+    fn connected(&self, ledger: Ledger) -> Result<&Arc<dyn Port>, ServiceError> {
+        let ledgers = &self.desk.coordinator.ledgers;
+        if !ledgers.is_configured(ledger) {
+            return Err(ServiceError::NotFound(format!("{ledger} is not configured here")));
+        }
+        ledgers.port(ledger).ok_or_else(|| ServiceError::Unavailable(format!("{ledger}'s node is not connected yet")))
     }
 
     async fn event(&self, kind: &str, subject: &str, state: &str) -> Result<(), ServiceError> {
@@ -135,7 +144,10 @@ impl Node {
         if asset == Asset::Native(ledger) {
             view.fees_paid = self.desk.coordinator.store.fees_paid(ledger).await.map_err(stored)?;
         }
-        let Some(port) = self.desk.coordinator.ledgers.port(ledger) else { return Ok(view) };
+        let Some(port) = self.desk.coordinator.ledgers.port(ledger) else {
+            view.trouble = Some(format!("{ledger} is not connected"));
+            return Ok(view);
+        };
         match port.balance(asset).await {
             Ok(balance) => (view.available, view.incoming) = (balance.available, balance.incoming),
             Err(error) => view.trouble = Some(error.to_string()),
@@ -172,13 +184,7 @@ impl Service for Node {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|_| ServiceError::Internal("no random bytes".to_owned()))?;
         let now = clock::now();
-        let offer = Offer::new(
-            self.net.identity(),
-            give,
-            want,
-            now.plus_secs(offer.valid_secs),
-            Salt::from_bytes(salt),
-        );
+        let offer = Offer::new(self.net.identity(), give, want, now.plus_secs(offer.valid_secs), Salt::from_bytes(salt));
         offer.check(now).map_err(|error| ServiceError::Invalid(error.to_string()))?;
         let body = serde_json::to_string(&offer).map_err(|error| ServiceError::Internal(error.to_string()))?;
         let row = crate::store::NewOffer { id: offer.id, body, valid_until: offer.valid_until };
@@ -251,9 +257,7 @@ impl Service for Node {
     }
 
     async fn receive_address(&self, ledger: Ledger) -> Result<String, ServiceError> {
-        let port = self.desk.coordinator.ledgers.port(ledger);
-        let port = port.ok_or_else(|| ServiceError::NotFound(format!("{ledger} is not configured here")))?;
-        port.receive_address().await.map_err(ported)
+        self.connected(ledger)?.receive_address().await.map_err(ported)
     }
 
     async fn send(&self, send: NewSend) -> Result<SendView, ServiceError> {
@@ -262,8 +266,7 @@ impl Service for Node {
             return Err(ServiceError::Invalid("an address has 1 to 128 characters".to_owned()));
         }
         let held = self.desk.coordinator.reserves.held().await.map_err(ported)?;
-        let port = self.desk.coordinator.ledgers.port(pay.asset.ledger());
-        let port = port.ok_or_else(|| ServiceError::NotFound("this ledger is not configured here".to_owned()))?;
+        let port = self.connected(pay.asset.ledger())?;
         let available = port.balance(pay.asset).await.map_err(ported)?.available;
         let free = available.checked_sub(held.get(&pay.asset).copied().unwrap_or_default()).unwrap_or_default();
         if free < pay.amount {
@@ -329,8 +332,7 @@ impl Service for Node {
             .coordinator
             .ledgers
             .all()
-            .map(|port| {
-                let ledger = port.ledger();
+            .map(|ledger| {
                 let trouble = self.desk.coordinator.ledgers.unhealthy(ledger, now);
                 let tip = self.desk.coordinator.ledgers.outlook(ledger).tip;
                 LedgerHealth {
@@ -390,8 +392,7 @@ impl Service for Node {
         metrics::counter!("photon_store_commits_total").absolute(stats.commits);
         metrics::counter!("photon_store_writes_total").absolute(stats.writes);
         let now = clock::now();
-        for port in self.desk.coordinator.ledgers.all() {
-            let ledger = port.ledger();
+        for ledger in self.desk.coordinator.ledgers.all() {
             let healthy = self.desk.coordinator.ledgers.unhealthy(ledger, now).is_none();
             metrics::gauge!("photon_ledger_healthy", "chain" => ledger.name()).set(f64::from(u8::from(healthy)));
             if let Some(tip) = self.desk.coordinator.ledgers.outlook(ledger).tip {

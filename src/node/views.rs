@@ -61,8 +61,7 @@ impl Node {
         };
         let by_hand = ours && live.is_some_and(|live| live.funding == Funding::Outside) && status == "absent";
         let address = by_hand.then(|| self.desk.coordinator.ledgers.port(ledger)?.funding_address(&leg.lock)).flatten();
-        let transactions =
-            self.desk.coordinator.store.transactions_of(leg.lock.id()).await.map_err(super::service::stored)?;
+        let transactions = self.desk.coordinator.store.transactions_of(leg.lock.id()).await.map_err(super::service::stored)?;
         Ok(LegView {
             leg: name.word().to_owned(),
             ledger,
