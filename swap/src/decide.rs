@@ -320,7 +320,7 @@ fn ending(scene: &Scene) -> Option<Outcome> {
         return None;
     }
     if scene.has_redeemed() {
-        return redeemed_ending(own);
+        return redeemed_ending(scene, own);
     }
     let peer = scene.peer.sighting.as_ref();
     match own.status {
@@ -332,14 +332,19 @@ fn ending(scene: &Scene) -> Option<Outcome> {
     }
 }
 
-fn redeemed_ending(own: &Sighting) -> Option<Outcome> {
+/// We have the counterparty's money for good; our lock is the counterparty's. Where it has been open meanwhile, a refund of
+/// ours may be on its way, sent safety first: the counterparty is given as long again as the swap took before we look away.
+fn redeemed_ending(scene: &Scene, own: &Sighting) -> Option<Outcome> {
     match own.status {
         LockStatus::Refunded { .. } => Some(Outcome::TookBoth),
         LockStatus::Redeemed { .. } => Some(Outcome::Completed),
-        LockStatus::Absent | LockStatus::Pending { .. } | LockStatus::Funded { .. } => {
-            // A refund that was sent, safety first, before our redeem became final.
-            let refund_in_flight = own.spend.is_some_and(|spend| spend.kind == SpendKind::Refund);
-            (!refund_in_flight).then_some(Outcome::Completed)
+        LockStatus::Absent => Some(Outcome::Completed),
+        LockStatus::Pending { .. } | LockStatus::Funded { .. } => {
+            let length = scene.terms.alpha.lock.expiry.opens_time.secs_since(scene.terms.deadlines.agreed_at);
+            let may_be_refunded = own.spend.is_some_and(|spend| spend.kind == SpendKind::Refund)
+                || (is_open(scene.own, scene.own_lock())
+                    && scene.view.now_lo < scene.own_lock().expiry.opens_time.plus_secs(length));
+            (!may_be_refunded).then_some(Outcome::Completed)
         }
     }
 }

@@ -1,9 +1,10 @@
 //! From an offer and a take to terms: the maker draws them up, the taker checks every figure it relies on against its own.
 
+use crate::check::TermsError;
 use crate::ids::{Salt, SwapId};
 use crate::offer::{Offer, OfferError, Take};
 use crate::schedule::{Profile, Schedule, blocks_within, schedule};
-use crate::terms::{Deadlines, Leg, LegName, TERMS_VERSION, Terms, TermsError};
+use crate::terms::{Deadlines, Leg, LegName, TERMS_VERSION, Terms};
 use photon_chains::{
     Address, Amount, Asset, BlockHeight, ClockRule, Expiry, Family, Hash32, Lock, Party, Template, Timing, Tip, UnixTime,
 };

@@ -67,6 +67,11 @@ impl Phase {
         }
     }
 
+    /// Whether a swap seen in one phase may be seen in the other at the next look. A reorganisation may take it back.
+    pub fn may_follow(from: Phase, to: Phase) -> bool {
+        MOVES.iter().any(|(phase, next)| *phase == from && next.contains(&to))
+    }
+
     /// True if nothing comes after it.
     pub const fn is_terminal(self) -> bool {
         match self {
@@ -85,6 +90,72 @@ impl Phase {
         }
     }
 }
+
+/// Every legal move, as seen by either party. Who was away may find that several steps were made meanwhile, and a
+/// reorganisation takes some of them back; but once the secret is out, nothing leads back to before.
+const MOVES: &[(Phase, &[Phase])] = {
+    use Phase::*;
+    &[
+        (Proposed, &[Agreed, Void]),
+        (
+            Agreed,
+            &[
+                AlphaPending,
+                AlphaFunded,
+                BetaPending,
+                BetaFunded,
+                Redeeming,
+                Cancelling,
+                WaitingForRefund,
+                Refunding,
+                Blind,
+                Void,
+            ],
+        ),
+        (
+            AlphaPending,
+            &[Agreed, AlphaFunded, BetaPending, BetaFunded, Redeeming, Cancelling, WaitingForRefund, Refunding, Blind, Void],
+        ),
+        (
+            AlphaFunded,
+            &[Agreed, AlphaPending, BetaPending, BetaFunded, Redeeming, Cancelling, WaitingForRefund, Refunding, Blind, Void],
+        ),
+        (
+            BetaPending,
+            &[Agreed, AlphaPending, AlphaFunded, BetaFunded, Redeeming, Cancelling, WaitingForRefund, Refunding, Blind, Void],
+        ),
+        (
+            BetaFunded,
+            &[Agreed, AlphaPending, AlphaFunded, BetaPending, Redeeming, Cancelling, WaitingForRefund, Refunding, Blind],
+        ),
+        (
+            Cancelling,
+            &[Agreed, AlphaPending, AlphaFunded, BetaPending, BetaFunded, Redeeming, WaitingForRefund, Refunding, Blind, Void],
+        ),
+        (WaitingForRefund, &[Cancelling, Redeeming, Refunding, Blind, Refunded, Lost]),
+        (Refunding, &[WaitingForRefund, Redeeming, Blind, Refunded, TookBoth, Lost, Void]),
+        (Redeeming, &[WaitingForRefund, Refunding, Blind, Completed, TookBoth, Refunded, Lost]),
+        (
+            Blind,
+            &[
+                Agreed,
+                AlphaPending,
+                AlphaFunded,
+                BetaPending,
+                BetaFunded,
+                Redeeming,
+                Cancelling,
+                WaitingForRefund,
+                Refunding,
+                Completed,
+                Refunded,
+                Void,
+                Lost,
+                TookBoth,
+            ],
+        ),
+    ]
+};
 
 impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

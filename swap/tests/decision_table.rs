@@ -28,6 +28,7 @@ enum At {
     AfterRevealBy,
     BetaOpens,
     AlphaOpens,
+    LongAfter,
 }
 
 fn moment(terms: &Terms, at: At) -> UnixTime {
@@ -42,6 +43,7 @@ fn moment(terms: &Terms, at: At) -> UnixTime {
         At::AfterRevealBy => times.reveal_by.plus_secs(1),
         At::BetaOpens => terms.beta.lock.expiry.opens_time,
         At::AlphaOpens => terms.alpha.lock.expiry.opens_time.plus_secs(1),
+        At::LongAfter => terms.alpha.lock.expiry.opens_time.plus_secs(3_600),
     }
 }
 
@@ -293,7 +295,8 @@ fn the_initiator_takes_alpha_back_unless_beta_is_its_own_for_good() {
         row(i, "shallow money is money", open, pending(1), absent(), never, "refund alpha | refunding"),
         row(i, "beta's node is silent", open, funded(), absent(), never_blind, "refund alpha | blind"),
         row(i, "beta was refunded: race lost", open, funded(), refunded(), revealed, "refund alpha | refunding"),
-        row(i, "beta is ours: alpha is Bob's", open, funded(), redeemed(), revealed, "end completed | completed"),
+        row(i, "beta is ours: alpha is Bob's", open, funded(), redeemed(), revealed, "note secret | redeeming"),
+        row(i, "and if he never comes", At::LongAfter, funded(), redeemed(), revealed, "end completed | completed"),
         row(i, "a refund in flight", open, refunding(1), redeemed(), revealed, "note secret | redeeming"),
         row(i, "it won too", open, refunded(), redeemed(), revealed, "end took_both | took_both"),
         row(i, "Bob took alpha in a block", open, taken(1), refunded(), knows, "note never_reveal | waiting_for_refund"),
@@ -463,7 +466,8 @@ fn the_participant_takes_beta_back_unless_alpha_is_its_own_for_good() {
         row(p, "known, unspent, alpha not final: both", open, funded(), funded(), knows, "redeem alpha, refund beta | redeeming"),
         row(p, "also against her mempool", open, taken(1), taken(0), knows, "redeem alpha, refund beta | redeeming"),
         row(p, "not against her block", open, funded(), taken(1), knows, "redeem alpha | redeeming"),
-        row(p, "alpha is ours: beta is hers", open, redeemed(), funded(), knows, "end completed | completed"),
+        row(p, "alpha is ours: beta is hers", open, redeemed(), funded(), knows, " | redeeming"),
+        row(p, "and if she never comes", At::LongAfter, redeemed(), funded(), knows, "end completed | completed"),
         row(p, "a refund in flight", open, redeemed(), refunding(1), knows, " | redeeming"),
         row(p, "it won too", open, redeemed(), refunded(), knows, "end took_both | took_both"),
         row(p, "beta is back: alpha not ours to take", open, funded(), refunded(), knows, "end refunded | refunded"),

@@ -97,10 +97,10 @@ fn the_longer_absence_of_both_parties_counts() {
 #[test]
 fn whatever_mallory_changes_in_a_draft_is_refused_by_its_name() {
     use LegName::{Alpha, Beta};
-    type Change = fn(&mut Terms);
+    type Case = (&'static str, fn(&mut Terms), Box<dyn Fn(&Refusal) -> bool>);
     let short = |what| move |refusal: &Refusal| matches!(refusal, Refusal::TooShort { what: found, .. } if *found == what);
     let is = |expected: Refusal| move |refusal: &Refusal| *refusal == expected;
-    let cases: Vec<(&str, Change, Box<dyn Fn(&Refusal) -> bool>)> = vec![
+    let cases: Vec<Case> = vec![
         ("another offer", |t| t.offer = OfferId::from_bytes([1; 32]), Box::new(is(Refusal::OtherOffer))),
         ("another initiator", |t| t.initiator = address(1), Box::new(is(Refusal::OtherParties))),
         ("another maker", |t| t.participant = address(1), Box::new(is(Refusal::OtherParties))),

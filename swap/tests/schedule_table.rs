@@ -1,6 +1,7 @@
 //! The schedule of every ordered pair of the four ledgers in all three profiles, as it was worked out before the code.
 //! Times are offsets from the signatures, written as hours and minutes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::too_many_arguments)] // a row of the table has as many cells
 
 use photon_chains::{ClockRule, Timing};
 use photon_swap::{Profile, schedule};
