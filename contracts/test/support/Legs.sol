@@ -235,7 +235,7 @@ abstract contract TokenLeg is Legs {
         return _newHtlc("TokenHtlc", chainId, registry_);
     }
 
-    function _endow(address who, uint256 amount) internal override {
+    function _endow(address who, uint256 amount) internal virtual override {
         AnyToken(token).transfer(who, amount);
         vm.prank(who);
         AnyToken(token).approve(htlc, type(uint256).max);

@@ -43,12 +43,12 @@ abstract contract World {
         return opensTime | opensBlock << 40 | closes << 80 | lockBy << 120 | (linked ? 1 << 160 : 0);
     }
 
-    /// @dev Sends a call as `from`, and says how it went.
+    /// @dev Sends a call as `from`, who is given the coins it lacks, and says how it went.
     function _send(address from, address to, bytes memory data, uint256 value)
         internal
         returns (bool ok, bytes memory answer)
     {
-        if (value != 0) vm.deal(from, from.balance + value);
+        if (from.balance < value) vm.deal(from, value);
         vm.prank(from);
         (ok, answer) = to.call{value: value}(data);
     }
