@@ -29,8 +29,10 @@ fn sightings() -> Vec<Option<Sighting>> {
     std::iter::once(None).chain(shown.into_iter().map(Some)).collect()
 }
 
+/// Every set of facts; without those in which we cancel a funding that we never meant, which no step leads to.
 fn facts() -> Vec<Facts> {
     (0u8..32)
+        .filter(|bits| bits & 3 != 2)
         .map(|bits| Facts {
             agreed: true,
             fund_intent: bits & 1 != 0,
@@ -59,11 +61,13 @@ enum Health {
     BetaIll,
 }
 
-fn every_view(terms: &Terms, mut visit: impl FnMut(&View)) {
+fn every_view(terms: &Terms, cancelled: Option<LegName>, mut visit: impl FnMut(&View)) {
     let facts = facts();
     let sightings = sightings();
     for at in moments(terms) {
         let mut view = view(at, absent(), absent());
+        view.alpha.cancelled = cancelled == Some(LegName::Alpha);
+        view.beta.cancelled = cancelled == Some(LegName::Beta);
         for alpha in &sightings {
             view.alpha.sighting.clone_from(alpha);
             for beta in &sightings {
@@ -240,35 +244,33 @@ fn check_step(role: Role, terms: &Terms, view: &View) {
 
 fn check_every_state(alpha: Ledger, beta: Ledger, own_cancelled: bool) {
     let terms = terms(alpha, beta);
-    let mut states = 0u64;
-    every_view(&terms, |view| {
-        for role in [Role::Initiator, Role::Participant] {
-            let mut view = view.clone();
-            match role {
-                Role::Initiator => view.alpha.cancelled = own_cancelled,
-                Role::Participant => view.beta.cancelled = own_cancelled,
-            }
+    for role in [Role::Initiator, Role::Participant] {
+        let mut states = 0u64;
+        let cancelled = own_cancelled.then_some(role.own_leg());
+        every_view(&terms, cancelled, |view| {
+            states += 1;
             let (own, peer) = match role {
                 Role::Initiator => (&view.alpha, &view.beta),
                 Role::Participant => (&view.beta, &view.alpha),
             };
-            let look = Look { role, terms: &terms, view: &view, own, peer };
-            let decision = decide(role, &terms, &view);
+            let look = Look { role, terms: &terms, view, own, peer };
+            let decision = decide(role, &terms, view);
             let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 check_obligations(role, &decision);
                 look.check_risks(&decision);
                 look.check_duties(&decision);
                 look.check_end(&decision);
-                check_step(role, &terms, &view);
+                if !decision.actions.is_empty() {
+                    check_step(role, &terms, view);
+                }
             }));
             if checked.is_err() {
                 panic!("{role:?} in {view:#?} decided {decision:?}");
             }
-            states += 1;
-        }
-    });
-    let kinds = sightings().len() as u64;
-    assert_eq!(states, 8 * kinds * kinds * 32 * 4 * 2, "no state was left out");
+        });
+        let kinds = sightings().len() as u64;
+        assert_eq!(states, 8 * kinds * kinds * 24 * 4, "no state was left out");
+    }
 }
 
 #[test]
