@@ -1,6 +1,6 @@
 //! The transactions: fund, pay, redeem, refund. Built, sized and (where the key is ours) signed here; nothing is sent. Pure.
 
-use crate::coins::{Coin, Selection};
+use crate::coins::Selection;
 use crate::script::LockScript;
 use bitcoin::absolute::LockTime;
 use bitcoin::hashes::Hash;
@@ -90,12 +90,12 @@ pub fn payment(selection: &Selection, to: &ScriptBuf, amount: u64, change: &Scri
     Transaction { version: Version::TWO, lock_time: LockTime::ZERO, input, output }
 }
 
-/// Everything these coins hold, less the fee, to one output: what takes them away from an earlier transaction. Not signed.
-pub fn sweep(coins: &[Coin], to: &ScriptBuf, fee: u64, dust: u64) -> Result<Transaction, BuildError> {
-    let held: u64 = coins.iter().map(|coin| coin.value).sum();
+/// Everything that these outputs of the wallet hold, less the fee, to one output: what takes them away from an earlier
+/// transaction. Not signed.
+pub fn sweep(from: &[OutPoint], held: u64, to: &ScriptBuf, fee: u64, dust: u64) -> Result<Transaction, BuildError> {
     let value = held.checked_sub(fee).filter(|value| *value >= dust).ok_or(BuildError::NotWorthTheFee)?;
     let output = vec![TxOut { value: Amount::from_sat(value), script_pubkey: to.clone() }];
-    let input = coins.iter().map(|coin| unsigned(coin.outpoint)).collect();
+    let input = from.iter().copied().map(unsigned).collect();
     Ok(Transaction { version: Version::TWO, lock_time: LockTime::ZERO, input, output })
 }
 
@@ -162,7 +162,7 @@ fn sign(tx: &Transaction, from: &[Locked], script: &LockScript, key: &SecretKey)
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::coins::{Wanted, select};
+    use crate::coins::{Coin, Wanted, select};
     use bitcoin::{PubkeyHash, WPubkeyHash, WScriptHash};
     use photon_chains::{Asset, Expiry, Ledger, Lock, Party, Template, UnixTime};
     use proptest::prelude::*;

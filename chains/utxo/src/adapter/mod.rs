@@ -1,5 +1,6 @@
 //! The port, filled: what is watched, what was seen, and what is done about it.
 
+mod cancel;
 mod claim;
 mod connect;
 mod pay;

@@ -1,10 +1,9 @@
-//! Paying out of the wallet: fundings, their cancelling, and plain payments.
+//! Paying out of the wallet: fundings and plain payments.
 
 use super::UtxoAdapter;
 use super::wallet::{Handed, bytes_of};
 use crate::address;
-use crate::coins::{self, Coin, Wanted};
-use crate::params::Replacements;
+use crate::coins::{self, Wanted};
 use crate::tx;
 use crate::view;
 use bitcoin::{ScriptBuf, Transaction};
@@ -33,10 +32,6 @@ impl UtxoAdapter {
                 return Ok(Progress::Sent { txid });
             }
         }
-        let cancelled = self.journal.of_intent(&IntentKey::new(Purpose::Cancel, lock.id())).await?;
-        if !cancelled.is_empty() {
-            return Err(self.refused("the funding of this lock was cancelled"));
-        }
         let amount = self.value_of(lock.amount, &to)?;
         self.pay(intent, &to, amount).await
     }
@@ -55,76 +50,20 @@ impl UtxoAdapter {
         self.pay(intent, &to, amount).await
     }
 
-    /// Takes the coins of our unmined funding back, so that it can never be mined.
-    pub(super) async fn cancel(&self, lock: &Lock) -> Result<Progress, PortError> {
-        let intent = IntentKey::new(Purpose::Cancel, lock.id());
-        let fundings = self.journal.of_intent(&IntentKey::new(Purpose::Fund, lock.id())).await?;
-        let mut open = Vec::new();
-        for funding in fundings {
-            if !self.is_dead(&funding).await? {
-                open.push(funding);
-            }
-        }
-        let Some(newest) = open.last() else { return Ok(Progress::Done) };
-        let acting = self.acting.lock().await;
-        let earlier = self.journal.of_intent(&intent).await?;
-        if let Some(mined) = self.mined(&earlier).await? {
-            return Ok(mined);
-        }
-        let known = match earlier.last() {
-            Some(known) => known.clone(),
-            None => {
-                let in_block = self.mined(&open).await?.is_some();
-                let in_pool = open.iter().any(|tx| self.state().tracker.is_pooled(&tx::inner_id(tx.txid)));
-                let stuck = in_pool && self.params.chain.replacements == Replacements::Refused;
-                if in_block || stuck {
-                    // A mined funding is refunded, not cancelled; one that the nodes hold and will not replace must be waited for.
-                    return Ok(Progress::NotYet);
-                }
-                self.outbid(intent, newest).await?
-            }
-        };
-        drop(acting);
-        self.hand_over(&known).await
-    }
-
-    /// A transaction that takes all inputs of that one to ourselves, at twice the rate.
-    async fn outbid(&self, intent: IntentKey, funding: &SignedTx) -> Result<SignedTx, PortError> {
-        let old = bytes_of(funding).ok_or_else(|| self.refused("the journal holds a funding that can't be read"))?;
-        let old_fee = funding.fee.to_u64().unwrap_or(0);
-        let held = old.output.iter().map(|output| output.value.to_sat()).sum::<u64>().saturating_add(old_fee);
-        let to = self.change().await?;
-        let vsize = old.vsize() as u64;
-        let rate = self.rate().await?.saturating_mul(2).min(self.params.chain.fees.cap);
-        // BIP-125: more than what is replaced, and the relay fee of its own size on top.
-        let fee = coins_fee(vsize, rate).max(old_fee.saturating_mul(2)).max(old_fee.saturating_add(2 * vsize));
-        let first = old.input.first().ok_or_else(|| self.refused("the journal holds a funding without inputs"))?;
-        let mut bundle = vec![Coin { outpoint: first.previous_output, value: held, script: to.clone(), confirmed: true }];
-        // Only the outpoints and the sum count: the wallet knows the value of each.
-        bundle.extend(old.input.iter().skip(1).map(|input| Coin {
-            outpoint: input.previous_output,
-            value: 0,
-            script: to.clone(),
-            confirmed: true,
-        }));
-        let tx = tx::sweep(&bundle, &to, fee, self.params.dust_limit(&to)).map_err(|error| self.refused(error.to_string()))?;
-        let tx = self.signed(&tx).await?;
-        self.record(intent, &tx, fee).await
-    }
-
     /// Pays that output once, whatever happens: the bytes that were written down are sent again; only if they can never be
     /// mined any more are others signed.
     async fn pay(&self, intent: IntentKey, to: &ScriptBuf, amount: u64) -> Result<Progress, PortError> {
-        let acting = self.acting.lock().await;
-        let mut alive = Vec::new();
-        for earlier in self.journal.of_intent(&intent).await? {
-            if !self.is_dead(&earlier).await? {
-                alive.push(earlier);
+        // Held until the node has it: only then does the wallet show its change, for the next payment to use.
+        let _acting = self.acting.lock().await;
+        if intent.purpose == Purpose::Fund {
+            let cancelled = self.journal.of_intent(&IntentKey::new(Purpose::Cancel, intent.subject)).await?;
+            if !cancelled.is_empty() {
+                return Err(self.refused("the funding of this lock was cancelled"));
             }
         }
+        let alive = self.alive(&intent).await?;
         let Some(newest) = alive.last() else {
             let Some(signed) = self.first_payment(intent, to, amount).await? else { return Ok(Progress::NotYet) };
-            drop(acting);
             return self.hand_over(&signed).await;
         };
         let handed = self.hand(newest).await?;
@@ -135,7 +74,6 @@ impl UtxoAdapter {
             Handed::Outbid | Handed::Taken | Handed::Not => false,
         };
         if raise && let Some(signed) = self.raised_payment(newest, to, amount).await? {
-            drop(acting);
             return self.hand_over(&signed).await;
         }
         Ok(match handed {
@@ -172,6 +110,10 @@ impl UtxoAdapter {
     /// The same payment from the same coins with a higher fee, out of its change. None if there is no change to take it from.
     async fn raised_payment(&self, last: &SignedTx, to: &ScriptBuf, amount: u64) -> Result<Option<SignedTx>, PortError> {
         let Some(mut tx) = bytes_of(last) else { return Ok(None) };
+        // Another payment of ours stands on its change, and would fall with it.
+        if self.promised().await?.iter().any(|input| tx::shown_id(input.txid) == last.txid) {
+            return Ok(None);
+        }
         let (vsize, old_fee) = (tx.vsize() as u64, last.fee.to_u64().unwrap_or(0));
         let Some(fee) = raised_fee(vsize, old_fee, self.rate().await?, self.params.chain.fees.cap) else { return Ok(None) };
         let is_payment = |output: &bitcoin::TxOut| output.script_pubkey == *to && output.value.to_sat() == amount;
@@ -183,6 +125,17 @@ impl UtxoAdapter {
         self.record(last.intent, &tx, fee).await.map(Some)
     }
 
+    /// The transactions of an intent that may yet be mined, oldest first.
+    pub(super) async fn alive(&self, intent: &IntentKey) -> Result<Vec<SignedTx>, PortError> {
+        let mut alive = Vec::new();
+        for tx in self.journal.of_intent(intent).await? {
+            if !self.is_dead(&tx).await? {
+                alive.push(tx);
+            }
+        }
+        Ok(alive)
+    }
+
     /// Hands it over and says how far it has come.
     pub(super) async fn hand_over(&self, tx: &SignedTx) -> Result<Progress, PortError> {
         Ok(match self.hand(tx).await? {
@@ -192,7 +145,7 @@ impl UtxoAdapter {
     }
 
     /// How deep one of these is, if a block has one.
-    async fn mined(&self, txs: &[SignedTx]) -> Result<Option<Progress>, PortError> {
+    pub(super) async fn mined(&self, txs: &[SignedTx]) -> Result<Option<Progress>, PortError> {
         for tx in txs {
             let Some(known) = self.wallet_tx(tx.txid).await? else { continue };
             let depth = u32::try_from(known.confirmations).unwrap_or(0);

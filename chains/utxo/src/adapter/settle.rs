@@ -63,6 +63,10 @@ impl UtxoAdapter {
 
     fn fate(&self, tx: &SignedTx, tip: Place) -> Fate {
         let state = self.state();
+        // An output of a transaction that is never mined will never be.
+        if inputs_of(tx).any(|input| state.dead.contains(&shown_id(input.txid))) {
+            return Fate::Replaced;
+        }
         let taken = inputs_of(tx).filter_map(|input| state.tracker.taken(&input));
         for (by, block) in taken {
             if view::depth(Some(block), tip.height) >= self.params.net.timing.final_confirmations {

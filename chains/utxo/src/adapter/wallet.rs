@@ -54,7 +54,8 @@ impl UtxoAdapter {
         Ok(listed.into_iter().filter_map(coin).collect())
     }
 
-    async fn promised(&self) -> Result<HashSet<OutPoint>, PortError> {
+    /// The outputs that transactions spend which are written down and not settled.
+    pub(super) async fn promised(&self) -> Result<HashSet<OutPoint>, PortError> {
         let unsettled = self.journal.unsettled(self.params.chain.ledger).await?;
         Ok(unsettled.iter().flat_map(inputs_of).collect())
     }

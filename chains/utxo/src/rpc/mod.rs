@@ -103,6 +103,7 @@ pub struct Rpc {
     auth: Auth,
     entry: Mutex<Option<(String, String)>>,
     slots: Semaphore,
+    max_answer: usize,
 }
 
 impl fmt::Debug for Rpc {
@@ -144,7 +145,15 @@ impl Rpc {
             Some(name) => format!("{node_url}/wallet/{}", path_segment(name)),
             None => node_url.clone(),
         };
-        Ok(Self { http, node_url, wallet_url, auth, entry: Mutex::new(None), slots: Semaphore::new(REQUESTS_AT_ONCE) })
+        Ok(Self {
+            http,
+            node_url,
+            wallet_url,
+            auth,
+            entry: Mutex::new(None),
+            slots: Semaphore::new(REQUESTS_AT_ONCE),
+            max_answer: MAX_ANSWER,
+        })
     }
 
     /// Calls a method.
@@ -231,7 +240,7 @@ impl Rpc {
         let status = response.status();
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| unreachable_because(&error))? {
-            if answer.len().saturating_add(chunk.len()) > MAX_ANSWER {
+            if answer.len().saturating_add(chunk.len()) > self.max_answer {
                 return Err(RpcError::BadAnswer("the answer is too large"));
             }
             answer.extend_from_slice(&chunk);
@@ -301,6 +310,57 @@ mod tests {
         };
         let RpcError::Node { message, .. } = accept::<Value>(reply).unwrap_err() else { unreachable!() };
         assert!(message.len() <= 200 && !message.contains('\u{1b}'));
+    }
+
+    /// Answers each request with the next of these, and gives back what the requests said of who asks.
+    async fn node_that_says(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let mut entries = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 4096];
+                let read = stream.read(&mut request).await.unwrap();
+                let text = String::from_utf8_lossy(&request[..read]).to_ascii_lowercase();
+                entries.extend(text.lines().find(|line| line.starts_with("authorization")).map(str::to_owned));
+                // A client that has read enough hangs up; that is its right.
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+            entries
+        });
+        (url, serving)
+    }
+
+    fn http(status: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+    }
+
+    #[tokio::test]
+    async fn a_node_that_was_started_again_is_entered_with_its_new_cookie() {
+        let (url, serving) =
+            node_that_says(vec![http("401 Unauthorized", ""), http("200 OK", r#"{"result":7,"error":null,"id":0}"#)]).await;
+        let path = std::env::temp_dir().join(format!("photon-cookie-{}", std::process::id()));
+        std::fs::write(&path, "__cookie__:old").unwrap();
+        let rpc = Rpc::new(&url, None, Auth::Cookie(path.clone())).unwrap();
+        rpc.entry().await.unwrap();
+        std::fs::write(&path, "__cookie__:new").unwrap();
+        assert_eq!(rpc.call::<u64>(To::Node, "getblockcount", json!([])).await, Ok(7));
+        std::fs::remove_file(path).unwrap();
+        let entries = serving.await.unwrap();
+        assert!(entries.len() == 2 && entries[0] != entries[1], "{entries:?}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_not_read_to_its_end() {
+        let endless = format!("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n{}", "x".repeat(1 << 20));
+        let (url, serving) = node_that_says(vec![endless]).await;
+        let auth = Auth::Password { user: "u".into(), password: "p".into() };
+        let rpc = Rpc { max_answer: 10_000, ..Rpc::new(&url, None, auth).unwrap() };
+        let error = rpc.call::<Value>(To::Node, "getblock", json!([])).await.unwrap_err();
+        assert_eq!(error, RpcError::BadAnswer("the answer is too large"));
+        serving.abort();
     }
 
     #[tokio::test]

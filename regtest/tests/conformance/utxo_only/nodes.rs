@@ -1,59 +1,17 @@
-//! What only Bitcoin and Litecoin have: sizes, replacements, wallets, evicted transactions, extension blocks.
+//! Nodes that forget, stop, or are the wrong ones; wallets used by hand; extension blocks.
 
+use super::{address_of, both, paying_to, pool, sent};
 use crate::bench::{Bench, Who};
 use crate::journal::MemoryJournal;
 use crate::stage::Stage;
-use crate::utxo::{UtxoBench, bitcoin, litecoin};
-use photon_chains::{
-    Act, Amount, Asset, Expiry, IntentKey, Ledger, Lock, LockStatus, Port, PortError, Progress, Purpose, Settlement, SignedTx,
-    Template, TxId,
-};
+use crate::utxo::{UtxoBench, litecoin};
+use photon_chains::{Act, Amount, Asset, Expiry, Ledger, Lock, LockStatus, Port, PortError, Progress, Settlement, Template};
 use photon_regtest::nodes::litecoind::LITECOIND;
 use photon_regtest::nodes::{Daemon, DaemonConfig, Flavour};
 use photon_regtest::require_nodes;
-use photon_regtest::world::UtxoChain;
 use photon_utxo::{Auth, Network, UtxoAdapter, UtxoConfig};
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-async fn both() -> Vec<UtxoBench> {
-    [bitcoin().await, litecoin().await].into_iter().flatten().collect()
-}
-
-async fn decoded(chain: &UtxoChain, txid: TxId) -> Value {
-    chain.call("getrawtransaction", json!([txid, true])).await.unwrap()
-}
-
-async fn vsize(chain: &UtxoChain, txid: TxId) -> u64 {
-    decoded(chain, txid).await["vsize"].as_u64().unwrap()
-}
-
-async fn pool(chain: &UtxoChain) -> Vec<String> {
-    chain.rpc().get("getrawmempool", json!([])).await.unwrap()
-}
-
-fn sent(progress: Result<Progress, PortError>) -> TxId {
-    match progress {
-        Ok(Progress::Sent { txid }) => txid,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// The address of a script that is in no wallet of the node.
-async fn address_of(chain: &UtxoChain, script: &str) -> String {
-    let decoded = chain.call("decodescript", json!([script])).await.unwrap();
-    let address = decoded.get("address").or(decoded.pointer("/addresses/0")).unwrap();
-    address.as_str().unwrap().to_owned()
-}
-
-/// The stage's people, paying out to that address instead of to their wallets.
-async fn paying_to(bench: &UtxoBench, stage: &Stage<'_>, who: Who, to: String) -> Arc<dyn Port> {
-    let config = UtxoConfig { payout_address: Some(to), ..bench.config(who) };
-    let port = UtxoAdapter::connect(config, bench.journal(who)).await.unwrap();
-    port.watch(&stage.lock, stage.since);
-    port.poll().await.unwrap();
-    Arc::new(port)
-}
 
 /// The node loses what waits in its mempool, as after a crash or a flood.
 async fn lose_mempool(bench: &UtxoBench) {
@@ -61,76 +19,6 @@ async fn lose_mempool(bench: &UtxoBench) {
     std::fs::remove_file(bench.chain.cookie().with_file_name("mempool.dat")).unwrap();
     bench.chain.node().run().await.unwrap();
     assert_eq!(pool(&bench.chain).await, Vec::<String>::new());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn real_nodes_measure_the_sizes_of_the_table() {
-    for bench in both().await {
-        let (stage, later) = (Stage::new(&bench).await, Stage::new(&bench).await);
-        for lock in [&stage, &later] {
-            let funding = sent(lock.alice.ensure(&lock.fund_act()).await);
-            assert_eq!(vsize(&bench.chain, funding).await, 153, "one coin in, the lock and change out");
-        }
-        stage.confirm().await;
-        later.poll().await;
-        assert_eq!(vsize(&bench.chain, sent(stage.bob.ensure(&stage.redeem()).await)).await, 143);
-        bench.pass_time_until(later.lock.expiry.opens_time).await;
-        later.poll().await;
-        assert_eq!(vsize(&bench.chain, sent(later.alice.ensure(&later.refund()).await)).await, 134);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn spends_to_taproot_have_their_sizes_too() {
-    let Some(bench) = bitcoin().await else { return };
-    let (stage, later) = (Stage::new(&bench).await, Stage::new(&bench).await);
-    stage.fund().await;
-    later.fund().await;
-    stage.confirm().await;
-    let to =
-        address_of(&bench.chain, &format!("5120{}", "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")).await;
-    let bob = paying_to(&bench, &stage, Who::Bob, to.clone()).await;
-    assert_eq!(vsize(&bench.chain, sent(bob.ensure(&stage.redeem()).await)).await, 155);
-    bench.pass_time_until(later.lock.expiry.opens_time).await;
-    let alice = paying_to(&bench, &later, Who::Alice, to).await;
-    assert_eq!(vsize(&bench.chain, sent(alice.ensure(&later.refund()).await)).await, 146);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_redeem_that_blocks_pass_by_is_outbid_where_replacements_are_relayed() {
-    for bench in both().await {
-        let stage = Stage::new(&bench).await;
-        stage.fund().await;
-        stage.confirm().await;
-        let mut bids = vec![sent(stage.bob.ensure(&stage.redeem()).await)];
-        for _ in 0..3 {
-            for _ in 0..2 {
-                bench.chain.mine_only(&[]).await.unwrap();
-            }
-            stage.poll().await;
-            bids.push(sent(stage.bob.ensure(&stage.redeem()).await));
-            assert_eq!(stage.bob.ensure(&stage.redeem()).await, Ok(Progress::Sent { txid: bids[bids.len() - 1] }));
-        }
-        bids.dedup();
-        let rows = bench.journal(Who::Bob).rows(stage.redeem().intent());
-        assert_eq!(rows.iter().map(|(tx, _)| tx.txid).collect::<Vec<_>>(), bids, "each bid was written down before it was sent");
-        if bench.can_replace() {
-            assert_eq!(bids.len(), 4);
-            assert!(rows.windows(2).all(|pair| raised_by_a_quarter(&pair[0].0, &pair[1].0)), "{rows:?}");
-        } else {
-            assert_eq!(bids.len(), 1);
-        }
-        assert_eq!(pool(&bench.chain).await, [bids[bids.len() - 1].to_string()]);
-        stage.finish().await;
-        let rows = bench.journal(Who::Bob).rows(stage.redeem().intent());
-        let (last, replaced) = rows.split_last().unwrap();
-        assert!(matches!(last.1, Some(Settlement::Mined { succeeded: true, .. })), "{rows:?}");
-        assert!(replaced.iter().all(|(_, end)| *end == Some(Settlement::Replaced)), "{rows:?}");
-    }
-}
-
-fn raised_by_a_quarter(last: &SignedTx, next: &SignedTx) -> bool {
-    last.inputs == next.inputs && next.fee.units() * 4 >= last.fee.units() * 5
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,31 +44,6 @@ async fn what_the_node_forgets_is_sent_again_and_the_secret_stays_known() {
         stage.finish().await;
         assert!(matches!(stage.alices_view().status, LockStatus::Redeemed { .. }));
         assert_eq!(bench.journal(Who::Bob).rows(stage.redeem().intent()).len(), 1);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_late_redeem_outbids_a_refund_that_waits_where_replacements_are_relayed() {
-    for bench in both().await {
-        let stage = Stage::new(&bench).await;
-        stage.fund().await;
-        stage.confirm().await;
-        bench.pass_time_until(stage.lock.expiry.opens_time).await;
-        stage.poll().await;
-        sent(stage.alice.ensure(&stage.refund()).await);
-        stage.poll().await;
-        let mut progress = Progress::NotYet;
-        for _ in 0..5 {
-            progress = stage.bob.ensure(&stage.redeem()).await.unwrap();
-        }
-        assert_eq!(matches!(progress, Progress::Sent { .. }), bench.can_replace(), "{progress:?}");
-        stage.finish().await;
-        let status = stage.alices_view().status;
-        assert_eq!(matches!(status, LockStatus::Redeemed { .. }), bench.can_replace(), "{status:?}");
-        assert_eq!(matches!(status, LockStatus::Refunded { .. }), !bench.can_replace(), "{status:?}");
-        // Whoever lost knows that there is nothing left to do.
-        assert_eq!(stage.alice.ensure(&stage.refund()).await, Ok(Progress::Done));
-        assert_eq!(stage.bob.ensure(&stage.redeem()).await, Ok(Progress::Done));
     }
 }
 
@@ -375,25 +238,4 @@ async fn blocks_that_carry_their_extension_are_read_too() {
     assert!(port.look(ours.id()).unwrap().is_over() && port.look(out.id()).unwrap().stands());
     node.stop().await.unwrap();
     std::fs::remove_dir_all(dir).unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_else_is_at_a_locks_place_is_taken_back_if_it_is_worth_its_fee() {
-    let (Some(btc), Some(ltc)) = (bitcoin().await, litecoin().await) else { return };
-    for (bench, extra, size) in [(&btc, 1_000, 134), (&btc, 50_000, 227), (&ltc, 50_000, 227)] {
-        let stage = Stage::new(bench).await;
-        stage.fund().await;
-        assert!(bench.pay_outside(&stage.lock, Amount::from_units(extra)).await);
-        stage.confirm().await;
-        assert_eq!(stage.bobs_view().faults, [photon_chains::Fault::WrongAmount]);
-        bench.pass_time_until(stage.lock.expiry.opens_time).await;
-        stage.poll().await;
-        let refund = sent(stage.alice.ensure(&stage.refund()).await);
-        assert_eq!(vsize(&bench.chain, refund).await, size);
-        stage.finish().await;
-        assert!(matches!(stage.alices_view().status, LockStatus::Refunded { .. }));
-        assert_eq!(stage.alice.ensure(&stage.refund()).await, Ok(Progress::Done));
-        let rows = bench.journal(Who::Alice).rows(IntentKey::new(Purpose::Refund, stage.lock.id()));
-        assert_eq!(rows.len(), 1);
-    }
 }
