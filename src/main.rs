@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if json => {
-            eprintln!("{}", serde_json::json!({ "error": format!("{error:#}") }));
+            eprintln!("{}", cli::CliError::Failed(format!("{error:#}")).json());
             ExitCode::FAILURE
         }
         Err(error) => {
