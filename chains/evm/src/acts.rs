@@ -31,7 +31,10 @@ pub(crate) mod gas {
 pub(crate) struct Acting<'a> {
     pub(crate) turn: Turn<'a>,
     pub(crate) view: View,
+    /// The tip's time.
     pub(crate) chain_clock: u64,
+    /// This machine's.
+    pub(crate) wall_clock: u64,
     pub(crate) registry: Address,
 }
 
@@ -117,10 +120,11 @@ impl Acting<'_> {
         let Some((_, nonce)) = tx.nonce else { return Ok(Progress::Sent { txid: tx.txid }) };
         let mined = self.node().at(self.node().rpc.nonce(self.us(), At::Latest).await)?;
         let waited = self.turn.waited(nonce, &self.view);
-        if nonce == mined && waited >= self.node().params.bump_after_blocks {
-            if let Some(txid) = self.turn.replace(tx.intent, nonce, None).await? {
-                return Ok(Progress::Sent { txid });
-            }
+        if nonce == mined
+            && waited >= self.node().params.bump_after_blocks
+            && let Some(txid) = self.turn.replace(tx.intent, nonce, None).await?
+        {
+            return Ok(Progress::Sent { txid });
         }
         Ok(Progress::Sent { txid: tx.txid })
     }
@@ -234,12 +238,13 @@ impl Acting<'_> {
         }
         self.code_is_right(lock, slot).await?;
         if let SlotNow::Empty = self.slot_now(slot).await? {
-            return Ok(progress_of_spent(seen));
+            return Ok(progress_of_spent(seen.as_ref()));
         }
         if let Standing::Waiting { tx } = standing {
             return self.push(tx).await;
         }
-        let closed = lock.expiry.closes.is_some_and(|closes| self.chain_clock >= closes.secs());
+        let is_public = !matches!(standing, Standing::Nothing) || seen.is_some_and(|seen| seen.secret.is_some());
+        let closed = self.may_close_first(lock, is_public);
         if closed && self.registered(lock).await? != Registered::InTime {
             return Err(self.node().refused("redeeming this lock has ended"));
         }
@@ -256,6 +261,16 @@ impl Acting<'_> {
                 Ok(Progress::NotYet)
             }
         }
+    }
+
+    /// True if redeeming may have ended before a transaction sent now is in a block. The secret being public already, the
+    /// chain's own clock decides. Else the next block and the clock on the wall count too: a chain that halts has an old
+    /// tip, and its next block would be stamped too late, with the secret in it.
+    fn may_close_first(&self, lock: &Lock, is_public: bool) -> bool {
+        let Some(closes) = lock.expiry.closes else { return false };
+        let next_block = self.chain_clock.saturating_add(self.node().params.timing.block_secs);
+        let clock = if is_public { self.chain_clock } else { next_block.max(self.wall_clock) };
+        clock >= closes.secs()
     }
 
     /// What the registry says of a linked lock's secret.
@@ -278,7 +293,7 @@ impl Acting<'_> {
             return Ok(progress);
         }
         if let SlotNow::Empty = self.slot_now(slot).await? {
-            return Ok(progress_of_spent(seen));
+            return Ok(progress_of_spent(seen.as_ref()));
         }
         if let Standing::Waiting { tx } = standing {
             return self.push(tx).await;
@@ -339,7 +354,7 @@ fn took_effect(standing: &Standing) -> Option<Progress> {
 }
 
 /// A slot that reads empty: it has ended, as the last look says, or was never funded.
-fn progress_of_spent(seen: Option<Sighting>) -> Progress {
+fn progress_of_spent(seen: Option<&Sighting>) -> Progress {
     match seen {
         Some(Sighting { status: LockStatus::Redeemed { .. } | LockStatus::Refunded { .. }, .. }) => Progress::Done,
         Some(Sighting { spend: Some(spend), .. }) if spend.depth > 0 => Progress::Mined { txid: spend.txid, depth: spend.depth },

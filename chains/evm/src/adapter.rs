@@ -19,6 +19,7 @@ use photon_chains::{
     Purpose, Sighting, Template, Timing, Tip, UnixTime,
 };
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Ethereum or SMT.
 pub struct EvmAdapter {
@@ -252,7 +253,8 @@ impl Port for EvmAdapter {
         let turn = self.sender.turn().await;
         let view = self.node.view().await?;
         let registry = account(self.contracts.registry);
-        let acting = Acting { turn, view, chain_clock: view.tip.timestamp.0, registry };
+        let wall_clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
+        let acting = Acting { turn, view, chain_clock: view.tip.timestamp.0, wall_clock, registry };
         match act {
             Act::Fund { lock } => {
                 if lock.template != self.template(lock.asset)? {

@@ -99,11 +99,8 @@ pub(crate) enum Simulated {
 /// True if a refusal means that the call itself reverts, not that the node could not run it.
 fn is_revert(code: i64, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    code == 3
-        || message.contains("revert")
-        || message.contains("invalid opcode")
-        || message.contains("evm error")
-        || message.contains("out of gas")
+    let words = ["revert", "invalid opcode", "evm error", "out of gas", "gas required exceeds", "always failing"];
+    code == 3 || words.iter().any(|words| message.contains(words))
 }
 
 impl Rpc {
@@ -183,9 +180,7 @@ impl Rpc {
     pub(crate) async fn estimate(&self, ask: &Ask) -> Result<Option<u64>, RpcError> {
         match self.ask::<Number>("eth_estimateGas", json!([ask.json()])).await {
             Ok(gas) => Ok(Some(gas.0)),
-            Err(RpcError::Refused { code, message, .. }) if is_revert(code, &message) || message.contains("always failing") => {
-                Ok(None)
-            }
+            Err(RpcError::Refused { code, message, .. }) if is_revert(code, &message) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -24,7 +24,7 @@ pub(crate) struct Facts<'a> {
 pub(crate) struct Verdict {
     /// None: nothing new can be said, what was said before stays.
     pub(crate) sighting: Option<Sighting>,
-    /// It has ended for good in this block.
+    /// It has ended for good, as the chain up to this block shows.
     pub(crate) over: Option<u64>,
     /// The slot shows something that no event explains.
     pub(crate) events_are_missing: bool,
@@ -32,10 +32,7 @@ pub(crate) struct Verdict {
 
 /// Judges.
 pub(crate) fn judge(facts: &Facts<'_>, view: &View) -> Verdict {
-    let mut sighting = Sighting::absent();
-    if !facts.wrong_amounts.is_empty() {
-        sighting.faults.push(Fault::WrongAmount);
-    }
+    let mut sighting = Sighting { faults: faults(facts.lockups, facts.wrong_amounts), ..Sighting::absent() };
     if facts.reads.code_is_right == Some(false) {
         // Nothing that stands at this address means what was agreed.
         sighting.faults.push(Fault::WrongCode);
@@ -47,10 +44,14 @@ pub(crate) fn judge(facts: &Facts<'_>, view: &View) -> Verdict {
         }
         return Verdict { sighting: Some(sighting), over: None, events_are_missing: false };
     };
-    if facts.lockups.len() > 1 {
-        sighting.faults.push(Fault::LockedAgain);
-    }
     standing(facts, view, first, sighting)
+}
+
+/// What does not belong here. The same terms can be locked again only after the first lock has ended.
+pub(crate) fn faults(lockups: &[Spot], wrong_amounts: &[Spot]) -> Vec<Fault> {
+    let wrong_amount = (!wrong_amounts.is_empty()).then_some(Fault::WrongAmount);
+    let again = (lockups.len() > 1).then_some(Fault::LockedAgain);
+    wrong_amount.into_iter().chain(again).collect()
 }
 
 /// Judges a lock that was funded.
@@ -67,7 +68,7 @@ fn standing(facts: &Facts<'_>, view: &View, first: &Spot, mut sighting: Sighting
                 SpendKind::Redeem => LockStatus::Redeemed { txid, at },
                 SpendKind::Refund => LockStatus::Refunded { txid, at },
             };
-            return Verdict { sighting: Some(sighting), over: Some(ending.spot.block), events_are_missing: false };
+            return Verdict { sighting: Some(sighting), over: view.settled, events_are_missing: false };
         }
     }
     let depth = view.depth(first.block);

@@ -7,7 +7,7 @@ use crate::params::{Finality, Params, params};
 use crate::rpc::{Rpc, RpcError};
 use crate::wire::Header;
 use alloy::primitives::{B256, U256};
-use photon_chains::{Amount, BlockHeight, BlockRef, Hash32, Ledger, PortError};
+use photon_chains::{Amount, BlockHeight, BlockRef, Hash32, Ledger, PortError, Timing};
 
 /// A node that was seen to be on the configured chain.
 pub(crate) struct Node {
@@ -28,6 +28,16 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// By the depths of `timing`; or, where the consensus itself says what is final, by that alone, be it shallower or, in a
+    /// time without finality, deeper.
+    pub(crate) fn of(tip: Header, timing: &Timing, finalized: Option<u64>) -> Self {
+        let below = |depth: u32| (tip.number.0 + 1).checked_sub(u64::from(depth));
+        match finalized.map(|number| number.min(tip.number.0)) {
+            Some(finalized) => Self { tip, relied: Some(finalized), settled: Some(finalized) },
+            None => Self { tip, relied: below(timing.confirmations), settled: below(timing.final_confirmations) },
+        }
+    }
+
     /// Confirmations of a block.
     pub(crate) fn depth(&self, block: u64) -> u32 {
         BlockHeight::new(block).depth_at(BlockHeight::new(self.tip.number.0))
@@ -96,15 +106,11 @@ impl Node {
     /// The tip now, and what is final below it.
     pub(crate) async fn view(&self) -> Result<View, PortError> {
         let tip = self.at(self.rpc.header(At::Latest).await)?.ok_or_else(|| self.nonsense("it has no tip"))?;
-        let timing = &self.params.timing;
-        let below = |depth: u32| (tip.number.0 + 1).checked_sub(u64::from(depth));
-        let by_depth = View { tip, relied: below(timing.confirmations), settled: below(timing.final_confirmations) };
-        if self.params.finality == Finality::Depth {
-            return Ok(by_depth);
-        }
-        let Some(header) = self.at(self.rpc.finalized().await)? else { return Ok(by_depth) };
-        let finalized = Some(header.number.0.min(tip.number.0));
-        Ok(View { tip, relied: finalized, settled: finalized })
+        let finalized = match self.params.finality {
+            Finality::Depth => None,
+            Finality::Tag => self.at(self.rpc.finalized().await)?.map(|header| header.number.0),
+        };
+        Ok(View::of(tip, &self.params.timing, finalized))
     }
 
     /// A bid for the next blocks.
@@ -134,4 +140,36 @@ pub(crate) fn hash32(hash: B256) -> Hash32 {
 
 pub(crate) fn block_ref(number: u64, hash: B256) -> BlockRef {
     BlockRef { height: BlockHeight::new(number), hash: hash32(hash) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::{Network, REGTEST_TIMING};
+    use crate::wire::Number;
+
+    fn tip(number: u64) -> Header {
+        let (hash, parent_hash) = (B256::ZERO, B256::ZERO);
+        Header { number: Number(number), hash, parent_hash, timestamp: Number(0), base_fee_per_gas: None }
+    }
+
+    #[test]
+    fn a_block_is_relied_on_from_its_depth_on() {
+        let view = View::of(tip(10), &REGTEST_TIMING, None);
+        assert_eq!((view.relied, view.settled), (Some(9), Some(8)));
+        assert_eq!((view.depth(9), view.depth(8)), (REGTEST_TIMING.confirmations, REGTEST_TIMING.final_confirmations));
+        let young = View::of(tip(1), &REGTEST_TIMING, None);
+        assert_eq!((young.relied, young.settled), (Some(0), None));
+        assert!(!young.is_final(0));
+    }
+
+    #[test]
+    fn where_the_consensus_says_what_is_final_its_word_alone_counts() {
+        let timing = params(Ledger::Ethereum, Network::Mainnet).map(|params| params.timing).unwrap_or(REGTEST_TIMING);
+        for finalized in [0, 800, 960, 1000] {
+            let view = View::of(tip(1000), &timing, Some(finalized));
+            assert_eq!((view.relied, view.settled), (Some(finalized), Some(finalized)));
+        }
+        assert_eq!(View::of(tip(1000), &timing, Some(5000)).settled, Some(1000), "nothing above the tip is final");
+    }
 }

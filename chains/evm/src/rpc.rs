@@ -197,3 +197,7 @@ impl Rpc {
 pub(crate) fn read<T: DeserializeOwned>(answer: Value, what: &str) -> Result<T, RpcError> {
     serde_json::from_value(answer).map_err(|_| RpcError::Nonsense(format!("the answer to {what} is of another form")))
 }
+
+#[cfg(test)]
+#[path = "rpc_tests.rs"]
+mod tests;

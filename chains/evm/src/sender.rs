@@ -187,8 +187,9 @@ impl Turn<'_> {
     pub(crate) async fn resend(&self, tx: &SignedTx) -> Result<TxId, PortError> {
         let node = &self.sender.node;
         let refusal = match node.at(node.rpc.send(&tx.raw).await)? {
-            Sending::Taken | Sending::NonceUsed | Sending::Outbid => return Ok(tx.txid),
-            Sending::TooCheap => {
+            Sending::Taken | Sending::NonceUsed => return Ok(tx.txid),
+            // Outbid by a transaction of this account that the journal does not know, as after a loss of the database.
+            Sending::TooCheap | Sending::Outbid => {
                 let nonce = tx.nonce.map(|(_, nonce)| nonce);
                 let raised = match nonce {
                     Some(nonce) => self.replace(tx.intent, nonce, None).await?,
@@ -254,12 +255,11 @@ impl Turn<'_> {
         }
         let us = self.sender.wallet.address();
         let mined = node.at(node.rpc.nonce(us, At::Latest).await)?;
-        if let Some(settled) = view.settled {
-            let over = node.at(node.rpc.nonce(us, At::Number(settled)).await)?;
-            self.settle(&unsettled, over.min(mined), view).await?;
-        }
-        unsettled.retain(|(_, draft)| draft.nonce >= mined);
-        self.keep_moving(&unsettled, mined, view).await
+        let (ended, waiting): (Vec<_>, Vec<_>) = unsettled.into_iter().partition(|(_, draft)| draft.nonce < mined);
+        self.keep_moving(&waiting, mined, view).await?;
+        let Some(settled) = view.settled.filter(|_| !ended.is_empty()) else { return Ok(()) };
+        let over = node.at(node.rpc.nonce(us, At::Number(settled)).await)?;
+        self.settle(&ended, over, view).await
     }
 
     /// Writes down how transactions ended whose nonce is final.
@@ -331,7 +331,7 @@ impl Turn<'_> {
     /// Uses up the nonce of a funding that nobody asks for any more, if something waits behind it.
     async fn unblock(&self, place: &Place, mined: u64, waited: u64, view: &View) -> Result<(), PortError> {
         let Sender { node, wallet, .. } = self.sender;
-        let patience = node.params.bump_after_blocks;
+        let patience = 2 * node.params.bump_after_blocks;
         let stuck = !place.known || place.nonce == mined;
         let Some(lock) = place.funding.filter(|_| place.blocks && stuck && waited >= patience) else { return Ok(()) };
         let wanted = self.sender.memory().wanted.get(&lock).is_some_and(|tip| tip + patience >= view.tip.number.0);

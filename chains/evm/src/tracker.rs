@@ -5,7 +5,7 @@
 //! ended once its slot, which an event says was funded, reads empty at a block of final depth. A secret counts from any
 //! source, and is hashed again.
 
-use crate::judge::{Facts, judge};
+use crate::judge::{Facts, faults, judge};
 use crate::node::View;
 use crate::slot::Slot;
 use alloy::primitives::{Address, B256};
@@ -69,7 +69,7 @@ pub(crate) struct Watched {
     pub(crate) reads: Reads,
     pub(crate) secret: Option<Secret>,
     pub(crate) sighting: Option<Sighting>,
-    /// It has ended in this block, finally: nothing is asked about it any more.
+    /// It has ended for good, as the chain up to this block shows: nothing is asked about it any more.
     pub(crate) over: Option<u64>,
 }
 
@@ -219,15 +219,18 @@ impl Tracker {
 
     /// A waiting transaction about a slot.
     pub(crate) fn waits(&mut self, slot: &Slot, waiting: Waiting) {
-        if let Some(watched) = self.by_key.get(&slot.key).and_then(|id| self.locks.get_mut(id)) {
-            if watched.waiting.len() < KEPT {
-                watched.waiting.push(waiting);
-            }
+        let watched = self.by_key.get(&slot.key).and_then(|id| self.locks.get_mut(id));
+        if let Some(watched) = watched.filter(|watched| watched.waiting.len() < KEPT) {
+            watched.waiting.push(waiting);
         }
     }
 
-    /// Which slots must be read for this view of the chain.
-    pub(crate) fn wishes(&self, view: &View) -> Vec<Wish> {
+    /// Which slots must be read for this view of the chain. An end that is not final in it, the chain having become shorter, is
+    /// open again.
+    pub(crate) fn wishes(&mut self, view: &View) -> Vec<Wish> {
+        for watched in self.locks.values_mut() {
+            watched.over = watched.over.filter(|block| view.is_final(*block));
+        }
         let wish = |(lock, watched): (LockId, &Watched)| {
             let first = watched.lockups.first()?;
             let below = |height: Option<u64>| height.is_some_and(|height| height >= first.block);
@@ -257,8 +260,9 @@ impl Tracker {
     pub(crate) fn judge(&mut self, view: &View) {
         for watched in self.locks.values_mut().filter(|watched| watched.caught_up) {
             if watched.over.is_some() {
-                if let (Some(sighting), Some(secret)) = (&mut watched.sighting, &watched.secret) {
-                    sighting.secret.get_or_insert_with(|| secret.clone());
+                if let Some(sighting) = &mut watched.sighting {
+                    sighting.secret = watched.secret.clone();
+                    sighting.faults = faults(&watched.lockups, &watched.wrong_amounts);
                 }
                 continue;
             }

@@ -174,6 +174,12 @@ fn index(who: Who) -> usize {
 }
 
 impl EvmBench {
+    /// Deploys our contracts, from the deployer's account.
+    pub async fn deploy(&self, journal: Arc<MemoryJournal>) -> Contracts {
+        let work = deploy(&self.config.node, key(deployer(&self.chain)), journal);
+        while_mining(&self.chain, work).await.unwrap()
+    }
+
     pub async fn adapter(&self, who: Who, journal: Arc<dyn Journal>) -> EvmAdapter {
         EvmAdapter::connect(self.config.clone(), key(person(&self.chain, who)), journal).await.unwrap()
     }

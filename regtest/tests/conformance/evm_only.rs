@@ -28,10 +28,10 @@ fn payment(bench: &EvmBench) -> Act {
     Act::Send { id: fresh_id(), asset: bench.asset(), amount: Amount::from_units(7), to }
 }
 
-/// Polls and mines until the act is done; a handful of blocks is enough for everything here.
+/// Polls and mines until the act is done; a score of blocks is enough for everything here.
 async fn finish(bench: &EvmBench, port: &dyn Port, act: &Act) {
     let mut seen = Vec::new();
-    for _ in 0..12 {
+    for _ in 0..20 {
         port.poll().await.unwrap();
         let progress = port.ensure(act).await;
         if progress == Ok(Progress::Done) {
@@ -40,7 +40,7 @@ async fn finish(bench: &EvmBench, port: &dyn Port, act: &Act) {
         seen.push(progress);
         bench.mine(1).await;
     }
-    panic!("{:?} is not done after a dozen blocks: {seen:?}", act.intent());
+    panic!("{:?} is not done after twenty blocks: {seen:?}", act.intent());
 }
 
 fn contract_of(lock: &Lock) -> Address {
@@ -375,4 +375,53 @@ async fn a_refund_that_somebody_else_sent_is_ours_too() {
     stage.finish().await;
     assert_eq!(stage.alice.ensure(&stage.refund()).await, Ok(Progress::Done));
     assert_eq!(bench.journal(Who::Alice).rows(IntentKey::new(Purpose::Refund, stage.lock.id())).len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_code_at_the_contract_is_a_fault_and_no_secret_is_shown_to_it() {
+    let bench = on!(ethereum);
+    let stage = Stage::new(&bench).await;
+    stage.fund().await;
+    stage.confirm().await;
+    let contract = contract_of(&stage.lock).to_string();
+    let code = bench.chain.call("eth_getCode", json!([contract, "latest"])).await.unwrap();
+    bench.chain.call("anvil_setCode", json!([contract, "0x60006000f3"])).await.unwrap();
+    stage.mine(1).await;
+    let view = stage.bobs_view();
+    let redeem = stage.bob.ensure(&stage.redeem()).await;
+    bench.chain.call("anvil_setCode", json!([contract, code])).await.unwrap();
+    assert_eq!((view.status, view.faults), (LockStatus::Absent, vec![Fault::WrongCode]));
+    assert!(matches!(redeem, Err(PortError::Refused { .. })), "{redeem:?}");
+    assert_eq!(bench.journal(Who::Bob).len(), 0);
+    stage.mine(2).await;
+    stage.redeem_to_the_end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contracts_are_deployed_once_by_one_account() {
+    let bench = on!(smt);
+    let journal = Arc::new(MemoryJournal::default());
+    let first = bench.deploy(journal.clone()).await;
+    let rows = journal.len();
+    assert_eq!(bench.deploy(journal.clone()).await, first);
+    assert_eq!((rows, journal.len()), (3, 3), "what stands is found again");
+    let config = EvmConfig { contracts: first, ..bench.config.clone() };
+    assert!(EvmAdapter::connect(config, fresh_key(), Arc::new(MemoryJournal::default())).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_shown_where_the_next_block_may_come_too_late() {
+    let bench = on!(ethereum);
+    let stage = Stage::new(&bench).await;
+    let closes = stage.tip().await.lock_clock.plus_secs(60);
+    let lock = Lock { expiry: bench.expiry(closes), ..stage.lock };
+    stage.bob.watch(&lock, stage.since);
+    assert!(matches!(stage.alice.ensure(&Act::Fund { lock }).await, Ok(Progress::Sent { .. })));
+    stage.confirm_blocks().await;
+    bench.pass_time_until(closes.minus_secs(2)).await;
+    stage.poll().await;
+    let redeem = Act::Redeem { lock, secret: stage.secret.clone(), key: fresh_key() };
+    let late = stage.bob.ensure(&redeem).await;
+    assert!(matches!(late, Err(PortError::Refused { .. })), "the next block may close it: {late:?}");
+    assert_eq!(bench.journal(Who::Bob).len(), 0);
 }
