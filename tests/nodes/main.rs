@@ -1,0 +1,10 @@
+//! Stories on real nodes: what a person or a program sees of Photon when it matters.
+//!
+//! All stories share one world that they only add to, with parties of their own; those that stop a node or move a clock own theirs.
+//! Where the nodes can't be had, each story says `SKIPPED` and why; with `CI=true` that is a failure.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod stage;
+
+mod demo_completes_fifteen_and_refunds_one;
+mod newcomer_path;

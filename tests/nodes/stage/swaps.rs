@@ -1,0 +1,65 @@
+//! Offers, swaps, and waiting for what must come.
+
+use photon::demo::party::Party;
+use photon::service::{AssetAmount, Funding, NewOffer, NewSwap, OfferView, SwapView};
+use photon_chains::Amount;
+use std::time::{Duration, Instant};
+
+/// Longer than any swap on regtest takes, refunds included.
+const SWAP_LIMIT: Duration = Duration::from_secs(240);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Looks again and again until there is something; fails, with what was waited for, when the time is over.
+pub async fn until<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < within, "{} s have passed, but not: {what}", within.as_secs());
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// How much of an asset the stories swap, in smallest units.
+pub fn amount(asset: &str) -> Amount {
+    Amount::from_units(match asset {
+        "BTC" => 1_000_000,
+        "LTC" => 50_000_000,
+        "ETH" => 300_000_000_000_000_000,
+        "SMT" => 2_000_000_000_000_000_000_000,
+        _ => 900_000_000_000_000_000_000,
+    })
+}
+
+/// The same with its name.
+pub fn money(asset: &str) -> AssetAmount {
+    AssetAmount { asset: asset.to_owned(), amount: amount(asset), coins: None }
+}
+
+pub fn new_offer(give: &str, want: &str) -> NewOffer {
+    NewOffer { give: money(give), want: money(want), valid_secs: 600 }
+}
+
+/// Publishes an offer.
+pub async fn offer(maker: &Party, give: &str, want: &str) -> OfferView {
+    maker.offer(&new_offer(give, want)).await.unwrap()
+}
+
+/// Takes an offer.
+pub async fn take(taker: &Party, maker: &Party, offer: &OfferView) -> anyhow::Result<SwapView> {
+    let funding = Funding::Wallet;
+    taker.take(&NewSwap { peer: maker.address(), offer: offer.id.clone(), funding }).await
+}
+
+/// The taker pays `pay` and gets `get`; returns the swap's id once both have signed.
+pub async fn agree(taker: &Party, maker: &Party, pay: &str, get: &str) -> String {
+    let offer = offer(maker, get, pay).await;
+    take(taker, maker, &offer).await.unwrap().id
+}
+
+/// How a swap ended for a party, waiting for it.
+pub async fn ended(party: &Party, id: &str) -> String {
+    let what = format!("{}'s swap {id} has ended", party.name);
+    until(&what, SWAP_LIMIT, async || party.swap(id).await.ok()?.outcome).await
+}
