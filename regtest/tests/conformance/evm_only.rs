@@ -425,3 +425,21 @@ async fn no_secret_is_shown_where_the_next_block_may_come_too_late() {
     assert!(matches!(late, Err(PortError::Refused { .. })), "the next block may close it: {late:?}");
     assert_eq!(bench.journal(Who::Bob).len(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_costs_more_than_was_held_back_for_it() {
+    for bench in [smt().await, silent_erc20().await] {
+        let Some(bench) = bench else { return };
+        let stage = Stage::new(&bench).await;
+        let asset = bench.asset();
+        let spent = |who: Who| bench.journal(who).all().iter().map(|tx| tx.fee.units()).sum::<u128>();
+        let for_funding = stage.alice.worst_fee(asset, Purpose::Fund).await.unwrap();
+        stage.fund().await;
+        assert!((1..=for_funding.units()).contains(&spent(Who::Alice)));
+        stage.confirm().await;
+        let for_redeeming = stage.bob.worst_fee(asset, Purpose::Redeem).await.unwrap();
+        stage.bob.ensure(&stage.redeem()).await.unwrap();
+        assert!((1..=for_redeeming.units()).contains(&spent(Who::Bob)));
+        stage.finish().await;
+    }
+}

@@ -22,6 +22,11 @@ impl MemoryJournal {
         self.rows.lock().unwrap().iter().filter(|(tx, _)| tx.intent == intent).cloned().collect()
     }
 
+    /// Every transaction ever written down, oldest first.
+    pub fn all(&self) -> Vec<SignedTx> {
+        self.rows.lock().unwrap().iter().map(|(tx, _)| tx.clone()).collect()
+    }
+
     /// How many transactions were ever written down.
     pub fn len(&self) -> usize {
         self.rows.lock().unwrap().len()
