@@ -11,6 +11,7 @@ interface Cheats {
 
     function addr(uint256 key) external pure returns (address);
     function deal(address who, uint256 balance) external;
+    function envOr(string calldata name, string calldata otherwise) external view returns (string memory);
     function etch(address who, bytes calldata code) external;
     function getRecordedLogs() external returns (Log[] memory);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
