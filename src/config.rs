@@ -336,7 +336,6 @@ allowed_hosts = []
 # payout_address = ""                           # instead of a wallet: where redeemed and refunded coins go
 
 # [litecoin]
-# # litecoind must run with -rpcserialversion=1
 # rpc_url = "http://127.0.0.1:{ltc_port}"
 # cookie_file = "/home/you/.litecoin/.cookie"
 # wallet = "photon"

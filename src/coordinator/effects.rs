@@ -111,6 +111,19 @@ impl Coordinator {
         if !wanted.contains(&effect) {
             return None;
         }
+        if live.funding == Funding::Outside {
+            match effect.kind {
+                // Whoever was shown the address pays it, or not.
+                EffectKind::Fund => return None,
+                // What is in a stranger's hands can't be cancelled. Until our refund opens a late payment would still be seen,
+                // and taken back; from then on nobody can count on one.
+                EffectKind::Cancel => {
+                    let opens = live.swap.terms.leg(effect.leg).lock.expiry.opens_time;
+                    return Some(Ok(if clock::now() > opens { Progress::Done } else { Progress::NotYet }));
+                }
+                EffectKind::Redeem | EffectKind::Refund => {}
+            }
+        }
         let act = self.act(&live, effect)?;
         let ledger = self.ledger_of(&live, effect);
         let port = self.ledgers.port(ledger)?.clone();
@@ -134,7 +147,6 @@ impl Coordinator {
         let salt = terms.salt(live.swap.role);
         let key = |key_use| self.wallet.lock_key(salt.as_bytes(), lock.asset.ledger(), key_use);
         match effect.kind {
-            EffectKind::Fund if live.funding == Funding::Outside => None,
             EffectKind::Fund => Some(Act::Fund { lock }),
             EffectKind::Cancel => Some(Act::Cancel { lock }),
             EffectKind::Refund => Some(Act::Refund { lock, key: key(KeyUse::Refund) }),

@@ -124,10 +124,17 @@ impl Coordinator {
         }
     }
 
-    /// The counterparty's signature has come: durable first, then the swap is agreed and may be stepped.
-    pub async fn agreed(&self, id: SwapId, signature: Vec<u8>) -> anyhow::Result<()> {
+    /// The counterparty's signature has come: durable first, then the swap is agreed and may be stepped. Where our leg is paid
+    /// by hand, the intent to fund it is durable before anybody is shown where.
+    pub async fn agreed(&self, id: SwapId, signature: Vec<u8>, funding: Funding) -> anyhow::Result<()> {
         self.store.set_peer_signature(id, signature).await?;
-        self.book.edit(id, |live| live.swap.apply(&Fact::Agreed));
+        let mut facts = vec![Fact::Agreed];
+        if funding == Funding::Outside {
+            let rows = StepRows { facts: vec![FactRow::of(&Fact::FundIntent)?], ..StepRows::default() };
+            self.store.commit_step(id, rows).await?;
+            facts.push(Fact::FundIntent);
+        }
+        self.book.edit(id, |live| facts.iter().for_each(|fact| live.swap.apply(fact)));
         let _ = self.added.try_send(id);
         Ok(())
     }

@@ -111,7 +111,7 @@ impl Taker {
         }
         self.confirm(maker, &terms, accept).await?;
         let id = terms.id();
-        self.desk.coordinator.agreed(id, signature).await.map_err(|error| TakerError::Internal(error.to_string()))?;
+        self.desk.coordinator.agreed(id, signature, funding).await.map_err(|error| TakerError::Internal(error.to_string()))?;
         tracing::info!(swap_id = %id, peer = %maker.identity(), role = "initiator", "agreed");
         Ok(id)
     }

@@ -1,6 +1,7 @@
 //! Swaps as people and programs see them.
 
 use super::Node;
+use crate::clock;
 use crate::coordinator::{Live, OUTSIDE};
 use crate::service::{DeadlineView, FactView, Funding, LegView, ServiceError, SwapView, TransactionView};
 use crate::store::{SwapRecord, TxRow};
@@ -59,7 +60,13 @@ impl Node {
             (None, Some(outcome)) => (ended_status(outcome, ours).to_owned(), 0),
             (None, None) => ("unknown".to_owned(), 0),
         };
-        let by_hand = ours && live.is_some_and(|live| live.funding == Funding::Outside) && status == "absent";
+        // Only once it is durable that it may be paid, and only for as long as paying makes sense.
+        let payable = |live: &Live| {
+            let facts = &live.swap.facts;
+            let in_time = clock::now() <= terms.own_fund_by(role);
+            facts.fund_intent && !facts.cancel_intent && in_time && (status == "absent" || status == "unknown")
+        };
+        let by_hand = ours && live.is_some_and(|live| live.funding == Funding::Outside && payable(live));
         let address = by_hand.then(|| self.desk.coordinator.ledgers.port(ledger)?.funding_address(&leg.lock)).flatten();
         let transactions = self.desk.coordinator.store.transactions_of(leg.lock.id()).await.map_err(super::service::stored)?;
         Ok(LegView {

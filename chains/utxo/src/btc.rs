@@ -43,7 +43,8 @@ pub const CHAIN: Chain = Chain {
     ],
 };
 
-/// Quantiles of the time that k blocks take, the interval being exponential; `timing_tests` derives them again.
+/// Quantiles of the time that k blocks take, the interval being exponential, to the second (about 1h33, 3h27, 18h25);
+/// `timing_tests` derives them again.
 ///
 /// * Confirm: three blocks, 99 times in 100, at a mean of 600 s / 0.9. Slower, and the swap ends before it has begun.
 /// * Settle: a claim is mined within six blocks, lost in a reorganisation one less deep than final, and mined again, less
@@ -56,12 +57,12 @@ const TIMING: Timing = Timing {
     block_secs: 600,
     confirmations: 3,
     final_confirmations: 3,
-    confirm_secs: HOUR + 33 * MINUTE,
+    confirm_secs: 5_604,
     stale_tip_secs: 90 * MINUTE,
     rule: ClockRule::MedianTimePast {
         early_secs: 2 * HOUR,
-        settle_secs: 3 * HOUR + 27 * MINUTE,
-        late_secs: 18 * HOUR + 25 * MINUTE,
+        settle_secs: 12_444,
+        late_secs: 66_275,
     },
 };
 

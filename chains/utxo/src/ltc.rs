@@ -52,11 +52,11 @@ const TIMING: Timing = Timing {
     block_secs: 150,
     confirmations: 12,
     final_confirmations: 6,
-    confirm_secs: HOUR,
+    confirm_secs: 3_582,
     stale_tip_secs: 25 * MINUTE,
     rule: ClockRule::MedianTimePast {
         early_secs: 3 * HOUR + 10 * MINUTE,
-        settle_secs: HOUR + 8 * MINUTE,
-        late_secs: 4 * HOUR + 9 * MINUTE,
+        settle_secs: 4_060,
+        late_secs: 14_912,
     },
 };
