@@ -1,10 +1,12 @@
 //! Conservation: what a party holds is what it held, plus what came, minus what went and the fees of its own transactions. To the unit.
 
-use super::until;
 use photon::demo::party::Party;
 use photon::service::BalanceView;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Redeems and sweeps become final within this.
+const PATIENCE_SECS: u32 = 60;
 
 /// What some parties held.
 pub struct Books {
@@ -22,37 +24,43 @@ impl Books {
     }
 
     /// Closes them: `paid` names who gave how many units of what to whom. Everything else must be as it was, less fees.
-    /// Waits for what is still on its way, then insists.
     pub async fn close(&self, parties: &[&Party], paid: &[(&Party, u128, &str, &Party)]) {
         for party in parties {
-            let what = format!("the books of {} balance", party.name);
-            let mut wrong = Vec::new();
-            let looked = tokio::time::timeout(Duration::from_secs(45), async {
-                until(&what, Duration::from_secs(60), async || {
-                    wrong = self.wrong(party, paid).await;
-                    wrong.is_empty().then_some(())
-                })
-                .await;
-            });
-            let _ = looked.await;
-            assert!(wrong.is_empty(), "{what}: {wrong:?}");
+            let of = |payer: bool| {
+                let mine =
+                    paid.iter().filter(move |(from, _, _, to)| party.name == if payer { &from.name } else { &to.name }[..]);
+                mine.map(|(_, units, asset, _)| (*units, *asset)).collect::<Vec<_>>()
+            };
+            self.close_with(party, &of(true), &of(false)).await;
         }
     }
 
-    async fn wrong(&self, party: &Party, paid: &[(&Party, u128, &str, &Party)]) -> Vec<String> {
+    /// Closes those of one party: what it gave, and what it got. Waits for what is still on its way, then insists.
+    pub async fn close_with(&self, party: &Party, gave: &[(u128, &str)], got: &[(u128, &str)]) {
+        let mut wrong = Vec::new();
+        for _ in 0..PATIENCE_SECS {
+            wrong = self.wrong(party, gave, got).await;
+            if wrong.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        panic!("the books of {} don't balance: {wrong:#?}", party.name);
+    }
+
+    async fn wrong(&self, party: &Party, gave: &[(u128, &str)], got: &[(u128, &str)]) -> Vec<String> {
         let after = held(party).await;
         let before = &self.before.iter().find(|(name, _)| *name == party.name).expect("its books were opened").1;
+        let sum = |of: &[(u128, &str)], asset: &str| -> i128 {
+            of.iter().filter(|(_, what)| *what == asset).map(|(units, _)| i128::try_from(*units).unwrap()).sum()
+        };
         let mut wrong = Vec::new();
         for (asset, after) in &after {
             let before = &before[asset];
-            let mut due = total(before) - (units(after.fees_paid) - units(before.fees_paid));
-            for (from, units, what, to) in paid.iter().filter(|(_, _, what, _)| what == asset) {
-                assert_ne!(from.name, to.name, "{what}");
-                due +=
-                    i128::try_from(*units).unwrap() * (i128::from(to.name == party.name) - i128::from(from.name == party.name));
-            }
+            let fees = units(after.fees_paid) - units(before.fees_paid);
+            let due = total(before) - fees + sum(got, asset) - sum(gave, asset);
             if due != total(after) || !after.incoming.is_zero() || !after.locked.is_zero() {
-                wrong.push(format!("{asset}: {due} are due, and there is {after:?}"));
+                wrong.push(format!("{asset}: {due} is due, and there is {after:?}"));
             }
         }
         wrong

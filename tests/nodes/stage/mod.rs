@@ -6,7 +6,7 @@ mod swaps;
 
 pub use books::Books;
 pub use shell::{Done, Shell};
-pub use swaps::{agree, amount, ended, money, new_offer, offer, take, until};
+pub use swaps::{Moment, agree, amount, both_complete, ended, money, new_offer, offer, reach, take, until};
 
 use photon::demo::party::Party;
 use photon::demo::stage::{Purse, Stage};

@@ -63,3 +63,36 @@ pub async fn ended(party: &Party, id: &str) -> String {
     let what = format!("{}'s swap {id} has ended", party.name);
     until(&what, SWAP_LIMIT, async || party.swap(id).await.ok()?.outcome).await
 }
+
+/// Something that a party's swap comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Both have signed.
+    Agreed,
+    /// This was written down.
+    Fact(&'static str),
+    /// A transaction for this was sent, and is in no block yet, or has only just got into one.
+    Sent(&'static str),
+}
+
+/// Waits until a swap has come to this.
+pub async fn reach(party: &Party, id: &str, moment: Moment) {
+    let what = format!("{}'s swap {id} has come to {moment:?}", party.name);
+    until(&what, Duration::from_secs(60), async || {
+        let swap = party.swap(id).await.ok()?;
+        let there = match moment {
+            Moment::Agreed => true,
+            Moment::Fact(word) => swap.facts.iter().any(|fact| fact.fact == word),
+            Moment::Sent(purpose) => swap.legs.iter().flat_map(|leg| &leg.transactions).any(|tx| tx.purpose == purpose),
+        };
+        there.then_some(())
+    })
+    .await;
+}
+
+/// Both sides say that it is completed, and that each leg was redeemed.
+pub async fn both_complete(alice: &Party, bob: &Party, id: &str) {
+    for party in [alice, bob] {
+        assert_eq!(ended(party, id).await, "completed", "{}'s swap {id}", party.name);
+    }
+}
