@@ -4,6 +4,7 @@
 //! (`PHOTON__BITCOIN__RPC_URL` sets `rpc_url` of `[bitcoin]`) and over those `--set bitcoin.rpc_url=…`. A key that is not
 //! known here refuses to start, wherever it came from: a misspelt limit must not be silently ignored.
 
+pub use photon_chains::Network;
 use photon_chains::{Address, Hash32, Ledger};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -35,29 +36,6 @@ pub struct Config {
     pub ethereum: Option<EvmLedger>,
     /// SMT (Spectrum), if we trade it.
     pub smt: Option<EvmLedger>,
-}
-
-/// Which networks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Network {
-    /// Real money.
-    Mainnet,
-    /// Public test networks.
-    Testnet,
-    /// Nodes of our own.
-    Regtest,
-}
-
-impl Network {
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Network::Mainnet => "mainnet",
-            Network::Testnet => "testnet",
-            Network::Regtest => "regtest",
-        }
-    }
 }
 
 /// How long we may be offline: the deadlines of every swap follow from it.

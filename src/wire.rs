@@ -96,11 +96,7 @@ fn utxo_config(network: Network, ledger: Ledger, section: &UtxoLedger) -> anyhow
     };
     Ok(UtxoConfig {
         ledger,
-        network: match network {
-            Network::Mainnet => photon_utxo::Network::Mainnet,
-            Network::Testnet => photon_utxo::Network::Testnet,
-            Network::Regtest => photon_utxo::Network::Regtest,
-        },
+        network,
         rpc_url: section.rpc_url.clone(),
         auth,
         wallet: section.wallet.clone(),
@@ -110,16 +106,7 @@ fn utxo_config(network: Network, ledger: Ledger, section: &UtxoLedger) -> anyhow
 
 /// How to reach an EVM ledger's node.
 pub fn evm_node(network: Network, ledger: Ledger, section: &EvmLedger) -> NodeConfig {
-    NodeConfig {
-        ledger,
-        network: match network {
-            Network::Mainnet => photon_evm::Network::Mainnet,
-            Network::Testnet => photon_evm::Network::Testnet,
-            Network::Regtest => photon_evm::Network::Regtest,
-        },
-        rpc_url: section.rpc_url.clone(),
-        chain_id: section.chain_id,
-    }
+    NodeConfig { ledger, network, rpc_url: section.rpc_url.clone(), chain_id: section.chain_id }
 }
 
 async fn evm_config(network: Network, ledger: Ledger, section: &EvmLedger) -> anyhow::Result<EvmConfig> {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 #[derive(Debug, Clone, clap::Args)]
 pub struct InitArgs {
     /// mainnet, testnet or regtest
-    #[arg(long, default_value = "testnet", value_parser = parse_network)]
+    #[arg(long, default_value = "testnet")]
     pub network: Network,
     /// Restore from the words of an earlier seed, read from standard input
     #[arg(long)]
@@ -21,13 +21,6 @@ pub struct InitArgs {
     /// How to open the seed later.
     #[command(flatten)]
     pub passphrase: PassphraseArgs,
-}
-
-fn parse_network(text: &str) -> Result<Network, String> {
-    [Network::Mainnet, Network::Testnet, Network::Regtest]
-        .into_iter()
-        .find(|network| network.name() == text)
-        .ok_or_else(|| "write mainnet, testnet or regtest".to_owned())
 }
 
 /// What `init` made.

@@ -2,7 +2,7 @@
 
 use crate::ledgers::Ledgers;
 use crate::store::{NewEvent, SendRow, SendState, Store};
-use photon_chains::{Act, IntentKey, Journal, PortError, Progress, Purpose};
+use photon_chains::{Act, IntentKey, Journal, PortError, Progress, Purpose, Settlement};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -22,12 +22,23 @@ pub(super) async fn run(store: Store, ledgers: Ledgers, mut wakes: mpsc::Receive
     }
 }
 
+/// Nothing is left to do: it was paid, or it never will be, because something else took its coins or its nonce.
+async fn settled(store: &Store, row: &SendRow) -> anyhow::Result<(SendState, Option<String>)> {
+    let ends: Vec<_> = store.transactions_of(row.send.id).await?.into_iter().filter_map(|tx| tx.ended).collect();
+    let paid = |settlement: &Settlement| matches!(settlement, Settlement::Mined { succeeded: true, .. });
+    Ok(if ends.is_empty() || ends.iter().any(|end| paid(&end.settlement)) {
+        (SendState::Done, None)
+    } else {
+        (SendState::Refused, Some("it was not paid: its transaction failed, or another took its place; send it anew".to_owned()))
+    })
+}
+
 async fn ensure(store: &Store, ledgers: &Ledgers, row: &SendRow) -> anyhow::Result<()> {
     let send = &row.send;
     let Some(port) = ledgers.port(send.asset.ledger()) else { return Ok(()) };
     let act = Act::Send { id: send.id, asset: send.asset, amount: send.amount, to: send.to.clone() };
     let (state, reason) = match port.ensure(&act).await {
-        Ok(Progress::Done) => (SendState::Done, None),
+        Ok(Progress::Done) => settled(store, row).await?,
         Ok(Progress::Sent { .. } | Progress::Mined { .. }) => (SendState::Sent, None),
         Ok(Progress::NotYet) => return Ok(()),
         Err(PortError::Journal(error)) => return Err(error.into()),

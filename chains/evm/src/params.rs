@@ -1,20 +1,8 @@
 //! What differs between the EVM ledgers, as a record of named capabilities.
 
 use crate::{eth, smt};
+pub use photon_chains::Network;
 use photon_chains::{Hash32, Ledger, PortError, Timing};
-use serde::{Deserialize, Serialize};
-
-/// Which chain of a ledger.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Network {
-    /// The chain whose coins have a price.
-    Mainnet,
-    /// The public test chain: Sepolia for Ethereum, chain 2022 for SMT.
-    Testnet,
-    /// A chain of our own on this machine, with any chain id.
-    Regtest,
-}
 
 /// How a ledger's transactions bid for a place in a block.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]

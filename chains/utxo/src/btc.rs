@@ -59,11 +59,7 @@ const TIMING: Timing = Timing {
     final_confirmations: 3,
     confirm_secs: 5_604,
     stale_tip_secs: 90 * MINUTE,
-    rule: ClockRule::MedianTimePast {
-        early_secs: 2 * HOUR,
-        settle_secs: 12_444,
-        late_secs: 66_275,
-    },
+    rule: ClockRule::MedianTimePast { early_secs: 2 * HOUR, settle_secs: 12_444, late_secs: 66_275 },
 };
 
 /// Blocks come when somebody makes them, about one a second; nobody forges their times.

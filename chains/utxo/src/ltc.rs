@@ -54,9 +54,5 @@ const TIMING: Timing = Timing {
     final_confirmations: 6,
     confirm_secs: 3_582,
     stale_tip_secs: 25 * MINUTE,
-    rule: ClockRule::MedianTimePast {
-        early_secs: 3 * HOUR + 10 * MINUTE,
-        settle_secs: 4_060,
-        late_secs: 14_912,
-    },
+    rule: ClockRule::MedianTimePast { early_secs: 3 * HOUR + 10 * MINUTE, settle_secs: 4_060, late_secs: 14_912 },
 };

@@ -2,31 +2,8 @@
 
 use crate::{btc, ltc};
 use bitcoin::{FeeRate, ScriptBuf};
+pub use photon_chains::Network;
 use photon_chains::{Hash32, Ledger, Timing};
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// Which network of a chain.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Network {
-    /// Real money.
-    Mainnet,
-    /// Bitcoin's testnet4 (BIP-94), Litecoin's testnet.
-    Testnet,
-    /// A private chain whose blocks are made on demand.
-    Regtest,
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Network::Mainnet => "mainnet",
-            Network::Testnet => "testnet",
-            Network::Regtest => "regtest",
-        })
-    }
-}
 
 /// What a node does with a transaction that spends the inputs of one in its mempool.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
