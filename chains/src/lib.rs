@@ -39,6 +39,8 @@ pub use journal::{Journal, JournalError, Settlement, SignedTx};
 pub use lock::{Expiry, ExpiryError, Lock, LockId, Template};
 pub use network::{Network, NoSuchNetwork};
 pub use party::{Address, Hash32, HexError, LockKey, Party, PublicKey, TxId};
+#[doc(hidden)]
+pub use party::{read_hex, show_hex};
 pub use port::{Act, Balance, IntentKey, IntentKeyError, Port, PortError, Progress, Purpose};
 pub use secret::{Secret, SecretHash};
 pub use sighting::{BlockRef, Fault, LockStatus, Sighting, Spend, SpendKind, Tip};

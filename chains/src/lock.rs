@@ -3,14 +3,12 @@
 use crate::amount::Amount;
 use crate::asset::{Asset, Family};
 use crate::canon::Canon;
-use crate::party::HexError;
-use crate::party::{Address, Hash32, Party, fixed_bytes};
+use crate::fixed_bytes;
+use crate::party::{Address, Hash32, Party};
 use crate::secret::SecretHash;
 use crate::time::{BlockHeight, UnixTime};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt;
-use std::str::FromStr;
 
 /// When a lock may be redeemed and refunded. On Bitcoin and Litecoin only `opens_time` exists (an OP_CHECKLOCKTIMEVERIFY
 /// with a unix time, BIP-65); on the EVM all five fields are one 256-bit word, [`Expiry::word`].

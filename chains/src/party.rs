@@ -1,18 +1,41 @@
 //! Bytes with a meaning: keys, accounts, hashes, transaction ids.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::str::FromStr;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Why a text is not bytes of the wanted length.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {digits} hex digits{prefix}")]
 pub struct HexError {
-    pub(crate) digits: usize,
-    pub(crate) prefix: &'static str,
+    digits: usize,
+    prefix: &'static str,
 }
 
+impl HexError {
+    const fn new(digits: usize, prefix: &str) -> Self {
+        Self { digits, prefix: if prefix.is_empty() { "" } else { " after 0x" } }
+    }
+}
+
+/// Reads exactly `N` bytes from hex digits behind a prefix. For [`crate::fixed_bytes`].
+#[doc(hidden)]
+pub fn read_hex<const N: usize>(text: &str, prefix: &str) -> Result<[u8; N], HexError> {
+    let wrong = || HexError::new(2 * N, prefix);
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text.strip_prefix(prefix).ok_or_else(wrong)?, &mut bytes).map_err(|_| wrong())?;
+    Ok(bytes)
+}
+
+/// Writes bytes as hex digits behind a prefix. For [`crate::fixed_bytes`].
+#[doc(hidden)]
+pub fn show_hex(bytes: &[u8], prefix: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(prefix)?;
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+/// Makes a type of that many bytes, which is written, read and serialised as hex digits behind a prefix.
+#[macro_export]
 macro_rules! fixed_bytes {
     ($(#[$doc:meta])* $name:ident, $len:literal, $prefix:literal) => {
         $(#[$doc])*
@@ -31,44 +54,39 @@ macro_rules! fixed_bytes {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str($prefix)?;
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                $crate::show_hex(&self.0, $prefix, f)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
+        impl ::std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(self, f)
             }
         }
 
-        impl FromStr for $name {
-            type Err = HexError;
-            fn from_str(text: &str) -> Result<Self, HexError> {
-                let wrong = HexError { digits: 2 * $len, prefix: if $prefix.is_empty() { "" } else { " after 0x" } };
-                let digits = text.strip_prefix($prefix).ok_or_else(|| wrong.clone())?;
-                let mut bytes = [0; $len];
-                hex::decode_to_slice(digits, &mut bytes).map_err(|_| wrong)?;
-                Ok(Self(bytes))
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::HexError;
+            fn from_str(text: &str) -> Result<Self, $crate::HexError> {
+                $crate::read_hex(text, $prefix).map(Self)
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
                 s.collect_str(self)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        impl<'de> ::serde::Deserialize<'de> for $name {
+            fn deserialize<D: ::serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = <String as ::serde::Deserialize>::deserialize(d)?;
+                text.parse().map_err(::serde::de::Error::custom)
             }
         }
     };
 }
-pub(crate) use fixed_bytes;
 
 fixed_bytes!(
     /// An account or contract on an EVM ledger (20 bytes; `0x` and 40 hex digits, either case is read).

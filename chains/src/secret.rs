@@ -1,10 +1,8 @@
 //! The secret of a swap and its hash.
 
-use crate::party::{HexError, fixed_bytes};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::fixed_bytes;
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::str::FromStr;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Exactly 32 secret bytes. Its hash is SHA-256, the one hash that Bitcoin script, the EVM and Lightning share; any other

@@ -67,7 +67,7 @@ mod view;
 pub use check::{LONGEST_LOCK_SECS, TermsError};
 pub use decide::{Action, Decision, decide};
 pub use draft::{LegRules, MakerHalf, Margin, Refusal, Rules, build_terms, verify_accept, verify_draft};
-pub use ids::{IdError, OfferId, Salt, SwapId};
+pub use ids::{OfferId, Salt, SwapId};
 pub use offer::{Money, Offer, OfferError, Take};
 pub use phase::Phase;
 pub use schedule::{Profile, Schedule, schedule};
