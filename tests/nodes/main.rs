@@ -7,4 +7,9 @@
 mod stage;
 
 mod demo_completes_fifteen_and_refunds_one;
+mod initiator_restarts_after_each_durable_fact;
+mod maker_vanishes;
 mod newcomer_path;
+mod outside_wallet_funds_a_lock;
+mod participant_restarts_after_each_durable_fact;
+mod taker_vanishes;
