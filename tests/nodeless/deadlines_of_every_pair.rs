@@ -1,0 +1,59 @@
+//! The deadlines that a user gets: the schedule's formulas over the very timing records of the adapters, for every ordered
+//! pair of ledgers in all three profiles. The core has the same table over figures of its own; this one fails if an adapter's
+//! record drifts away from it.
+
+use photon_chains::{Ledger, Network, Timing};
+use photon_swap::{Profile, schedule};
+
+/// Alpha, beta, and (T2, T1) in the standard, hot and desktop profiles, in hours and minutes after both have signed.
+const TABLE: [(Ledger, Ledger, [(&str, &str); 3]); 12] = {
+    use Ledger::{Bitcoin as BTC, Ethereum as ETH, Litecoin as LTC, Smt as SMT};
+    [
+        (BTC, LTC, [("9h30", "25h15"), ("7h45", "18h15"), ("19h30", "65h15")]),
+        (BTC, ETH, [("6h05", "15h40"), ("4h20", "10h25"), ("16h05", "45h40")]),
+        (BTC, SMT, [("7h00", "16h45"), ("5h15", "11h30"), ("17h00", "46h45")]),
+        (LTC, BTC, [("10h40", "39h30"), ("8h55", "32h30"), ("20h40", "79h30")]),
+        (LTC, ETH, [("5h30", "13h55"), ("3h45", "8h40"), ("15h30", "43h55")]),
+        (LTC, SMT, [("6h30", "15h05"), ("4h45", "9h50"), ("16h30", "45h05")]),
+        (ETH, BTC, [("10h00", "35h05"), ("8h15", "28h05"), ("20h00", "75h05")]),
+        (ETH, LTC, [("8h15", "19h05"), ("6h30", "12h05"), ("18h15", "59h05")]),
+        (ETH, SMT, [("5h50", "10h40"), ("4h05", "5h25"), ("15h50", "40h40")]),
+        (SMT, BTC, [("9h50", "35h00"), ("8h05", "28h00"), ("19h50", "75h00")]),
+        (SMT, LTC, [("8h10", "19h05"), ("6h25", "12h05"), ("18h10", "59h05")]),
+        (SMT, ETH, [("4h45", "9h30"), ("3h00", "4h15"), ("14h45", "39h30")]),
+    ]
+};
+
+fn timing(ledger: Ledger, network: Network) -> Timing {
+    match photon_utxo::Params::of(ledger, network) {
+        Some(params) => params.net.timing,
+        None => photon_evm::params(ledger, network).unwrap().timing,
+    }
+}
+
+fn shown(secs: u64) -> String {
+    format!("{}h{:02}", secs / 3600, secs % 3600 / 60)
+}
+
+#[test]
+fn the_records_of_the_adapters_give_the_table() {
+    for network in [Network::Mainnet, Network::Testnet] {
+        for (alpha, beta, rows) in TABLE {
+            for (profile, (t2, t1)) in [Profile::STANDARD, Profile::HOT, Profile::DESKTOP].into_iter().zip(rows) {
+                let plan = schedule(&profile, &timing(alpha, network), &timing(beta, network));
+                let got = (shown(plan.beta_expiry), shown(plan.alpha_expiry));
+                assert_eq!(got, (t2.to_owned(), t1.to_owned()), "{alpha} -> {beta}, {} on {network}", profile.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn on_regtest_a_swap_of_any_pair_takes_seconds_and_its_refund_less_than_three_minutes() {
+    for alpha in Ledger::ALL {
+        for beta in Ledger::ALL {
+            let plan = schedule(&Profile::REGTEST, &timing(alpha, Network::Regtest), &timing(beta, Network::Regtest));
+            assert!(plan.reveal_by < 60 && plan.alpha_expiry < 180, "{alpha} -> {beta}: {plan:?}");
+        }
+    }
+}

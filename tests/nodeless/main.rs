@@ -1,0 +1,6 @@
+//! What must hold of the whole program and needs no nodes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod command_line;
+mod deadlines_of_every_pair;
+mod tidy;

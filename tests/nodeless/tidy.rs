@@ -1,0 +1,145 @@
+//! What must stay true of the source itself.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file under a folder with that ending, outside of what is built or fetched.
+fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            if !["target", "node_modules", "out", "cache", ".git"].contains(&name.as_str()) {
+                files(&path, ending, found);
+            }
+        } else if name.ends_with(ending) {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    files(root(), ".rs", &mut found);
+    found
+}
+
+/// Direct dependencies of a crate that go into the program, by name.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(manifest)).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    table["dependencies"].as_table().unwrap().keys().cloned().collect()
+}
+
+#[test]
+fn the_words_and_the_core_know_no_runtime_no_clock_no_disk_and_no_adapter() {
+    let allowed_words = ["async-trait", "hex", "serde", "sha2", "thiserror", "zeroize", "getrandom"];
+    for name in dependencies("chains/Cargo.toml") {
+        assert!(allowed_words.contains(&name.as_str()), "chains must not depend on {name}");
+    }
+    let allowed_core = ["photon-chains", "hex", "serde", "serde_json", "sha2", "sha3", "thiserror"];
+    for name in dependencies("swap/Cargo.toml") {
+        assert!(allowed_core.contains(&name.as_str()), "swap must not depend on {name}");
+    }
+    let reaching_out =
+        ["std::time::", "SystemTime", "Instant::now", "std::fs", "std::net", "std::thread", "rand::", "getrandom::"];
+    let mut core = Vec::new();
+    files(&root().join("swap/src"), ".rs", &mut core);
+    assert!(core.len() > 5);
+    for path in core {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for word in reaching_out {
+            assert!(!text.contains(word), "{} reaches out: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn adapters_depend_on_the_words_alone_and_never_on_a_core() {
+    for manifest in ["chains/utxo/Cargo.toml", "chains/evm/Cargo.toml", "regtest/Cargo.toml"] {
+        let ours: Vec<String> = dependencies(manifest).into_iter().filter(|name| name.starts_with("photon")).collect();
+        assert!(ours.iter().all(|name| name == "photon-chains"), "{manifest} depends on {ours:?}");
+    }
+}
+
+#[test]
+fn nothing_is_switched_off_and_nothing_is_left_as_a_stub() {
+    let words = [
+        concat!("#[ign", "ore"),
+        concat!("to", "do!("),
+        concat!("unimple", "mented!("),
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("dbg", "!("),
+    ];
+    for path in sources() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for word in words {
+            assert!(!text.contains(word), "{} has {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_file_is_small_enough_to_be_read() {
+    for path in sources() {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        // A table of cases is read by its rows, so tests may be longer.
+        let most = if path.components().any(|part| part.as_os_str() == "tests") { 700 } else { 500 };
+        assert!(lines <= most, "{} has {lines} lines: two things may live in one room", path.display());
+    }
+}
+
+#[test]
+fn unsafe_code_is_nowhere() {
+    for path in sources() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains(concat!("uns", "afe {")) && !text.contains(concat!("uns", "afe fn")), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_crate_keeps_the_workspace_lints() {
+    for manifest in [
+        "Cargo.toml",
+        "chains/Cargo.toml",
+        "chains/utxo/Cargo.toml",
+        "chains/evm/Cargo.toml",
+        "swap/Cargo.toml",
+        "regtest/Cargo.toml",
+    ] {
+        let table: toml::Table = std::fs::read_to_string(root().join(manifest)).unwrap().parse().unwrap();
+        assert_eq!(table["lints"]["workspace"].as_bool(), Some(true), "{manifest}");
+    }
+}
+
+#[test]
+fn no_file_names_a_place_that_only_one_machine_has() {
+    let tracked = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    let Some(tracked) = tracked.ok().filter(|output| output.status.success()) else {
+        // A source archive has no git; the same files were checked where it was made.
+        eprintln!("no git here: file list not checked");
+        return;
+    };
+    let names = String::from_utf8(tracked.stdout).unwrap();
+    let places = [
+        concat!("/ro", "ot/"),
+        concat!("/wo", "rk/"),
+        concat!("deb.deb", "ian.org"),
+        concat!("registry.npm", "js.org"),
+        concat!("static.crates", ".io"),
+    ];
+    let mut checked = 0;
+    for name in names.split('\0').filter(|name| !name.is_empty() && !name.ends_with("Cargo.lock")) {
+        let Ok(text) = std::fs::read_to_string(root().join(name)) else { continue };
+        checked += 1;
+        for place in places {
+            assert!(!text.contains(place), "{name} names {place}");
+        }
+    }
+    assert!(checked > 100, "{checked} files");
+}
