@@ -154,7 +154,7 @@ abstract contract Htlc is Call {
     function _redeem(uint256 preimage, uint256 end, uint256 timelock) internal {
         assembly ("memory-safe") {
             mstore(end, preimage)
-            // SHA-256. It fails for want of gas only, and would leave what was there before.
+            // SHA-256. It fails for want of gas only, and would leave what was there before (and too little gas to go on).
             if iszero(staticcall(gas(), 2, end, 0x20, 0x80, 0x20)) { revert(0, 0) }
         }
         uint256 key = _hashTo(end);
