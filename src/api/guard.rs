@@ -4,7 +4,7 @@ use super::problem::{Kind, Problem};
 use super::server::App;
 use super::tokens::{Scope, Scopes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Instant;
@@ -22,7 +22,13 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let route = response.extensions().get::<RouteName>().map_or("-", |name| name.0);
     let (status, millis) = (response.status().as_u16(), begun.elapsed().as_millis());
     // The template and no more: headers hold tokens, queries and bodies hold what people mistype.
-    tracing::info!(target: "photon::api", %method, route, status, millis = u64::try_from(millis).unwrap_or(u64::MAX), "request");
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    if method == Method::GET && status < 400 {
+        // Programs look many times a second; what changes nothing and went well is for those who look closely.
+        tracing::debug!(target: "photon::api", %method, route, status, millis, "request");
+    } else {
+        tracing::info!(target: "photon::api", %method, route, status, millis, "request");
+    }
     metrics::counter!("photon_http_requests_total", "route" => route, "status" => status.to_string()).increment(1);
     response
 }

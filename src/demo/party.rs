@@ -80,6 +80,11 @@ impl Party {
 
     /// Starts the daemon, and waits until it answers and sees all its ledgers.
     pub async fn start(&mut self) -> anyhow::Result<()> {
+        self.start_until(|health| health.healthy).await
+    }
+
+    /// Starts the daemon, and waits until its health is as wanted.
+    pub async fn start_until(&mut self, is_well: impl Fn(&HealthView) -> bool) -> anyhow::Result<()> {
         let launch = Launch::new(&self.program, self.log())
             .args(["node", "--passphrase-file"])
             .arg(self.folder.join("passphrase"))
@@ -90,15 +95,13 @@ impl Party {
         let began = std::time::Instant::now();
         while began.elapsed() < START_WITHIN {
             tokio::time::sleep(LOOK).await;
-            if let Ok(health) = self.get::<HealthView>("/v1/health").await {
-                if health.healthy {
-                    return Ok(());
-                }
+            if self.get::<HealthView>("/v1/health").await.is_ok_and(|health| is_well(&health)) {
+                return Ok(());
             }
-            if let Some(process) = &mut self.process {
-                if let Some(status) = process.ended()? {
-                    bail!("{}'s daemon ended ({status}):\n{}", self.name, launch.tail());
-                }
+            if let Some(process) = &mut self.process
+                && let Some(status) = process.ended()?
+            {
+                bail!("{}'s daemon ended ({status}):\n{}", self.name, launch.tail());
             }
         }
         bail!("{}'s daemon is not healthy after {} s:\n{}", self.name, START_WITHIN.as_secs(), launch.tail())

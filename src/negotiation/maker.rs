@@ -37,7 +37,7 @@ enum No {
     #[error("too many takes are waiting for an answer: try again in a minute")]
     Busy,
     #[error("no such proposal is waiting: take the offer again")]
-    NoProposal,
+    Unproposed,
     #[error("this secret hash was used before: never use a secret twice")]
     HashUsed,
     #[error("the maker can't serve this offer now")]
@@ -144,7 +144,7 @@ impl Maker {
             return if same { accepted(swap) } else { Err(No::Signature.into()) };
         }
         let now = now();
-        let terms = self.proposal(swap, from).ok_or(No::NoProposal)?;
+        let terms = self.proposal(swap, from).ok_or(No::Unproposed)?;
         if !is_signed_by(from, terms.digest(Consent::Accept, Role::Initiator), &signature) {
             return Err(No::Signature.into());
         }

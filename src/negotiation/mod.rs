@@ -120,7 +120,8 @@ impl Desk {
     /// How we are named as a party of a lock.
     fn party(&self, salt: &Salt, asset: Asset, key_use: KeyUse) -> Result<Party, DeskError> {
         let ledger = asset.ledger();
-        let port = self.ledgers().port(ledger).ok_or(DeskError::UnknownAsset(asset))?;
+        let unseen = || DeskError::Unhealthy { ledger, reason: "not connected yet".to_owned() };
+        let port = self.ledgers().port(ledger).ok_or_else(unseen)?;
         Ok(port.party(&self.wallet().lock_key(salt.as_bytes(), ledger, key_use))?)
     }
 

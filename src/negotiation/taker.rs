@@ -92,6 +92,8 @@ impl Taker {
         if funding == Funding::Outside && paying.family() == Family::Evm {
             return Err(TakerError::NoOutside(paying));
         }
+        // Before a hash is spent: can we begin this at all?
+        self.desk.rules(offer.want.asset, offer.give.asset, now())?;
         let salt = fresh_salt()?;
         let take = self.draw_up(&offer, salt, &self.desk.profile)?;
         // Spent for ever before it is shown to anybody.

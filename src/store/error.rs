@@ -29,7 +29,7 @@ pub enum StoreError {
         path: String,
     },
     /// Sealed with the key of another wallet.
-    #[error("the database belongs to another seed: use the seed it was made with, or another database")]
+    #[error("the database belongs to another seed or another network: use those it was made with, or another folder")]
     OtherSeed,
     /// The file can't be opened or created.
     #[error("the database {path} can't be opened: {reason}")]

@@ -7,9 +7,11 @@
 mod stage;
 
 mod demo_completes_fifteen_and_refunds_one;
+mod duties_go_on_while_another_chain_is_down;
 mod initiator_restarts_after_each_durable_fact;
 mod maker_vanishes;
 mod newcomer_path;
 mod outside_wallet_funds_a_lock;
 mod participant_restarts_after_each_durable_fact;
 mod taker_vanishes;
+mod wrong_nodes_refuse_to_start;
