@@ -266,8 +266,12 @@ fn put(table: &mut toml::Table, path: &[&str], value: &str, origin: &str) -> Res
     Ok(())
 }
 
-/// A value as TOML reads it (`true`, `5`, `["a"]`), else as the plain text it is.
+/// A value as TOML reads it (`true`, `5`, `["a"]`), else as the plain text it is. What begins with 0x is an address, or a
+/// hash, however small the number that TOML would see in it.
 fn as_toml(value: &str) -> toml::Value {
+    if value.starts_with("0x") {
+        return toml::Value::String(value.to_owned());
+    }
     let parsed: Option<toml::Table> = format!("value = {value}").parse().ok();
     parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| toml::Value::String(value.to_owned()))
 }
@@ -348,6 +352,16 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         Config::load(&path, env, &sets.iter().map(|set| (*set).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn an_address_with_many_zeros_is_no_number() {
+        let at = |place: u8| format!("0x{:0>40}", format!("{place:02x}"));
+        let contracts =
+            format!("{GOOD}contracts = {{ registry = \"{}\", native_htlc = \"{}\", token_htlc = \"{}\" }}", at(1), at(2), at(3));
+        let set = format!("ethereum.contracts.native_htlc={}", at(0xaa));
+        let config = load(&contracts, &[], &[&set]).unwrap();
+        assert_eq!(config.ethereum.unwrap().contracts.unwrap().native_htlc.to_string(), at(0xaa));
     }
 
     const GOOD: &str = "network = \"testnet\"\n[ethereum]\nrpc_url = \"http://127.0.0.1:8545\"\nchain_id = 5\n";

@@ -6,7 +6,9 @@ use photon_chains::{Ledger, Network, Timing};
 use photon_swap::{Profile, schedule};
 
 /// Alpha, beta, and (T2, T1) in the standard, hot and desktop profiles, in hours and minutes after both have signed.
-const TABLE: [(Ledger, Ledger, [(&str, &str); 3]); 12] = {
+type Row = (Ledger, Ledger, [(&'static str, &'static str); 3]);
+
+const TABLE: [Row; 12] = {
     use Ledger::{Bitcoin as BTC, Ethereum as ETH, Litecoin as LTC, Smt as SMT};
     [
         (BTC, LTC, [("9h30", "25h15"), ("7h45", "18h15"), ("19h30", "65h15")]),

@@ -76,7 +76,9 @@ fn both_restart_in_the_middle_and_bitcoind_with_them() {
 
         let paid: Vec<_> = paid
             .into_iter()
-            .map(|(by_alice, units, asset)| if by_alice { (&*alice, units, asset, &*bob) } else { (&*bob, units, asset, &*alice) })
+            .map(
+                |(by_alice, units, asset)| if by_alice { (&*alice, units, asset, &*bob) } else { (&*bob, units, asset, &*alice) },
+            )
             .collect();
         books.close(&[&alice, &bob], &paid).await;
     });
