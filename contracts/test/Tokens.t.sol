@@ -44,9 +44,14 @@ contract FlickeringToken {
     uint256 public failsUntil;
     uint256 private calls;
     uint256 private stored;
+    uint256 private says;
 
     function set(uint256 failsUntil_, uint256 stored_) external {
         (failsUntil, stored, calls) = (failsUntil_, stored_, 0);
+    }
+
+    function failAfterwards(uint256 says_) external {
+        says = says_;
     }
 
     function transferFrom(address, address, uint256) external returns (bool) {
@@ -56,6 +61,13 @@ contract FlickeringToken {
 
     function balanceOf(address) external view returns (uint256) {
         require(calls >= failsUntil, "not now");
+        if (says != 0 && calls > 0) {
+            uint256 word = says;
+            assembly ("memory-safe") {
+                mstore(0x00, word)
+                revert(0x00, 0x20)
+            }
+        }
         return stored;
     }
 }
@@ -224,6 +236,15 @@ contract TokensTest is TokenLeg {
         _lockRefused(_plain(), ITokenHtlc.NotReceivedInFull.selector, "nothing moved");
         odd.set(2, AMOUNT);
         _lockRefused(_plain(), IHtlc.TransferFailed.selector, "both looks");
+    }
+
+    function test_what_a_failing_look_says_is_not_taken_for_a_balance() public {
+        // The first look works; the second fails, and says what would fit.
+        FlickeringToken odd = new FlickeringToken();
+        token = address(odd);
+        odd.set(0, AMOUNT);
+        odd.failAfterwards(2 * AMOUNT);
+        _lockRefused(_plain(), IHtlc.TransferFailed.selector, "second look");
     }
 
     function test_a_lock_without_enough_gas_leaves_nothing_behind() public {
