@@ -155,7 +155,7 @@ fn describe(swap: &SwapView, now: UnixTime) -> String {
         lines.push(("trouble", trouble.clone()));
     }
     for leg in &swap.legs {
-        describe_leg(leg, &at, &mut lines);
+        describe_leg(leg, swap.outcome.is_none(), &at, &mut lines);
     }
     for fact in &swap.facts {
         lines.push(("fact", format!("{} {}", fact.fact, at(fact.at))));
@@ -165,11 +165,13 @@ fn describe(swap: &SwapView, now: UnixTime) -> String {
     lines.into_iter().map(|(name, text)| format!("{name:<12}{}\n", clean(&text))).collect()
 }
 
-fn describe_leg<'t>(leg: &'t LegView, at: &impl Fn(UnixTime) -> String, lines: &mut Vec<(&'t str, String)>) {
+fn describe_leg<'t>(leg: &'t LegView, is_live: bool, at: &impl Fn(UnixTime) -> String, lines: &mut Vec<(&'t str, String)>) {
     let whose = if leg.ours { "ours" } else { "theirs" };
     let what = table::amount(&leg.asset_amount);
     lines.push((&leg.leg, format!("{what} on {}, {whose}: {}", leg.ledger, table::leg_text(leg))));
-    lines.push(("  refund", format!("possible {}", at(leg.refund_from))));
+    if is_live {
+        lines.push(("  refund", format!("possible {}", at(leg.refund_from))));
+    }
     for transaction in &leg.transactions {
         let fee = transaction.fee.coins(leg.ledger.decimals());
         let text = format!("{} {}, fee {fee} {}", transaction.txid, transaction.state, leg.ledger.ticker());
