@@ -41,7 +41,7 @@ impl Demo {
         tokio::time::timeout(Duration::from_secs(120), heard).await.unwrap();
     }
 
-    async fn to_its_end(&mut self) -> (ExitStatus, String, String) {
+    async fn run_out(&mut self) -> (ExitStatus, String, String) {
         let (mut out, mut err) = (String::new(), String::new());
         let (stdout, stderr) = (self.child.stdout.as_mut().unwrap(), self.child.stderr.as_mut().unwrap());
         tokio::try_join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut err)).unwrap();
@@ -80,7 +80,7 @@ fn the_demo_completes_fifteen_refunds_one_and_loses_none() {
         let folder = tempfile::tempdir().unwrap();
         let report = folder.path().join("report.json");
         let mut demo = Demo::start(&report);
-        let (status, out, err) = tokio::time::timeout(Duration::from_secs(300), demo.to_its_end()).await.unwrap();
+        let (status, out, err) = tokio::time::timeout(Duration::from_secs(300), demo.run_out()).await.unwrap();
         assert!(status.success(), "{out}\n{err}");
         assert_eq!(out.lines().last(), Some("16 swaps: 15 completed, 1 refunded, 0 lost"), "{out}");
         assert!(!out.contains('\u{1b}'), "it paints a pipe");
@@ -135,7 +135,7 @@ fn an_interrupted_demo_says_so_and_leaves_no_process_behind() {
         demo.says("initiator").await;
         assert_all_run(&demo.processes());
         demo.signal(Signal::SIGINT);
-        let (status, _, err) = tokio::time::timeout(Duration::from_secs(30), demo.to_its_end()).await.unwrap();
+        let (status, _, err) = tokio::time::timeout(Duration::from_secs(30), demo.run_out()).await.unwrap();
         assert_eq!(status.code(), Some(1), "{err}");
         assert!(err.contains("interrupted"), "{err}");
         demo.leaves_nothing_behind().await;
