@@ -1,6 +1,7 @@
 // Reads the code that is deployed, instruction by instruction, and refuses what must not be in it.
 import { readFileSync } from 'node:fs'
 import { PRODUCT, root } from './compile.mjs'
+import { World, account, hex } from './world.mjs'
 
 /** Instructions that the oldest supported rules don't have, or that could move or destroy code, or run somebody else's in our place. */
 const FORBIDDEN = new Map([
@@ -25,6 +26,26 @@ for (const name of PRODUCT.contracts) {
   }
   console.log(`${name}: ${deployedBytecode.length / 2 - 1} bytes read`)
 }
+// What a deployment leaves on the chain is what the artefact says it is, its immutables filled in.
+const world = await World.open('Byzantium')
+const deployer = account('deployer')
+await world.endow(deployer)
+const chainId = 20_180_430n
+let registry
+for (const name of PRODUCT.contracts) {
+  const artefact = JSON.parse(readFileSync(`${root}${PRODUCT.output}/${name}.json`, 'utf8'))
+  const { created } = await world.deploy(deployer, artefact, registry ? [chainId, registry] : [])
+  const expected = Buffer.from(artefact.deployedBytecode.slice(2), 'hex')
+  const words = { chainId: chainId.toString(16), registry: registry && hex(registry) }
+  for (const [immutable, places] of Object.entries(artefact.immutableReferences)) {
+    for (const { start, length } of places) {
+      Buffer.from(words[immutable].padStart(2 * length, '0'), 'hex').copy(expected, start)
+    }
+  }
+  if (hex(await world.codeAt(created)) !== hex(expected)) fault(`${name}: what is deployed is not what is expected`)
+  registry ??= created
+}
+
 // The scan itself: it must see what it forbids in code that is full of it.
 const modern = JSON.parse(readFileSync(`${root}artifacts/test/PermitToken.json`, 'utf8')).deployedBytecode
 for (const name of ['PUSH0', 'CHAINID', 'SHR']) {

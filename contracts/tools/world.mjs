@@ -108,6 +108,11 @@ export class World {
     return this.send(from, undefined, data)
   }
 
+  /** The code at an address. */
+  codeAt(address) {
+    return this.vm.stateManager.getCode(createAddressFromString(`0x${hex(address)}`))
+  }
+
   /** Moves the clock so that the next block comes at `time`. */
   skipTo(time) {
     this.time = BigInt(time) - 12n
