@@ -6,9 +6,12 @@
 
 mod stage;
 
+mod an_offer_is_taken_once_or_not_at_all;
 mod demo_completes_fifteen_and_refunds_one;
 mod duties_go_on_while_another_chain_is_down;
 mod initiator_restarts_after_each_durable_fact;
+mod lying_makers_are_refused;
+mod lying_takers_are_refused;
 mod maker_vanishes;
 mod newcomer_path;
 mod outside_wallet_funds_a_lock;

@@ -1,6 +1,7 @@
 //! What the stories stand on: the shared world, parties with money, a command line, and patience with an end.
 
 mod books;
+pub mod mallory;
 mod shell;
 mod swaps;
 
