@@ -31,9 +31,20 @@ pub async fn ethereum() -> Option<EvmBench> {
 }
 
 pub async fn smt() -> Option<EvmBench> {
+    let (chain, alone) = smt_alone().await?;
+    Some(bench(Ledger::Smt, chain, alone, None).await)
+}
+
+/// A token by the book, on SMT's rules.
+pub async fn smt_erc20() -> Option<EvmBench> {
+    let (chain, alone) = smt_alone().await?;
+    Some(bench(Ledger::Smt, chain, alone, Some(PLAIN)).await)
+}
+
+async fn smt_alone() -> Option<(EvmChain, MutexGuard<'static, Option<Contracts>>)> {
     static ALONE: Mutex<Option<Contracts>> = Mutex::const_new(None);
     let chain = crate::utxo::world().await?.smt.clone();
-    Some(bench(Ledger::Smt, chain, ALONE.lock().await, None).await)
+    Some((chain, ALONE.lock().await))
 }
 
 /// A token by the book.
@@ -71,11 +82,21 @@ struct TestToken {
 const STANDARD: TestToken = TestToken {
     name: "standard",
     artifact: include_str!("../../../contracts/artifacts/test/PermitToken.json"),
-    arguments: || {
-        let text = format!("{:064x}{}{}", 1, hex::encode("T"), "0".repeat(62));
-        format!("{:064x}{:064x}{:064x}{text}{text}", 0x60, 0xa0, TOKEN_SUPPLY)
-    },
+    arguments: named_supply,
 };
+
+/// The same without permits, whose code the oldest rules can't run.
+const PLAIN: TestToken = TestToken {
+    name: "plain",
+    artifact: include_str!("../../../contracts/artifacts/test/PlainToken.json"),
+    arguments: named_supply,
+};
+
+/// (string name, string symbol, uint256 supply)
+fn named_supply() -> String {
+    let text = format!("{:064x}{}{}", 1, hex::encode("T"), "0".repeat(62));
+    format!("{:064x}{:064x}{:064x}{text}{text}", 0x60, 0xa0, TOKEN_SUPPLY)
+}
 
 const SILENT: TestToken = TestToken {
     name: "silent",

@@ -52,4 +52,5 @@ conformance! {
     smt: crate::evm::smt;
     erc20: crate::evm::erc20;
     silent_erc20: crate::evm::silent_erc20;
+    smt_erc20: crate::evm::smt_erc20;
 }
