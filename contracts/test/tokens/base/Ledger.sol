@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT OR Apache-2.0
+// SPDX-License-Identifier: MIT
 pragma solidity 0.8.33;
 
 /// @title Ledger: balances and allowances that the odd tokens share; each token says itself what its calls answer
