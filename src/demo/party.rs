@@ -31,6 +31,8 @@ pub struct Party {
     pub peer: SocketAddr,
     /// Its folder, as `photon init` makes it; its daemon's log is in there too.
     pub folder: PathBuf,
+    /// What its daemon logs, as `RUST_LOG` says it.
+    pub verbosity: String,
     program: PathBuf,
     token: Zeroizing<String>,
     http: reqwest::Client,
@@ -63,7 +65,8 @@ impl Party {
         let (api, peer) = (local(port()?), local(port()?));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
         let (name, program) = (name.to_owned(), program.to_owned());
-        Ok(Self { name, identity, api, peer, folder, program, token, http, process: None })
+        let verbosity = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+        Ok(Self { name, identity, api, peer, folder, verbosity, program, token, http, process: None })
     }
 
     /// Writes the configuration: where to listen, and these ledgers.
@@ -90,7 +93,7 @@ impl Party {
             .arg(self.folder.join("passphrase"))
             .arg("--datadir")
             .arg(&self.folder)
-            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()));
+            .env("RUST_LOG", &self.verbosity);
         self.process = Some(launch.start().with_context(|| format!("can't start {}'s daemon", self.name))?);
         let began = std::time::Instant::now();
         while began.elapsed() < START_WITHIN {

@@ -7,6 +7,7 @@
 mod stage;
 
 mod an_offer_is_taken_once_or_not_at_all;
+mod api_over_a_real_node;
 mod demo_completes_fifteen_and_refunds_one;
 mod duties_go_on_while_another_chain_is_down;
 mod initiator_restarts_after_each_durable_fact;
@@ -16,5 +17,6 @@ mod maker_vanishes;
 mod newcomer_path;
 mod outside_wallet_funds_a_lock;
 mod participant_restarts_after_each_durable_fact;
+mod secrets_never_leave;
 mod taker_vanishes;
 mod wrong_nodes_refuse_to_start;

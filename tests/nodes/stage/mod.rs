@@ -6,7 +6,7 @@ mod shell;
 mod swaps;
 
 pub use books::Books;
-pub use shell::{Done, Shell};
+pub use shell::Shell;
 pub use swaps::{Moment, agree, amount, both_complete, ended, money, new_offer, offer, reach, take, until};
 
 use photon::demo::party::Party;
