@@ -78,6 +78,8 @@ const DEV_ACCOUNTS: [DevAccount; 8] = [
 ];
 /// Pays the faucet; nobody else uses it, so its nonces never clash.
 const FAUCET: &str = "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720";
+/// What the faucet holds before each payment: 2^120 wei.
+const FULL: &str = "0x1000000000000000000000000000000";
 /// Puts a transaction into a reorg's first block, so that even an empty block differs from the one it replaces.
 const REORG_MARK: &str = "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f";
 
@@ -191,6 +193,8 @@ impl EvmChain {
     /// Pays `amount_wei` to the account and mines a block; the transaction's hash.
     pub async fn faucet(&self, account: &str, amount_wei: u128) -> Result<String, WorldError> {
         let guard = self.inner.blocks.lock().await;
+        // However many draw from it: it never runs dry.
+        self.control().call("anvil_setBalance", json!([FAUCET, FULL])).await?;
         let price = self.ample_gas_price().await?;
         let value = format!("{amount_wei:#x}");
         let payment = json!({"from": FAUCET, "to": account, "value": value, "gas": "0x186a0", "gasPrice": price});
