@@ -1,6 +1,6 @@
 //! One offer makes at most one swap, and none that either side could not pay.
 
-use crate::stage::{Books, agree, amount, both_complete, new_offer, offer, play, shared, take};
+use crate::stage::{Books, PURSE, agree, amount, both_complete, new_offer, offer, play, shared, take};
 use photon::api::OfferList;
 use photon::demo::stage::Purse;
 
@@ -37,7 +37,7 @@ fn two_takes_of_one_offer_make_one_swap() {
 fn an_insolvent_maker_declines_and_an_insolvent_taker_does_not_ask() {
     play(async {
         let Some(scene) = shared().await else { return };
-        let poor = Purse { coins: 0, ether_wei: 100_000_000_000_000_000, ..Purse::FULL };
+        let poor = Purse { coins: 0, ether_wei: 100_000_000_000_000_000, ..PURSE };
         let (mut alice, mut bob) = tokio::join!(scene.party("insolvent-alice"), scene.party_with("insolvent-bob", poor));
         tokio::try_join!(alice.start(), bob.start()).unwrap();
         let books = Books::open(&[&alice, &bob]).await;

@@ -10,7 +10,7 @@ pub use shell::Shell;
 pub use swaps::{Moment, agree, amount, both_complete, ended, money, new_offer, offer, reach, take, until};
 
 use photon::demo::party::Party;
-use photon::demo::stage::{Purse, Stage};
+use photon::demo::stage::{COIN, Purse, Stage};
 use photon_regtest::{World, WorldConfig};
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,9 @@ use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, Semaphore, SemaphorePermit}
 
 /// The program under test.
 pub const PHOTON: &str = env!("CARGO_BIN_EXE_photon");
+
+/// Enough for a story. All of them draw from one faucet, which has an end.
+pub const PURSE: Purse = Purse { smt_wei: 9_000 * COIN, token_units: 0, ..Purse::FULL };
 
 /// One runtime for all stories: what is shared between them lives as long as the process.
 fn runtime() -> &'static Runtime {
@@ -86,9 +89,9 @@ impl Scene {
         folder
     }
 
-    /// A party with a full purse; its daemon is not started. The name must be new to the world.
+    /// A party with a good purse; its daemon is not started. The name must be new to the world.
     pub async fn party(&self, name: &str) -> Player {
-        self.party_with(name, Purse::FULL).await
+        self.party_with(name, PURSE).await
     }
 
     pub async fn party_with(&self, name: &str, purse: Purse) -> Player {
