@@ -6,6 +6,7 @@
 
 mod stage;
 
+mod a_lost_database_loses_no_money;
 mod an_offer_is_taken_once_or_not_at_all;
 mod api_over_a_real_node;
 mod demo_completes_fifteen_and_refunds_one;
@@ -17,6 +18,7 @@ mod maker_vanishes;
 mod newcomer_path;
 mod outside_wallet_funds_a_lock;
 mod participant_restarts_after_each_durable_fact;
+mod reorgs_in_the_middle_change_nothing;
 mod secrets_never_leave;
 mod taker_vanishes;
 mod wrong_nodes_refuse_to_start;
