@@ -1,6 +1,6 @@
 //! Alice is killed (-9) right after each thing that she writes down, and started again: the swap ends as if nothing had been.
 
-use crate::stage::{Books, Moment, agree, amount, both_complete, play, reach, shared};
+use crate::stage::{Books, Moment, agree, both_complete, both_paid, play, reach, shared};
 
 /// The pairs change, so that each moment is met on both families of ledgers.
 const MOMENTS: [(Moment, &str, &str); 6] = [
@@ -25,11 +25,7 @@ fn initiator_restarts_after_each_durable_fact() {
             alice.start().await.unwrap();
             both_complete(&alice, &bob, &swap).await;
         }
-        let mut paid = Vec::new();
-        for (_, pay, get) in MOMENTS {
-            paid.push((&*alice, amount(pay).units(), pay, &*bob));
-            paid.push((&*bob, amount(get).units(), get, &*alice));
-        }
+        let paid = both_paid(&alice, &bob, MOMENTS.map(|(_, pay, get)| (pay, get)));
         books.close(&[&alice, &bob], &paid).await;
     });
 }

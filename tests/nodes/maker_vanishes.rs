@@ -1,6 +1,6 @@
 //! The maker is gone in the middle of a swap: nobody who is there loses, and who comes back in time loses nothing either.
 
-use crate::stage::{Books, Moment, agree, amount, ended, play, reach, shared, until};
+use crate::stage::{Books, Moment, agree, both_paid, ended, play, reach, shared, until};
 use std::time::Duration;
 
 #[test]
@@ -50,11 +50,7 @@ fn a_maker_who_is_gone_after_funding_redeems_when_it_is_back() {
             bob.start().await.unwrap();
             assert_eq!((ended(&bob, &swap).await, ended(&alice, &swap).await), ("completed".into(), "completed".into()));
         }
-        let mut paid = Vec::new();
-        for (pay, get) in [("BTC", "ETH"), ("SMT", "LTC")] {
-            paid.push((&*alice, amount(pay).units(), pay, &*bob));
-            paid.push((&*bob, amount(get).units(), get, &*alice));
-        }
+        let paid = both_paid(&alice, &bob, [("BTC", "ETH"), ("SMT", "LTC")]);
         books.close(&[&alice, &bob], &paid).await;
     });
 }

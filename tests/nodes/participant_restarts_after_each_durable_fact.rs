@@ -1,7 +1,7 @@
 //! Bob is killed (-9) right after each thing that he writes down, and started again; then both at once; then both, and a node of
 //! theirs with them.
 
-use crate::stage::{Books, Moment, agree, amount, both_complete, own, play, reach, shared};
+use crate::stage::{Books, Moment, agree, amount, both_complete, both_paid, own, play, reach, shared};
 use photon_regtest::{Mining, WorldConfig};
 use std::time::Duration;
 
@@ -26,11 +26,7 @@ fn participant_restarts_after_each_durable_fact() {
             bob.start().await.unwrap();
             both_complete(&alice, &bob, &swap).await;
         }
-        let mut paid = Vec::new();
-        for (_, pay, get) in MOMENTS {
-            paid.push((&*alice, amount(pay).units(), pay, &*bob));
-            paid.push((&*bob, amount(get).units(), get, &*alice));
-        }
+        let paid = both_paid(&alice, &bob, MOMENTS.map(|(_, pay, get)| (pay, get)));
         books.close(&[&alice, &bob], &paid).await;
     });
 }

@@ -7,7 +7,7 @@ mod swaps;
 
 pub use books::Books;
 pub use shell::Shell;
-pub use swaps::{Moment, agree, amount, both_complete, ended, money, new_offer, offer, reach, take, until};
+pub use swaps::{Moment, agree, amount, both_complete, both_paid, ended, money, new_offer, offer, reach, take, until};
 
 use photon::demo::party::Party;
 use photon::demo::stage::{COIN, Purse, Stage};

@@ -96,3 +96,13 @@ pub async fn both_complete(alice: &Party, bob: &Party, id: &str) {
         assert_eq!(ended(party, id).await, "completed", "{}'s swap {id}", party.name);
     }
 }
+
+/// What completed swaps of these pairs moved: Alice paid the one, Bob the other.
+pub fn both_paid<'a>(
+    alice: &'a Party,
+    bob: &'a Party,
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<(&'a Party, u128, &'a str, &'a Party)> {
+    let moved = |(pay, get)| [(alice, amount(pay).units(), pay, bob), (bob, amount(get).units(), get, alice)];
+    pairs.into_iter().flat_map(moved).collect()
+}
