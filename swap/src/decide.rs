@@ -4,6 +4,7 @@
 //! (fund it, or make it impossible), the counterparty's lock (redeem it), our lock (take it back). A fourth kind of action
 //! writes down what was seen. No branch here names a chain or a pair: what differs between ledgers is in the locks.
 
+use crate::guard::Guard;
 use crate::phase::{Phase, phase};
 use crate::terms::{LegName, Role, Terms};
 use crate::view::{Fact, LegView, Outcome, View};
@@ -104,17 +105,24 @@ impl<'a> Scene<'a> {
 
     /// Both ledgers can be seen and trusted, and neither clock has run so far that the schedule no longer holds.
     fn can_risk(&self) -> bool {
-        self.view.may_risk && [self.own, self.peer].into_iter().all(|leg| is_trusted(leg, self.terms.deadlines.reveal_by))
+        Guard::Reserves.demands(self.view.may_risk)
+            && [self.own, self.peer].into_iter().all(|leg| is_trusted(leg, self.terms.deadlines.reveal_by))
     }
 
     /// The counterparty's lock stands exactly as agreed, deep enough, with nothing that would spend it in sight.
     pub(crate) fn peer_is_sound(&self) -> bool {
-        self.peer.sighting.as_ref().is_some_and(|seen| is_sound(seen, self.terms.peer_leg(self.role).confirmations))
+        let depth = match self.role {
+            Role::Initiator => Guard::BetaDepth,
+            Role::Participant => Guard::AlphaDepth,
+        };
+        let confirmations = self.terms.peer_leg(self.role).confirmations;
+        self.peer.sighting.as_ref().is_some_and(|seen| is_sound(seen, confirmations, depth))
     }
 
     /// Our own lock stands likewise.
     fn own_is_sound(&self) -> bool {
-        self.own.sighting.as_ref().is_some_and(|seen| is_sound(seen, self.terms.own_leg(self.role).confirmations))
+        let confirmations = self.terms.own_leg(self.role).confirmations;
+        self.own.sighting.as_ref().is_some_and(|seen| is_sound(seen, confirmations, Guard::OwnDepth))
     }
 
     /// We have the counterparty's money for good. From then on our lock is the counterparty's.
@@ -129,15 +137,19 @@ impl<'a> Scene<'a> {
 }
 
 fn is_trusted(leg: &LegView, latest: UnixTime) -> bool {
-    leg.healthy && leg.sighting.is_some() && leg.tip.is_some_and(|tip| tip.lock_clock <= latest)
+    Guard::NodesWell.demands(leg.healthy)
+        && leg.sighting.is_some()
+        && leg.tip.is_some_and(|tip| Guard::ChainClock.demands(tip.lock_clock <= latest))
 }
 
-fn is_sound(seen: &Sighting, confirmations: u32) -> bool {
-    let is_deep = match seen.status {
-        LockStatus::Funded { depth, .. } => depth >= confirmations,
-        LockStatus::Absent | LockStatus::Pending { .. } | LockStatus::Redeemed { .. } | LockStatus::Refunded { .. } => false,
+fn is_sound(seen: &Sighting, confirmations: u32, guard: Guard) -> bool {
+    let is_deep = |depth: u32| u64::from(depth) >= guard.keeps(u64::from(confirmations));
+    let stands = match seen.status {
+        LockStatus::Funded { depth, .. } => is_deep(depth),
+        LockStatus::Pending { depth, .. } => guard.demands(false) && is_deep(depth),
+        LockStatus::Absent | LockStatus::Redeemed { .. } | LockStatus::Refunded { .. } => false,
     };
-    is_deep && seen.spend.is_none() && !seen.faults.iter().any(spoils)
+    stands && Guard::NoSpendInSight.demands(seen.spend.is_none()) && Guard::RightCode.demands(!seen.faults.iter().any(spoils))
 }
 
 /// Whether a fault spoils a lock that otherwise stands exactly as agreed. A second or a wrong payment beside it does not:
@@ -160,14 +172,20 @@ fn is_stray_money(fault: &Fault) -> bool {
 pub(crate) fn is_redeemed(seen: &Sighting) -> bool {
     match seen.status {
         LockStatus::Redeemed { .. } => true,
-        LockStatus::Absent | LockStatus::Pending { .. } | LockStatus::Funded { .. } | LockStatus::Refunded { .. } => false,
+        LockStatus::Pending { .. } | LockStatus::Funded { .. } => {
+            Guard::RedeemFinal.demands(false) && is_mined(seen.spend, SpendKind::Redeem)
+        }
+        LockStatus::Absent | LockStatus::Refunded { .. } => false,
     }
 }
 
 pub(crate) fn is_refunded(seen: &Sighting) -> bool {
     match seen.status {
         LockStatus::Refunded { .. } => true,
-        LockStatus::Absent | LockStatus::Pending { .. } | LockStatus::Funded { .. } | LockStatus::Redeemed { .. } => false,
+        LockStatus::Pending { .. } | LockStatus::Funded { .. } => {
+            Guard::RefundFinal.demands(false) && is_mined(seen.spend, SpendKind::Refund)
+        }
+        LockStatus::Absent | LockStatus::Redeemed { .. } => false,
     }
 }
 
@@ -217,10 +235,13 @@ fn funding(scene: &Scene) -> Option<Action> {
 /// it would be the Initiator's to take. For the Initiator it is only money locked in vain.
 fn is_useless(scene: &Scene) -> bool {
     match scene.role {
-        Role::Initiator => scene.view.now_hi > scene.terms.deadlines.fund_beta_by || scene.view.facts.never_reveal,
+        Role::Initiator => {
+            let is_late = scene.view.now_hi > scene.terms.deadlines.fund_beta_by;
+            Guard::CancelAlpha.refuses(is_late || scene.view.facts.never_reveal)
+        }
         Role::Participant => {
             let alpha_is_gone = scene.peer.healthy && scene.peer.sighting.is_some() && !scene.peer_is_sound();
-            scene.is_past_reveal() || alpha_is_gone
+            Guard::CancelBeta.refuses(scene.is_past_reveal()) || Guard::CancelWithoutAlpha.refuses(alpha_is_gone)
         }
     }
 }
@@ -229,16 +250,20 @@ fn may_fund(scene: &Scene) -> bool {
     let is_clean = scene.own.sighting.as_ref().is_some_and(|seen| seen.faults.is_empty() && seen.spend.is_none());
     let is_my_turn = match scene.role {
         Role::Initiator => true,
-        Role::Participant => scene.peer_is_sound(),
+        Role::Participant => Guard::AlphaFirst.demands(scene.peer_is_sound()),
     };
     let in_time = scene.view.now_hi <= scene.terms.own_fund_by(scene.role);
-    in_time && is_clean && is_my_turn && scene.can_risk() && !scene.view.facts.never_reveal
+    Guard::FundBy.demands(in_time)
+        && Guard::CleanPlace.demands(is_clean)
+        && is_my_turn
+        && scene.can_risk()
+        && Guard::NeverReveal.demands(!scene.view.facts.never_reveal)
 }
 
 /// Redeem the counterparty's leg: with a secret that is out, until somebody's spend is final; or, the Initiator, for the
 /// first time.
 fn redeeming(scene: &Scene) -> Option<Action> {
-    if scene.has_refunded() || scene.has_redeemed() {
+    if Guard::NeverBoth.refuses(scene.has_refunded()) || scene.has_redeemed() {
         return None;
     }
     if scene.is_out() {
@@ -255,7 +280,10 @@ fn must_redeem(scene: &Scene) -> bool {
         None => scene.public.is_some() || scene.view.now_hi < lock.expiry.opens_time,
         Some(seen) => seen.stands(),
     };
-    scene.has_stake() && can_win && !is_closed(scene.peer, lock)
+    scene.has_stake()
+        && can_win
+        && Guard::NotWhenClosed.demands(!is_closed(scene.peer, lock))
+        && (Guard::RedeemAlive.holds() || scene.view.now_hi < lock.expiry.opens_time)
 }
 
 /// Nothing is shown unless everything that must follow has its time, and what we get for it stands.
@@ -263,12 +291,12 @@ fn may_reveal(scene: &Scene) -> bool {
     match scene.role {
         Role::Participant => false,
         Role::Initiator => {
-            !scene.view.facts.never_reveal
-                && !scene.is_past_reveal()
+            Guard::NeverReveal.demands(!scene.view.facts.never_reveal)
+                && Guard::RevealBy.demands(!scene.is_past_reveal())
                 && scene.can_risk()
                 && scene.peer_is_sound()
                 && scene.own_is_sound()
-                && !is_open(scene.own, scene.own_lock())
+                && Guard::OwnClosed.demands(!is_open(scene.own, scene.own_lock()))
         }
     }
 }
@@ -280,27 +308,26 @@ fn refunding(scene: &Scene) -> Option<Action> {
     if !is_open(scene.own, scene.own_lock()) {
         return None;
     }
-    let lock_is_ours = seen.stands() && !is_mined_redeem(seen.spend) && !scene.has_redeemed();
+    let may_be_taken = Guard::NeverBoth.demands(!scene.has_redeemed()) && (Guard::RefundAfterReveal.holds() || !scene.is_out());
+    let lock_is_ours = seen.stands() && !is_mined(seen.spend, SpendKind::Redeem) && may_be_taken;
     let has_stray = !seen.stands() && has_stray_money(scene.own, seen);
     (lock_is_ours || has_stray).then_some(Action::Refund(scene.role.own_leg()))
 }
 
-fn is_mined_redeem(spend: Option<Spend>) -> bool {
-    spend.is_some_and(|spend| match spend.kind {
-        SpendKind::Redeem => spend.depth > 0,
-        SpendKind::Refund => false,
-    })
+fn is_mined(spend: Option<Spend>, kind: SpendKind) -> bool {
+    spend.is_some_and(|spend| spend.kind == kind && spend.depth > 0)
 }
 
 /// Money of ours lies at the lock's place beside the lock, and has not been swept back.
 pub(crate) fn has_stray_money(leg: &LegView, seen: &Sighting) -> bool {
-    !leg.swept && seen.faults.iter().any(is_stray_money)
+    Guard::StraySwept.refuses(!leg.swept && seen.faults.iter().any(is_stray_money))
 }
 
 fn records(scene: &Scene) -> Vec<Action> {
     let facts = &scene.view.facts;
     let seen_first = facts.secret.as_ref().map(Secret::hash) != Some(scene.terms.secret_hash());
-    let secret = scene.public.filter(|_| seen_first).map(|secret| Fact::Secret { secret: secret.clone() });
+    let secret =
+        scene.public.filter(|_| seen_first && Guard::SecretKept.holds()).map(|secret| Fact::Secret { secret: secret.clone() });
     // Written down, so that a clock that is set back does not reopen the question.
     let too_late = match scene.role {
         Role::Initiator => scene.is_past_reveal() && !facts.reveal_intent && !facts.never_reveal,
@@ -357,5 +384,6 @@ fn is_being_redeemed(seen: &Sighting) -> bool {
 fn is_void(scene: &Scene, own: &Sighting) -> bool {
     let facts = &scene.view.facts;
     let never_funded = !facts.fund_intent && scene.view.now_hi > scene.terms.own_fund_by(scene.role);
-    own.spend.is_none() && !facts.reveal_intent && (never_funded || scene.own.cancelled)
+    let is_impossible = scene.own.cancelled || (facts.cancel_intent && Guard::CancelFinal.demands(false));
+    own.spend.is_none() && !facts.reveal_intent && (never_funded || is_impossible)
 }

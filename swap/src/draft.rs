@@ -1,6 +1,7 @@
 //! From an offer and a take to terms: the maker draws them up, the taker checks every figure it relies on against its own.
 
 use crate::check::TermsError;
+use crate::guard::Guard;
 use crate::ids::{Salt, SwapId};
 use crate::offer::{Offer, OfferError, Take};
 use crate::schedule::{Profile, Schedule, blocks_within, schedule};
@@ -241,7 +242,7 @@ fn alpha_expiry(plan: &Schedule, profile: &Profile, rules: &LegRules, asset: Ass
         Family::Utxo => Expiry::at(opens),
         Family::Evm => Expiry {
             opens_block: rules.tip.block.height.plus(plan.alpha_blocks),
-            lock_by: Some(now.plus_secs(plan.fund_alpha_by).plus_secs(profile.act_secs)),
+            lock_by: Guard::LockBy.holds().then_some(now.plus_secs(plan.fund_alpha_by).plus_secs(profile.act_secs)),
             ..Expiry::at(opens)
         },
     }
@@ -252,8 +253,8 @@ fn beta_expiry(plan: &Schedule, profile: &Profile, asset: Asset, now: UnixTime) 
     match asset.ledger().family() {
         Family::Utxo => Expiry::at(opens),
         Family::Evm => Expiry {
-            closes: Some(opens),
-            lock_by: Some(now.plus_secs(plan.fund_beta_by).plus_secs(profile.act_secs)),
+            closes: Guard::BetaCloses.holds().then_some(opens),
+            lock_by: Guard::LockBy.holds().then_some(now.plus_secs(plan.fund_beta_by).plus_secs(profile.act_secs)),
             ..Expiry::at(opens)
         },
     }
@@ -269,15 +270,15 @@ pub fn verify_draft(take: &Take, offer: &Offer, terms: &Terms, rules: &Rules) ->
     if (terms.initiator, terms.participant, terms.initiator_salt) != (take.taker, offer.maker, take.salt) {
         return Err(Refusal::OtherParties);
     }
-    if terms.secret_hash() != take.secret_hash {
+    if Guard::OwnHash.refuses(terms.secret_hash() != take.secret_hash) {
         return Err(Refusal::OtherHash);
     }
     verify_leg(LegName::Alpha, terms, &rules.alpha, (offer.want.asset, offer.want.amount))?;
     verify_leg(LegName::Beta, terms, &rules.beta, (offer.give.asset, offer.give.amount))?;
-    if terms.alpha.lock.refundee != take.alpha_refundee {
+    if Guard::OwnKeys.refuses(terms.alpha.lock.refundee != take.alpha_refundee) {
         return Err(Refusal::OtherKey(LegName::Alpha));
     }
-    if terms.beta.lock.redeemer != take.beta_redeemer {
+    if Guard::OwnKeys.refuses(terms.beta.lock.redeemer != take.beta_redeemer) {
         return Err(Refusal::OtherKey(LegName::Beta));
     }
     verify_times(terms, rules, take.offline_secs)
@@ -297,16 +298,16 @@ pub fn verify_accept(proposed: &Terms, accepted: SwapId, rules: &Rules) -> Resul
 
 fn verify_leg(name: LegName, terms: &Terms, rules: &LegRules, money: (Asset, Amount)) -> Result<(), Refusal> {
     let leg = terms.leg(name);
-    if (leg.lock.asset, leg.lock.amount) != money {
+    if Guard::OfferedMoney.refuses((leg.lock.asset, leg.lock.amount) != money) {
         return Err(Refusal::OtherMoney(name));
     }
-    if (leg.genesis, leg.chain_id) != (rules.genesis, rules.chain_id) {
+    if Guard::OwnNetwork.refuses((leg.genesis, leg.chain_id) != (rules.genesis, rules.chain_id)) {
         return Err(Refusal::OtherNetwork(name));
     }
-    if leg.lock.template != rules.template {
+    if Guard::OwnTemplate.refuses(leg.lock.template != rules.template) {
         return Err(Refusal::OtherTemplate(name));
     }
-    if (leg.confirmations, leg.decimals) != (rules.timing.confirmations, rules.decimals) {
+    if Guard::OwnFigures.refuses((leg.confirmations, leg.decimals) != (rules.timing.confirmations, rules.decimals)) {
         return Err(Refusal::OtherFigures(name));
     }
     Ok(())
@@ -320,7 +321,8 @@ fn verify_times(terms: &Terms, rules: &Rules, own_offline: u64) -> Result<(), Re
     let profile = rules.profile.at_least_offline(terms.offline_secs);
     let agreed_at = terms.deadlines.agreed_at;
     let slack = profile.skew_secs.saturating_add(profile.act_secs);
-    if agreed_at > rules.now.plus_secs(profile.skew_secs) || agreed_at.plus_secs(slack) < rules.now {
+    let is_ours = agreed_at <= rules.now.plus_secs(profile.skew_secs) && agreed_at.plus_secs(slack) >= rules.now;
+    if Guard::DraftDate.refuses(!is_ours) {
         return Err(Refusal::ClockDiffers { agreed_at, now: rules.now });
     }
     if rules.now > terms.deadlines.fund_alpha_by {
@@ -329,7 +331,7 @@ fn verify_times(terms: &Terms, rules: &Rules, own_offline: u64) -> Result<(), Re
     let plan = schedule(&profile, &rules.alpha.timing, &rules.beta.timing);
     verify_margins(terms, &plan)?;
     let offered = terms.alpha.lock.expiry.opens_time.secs_since(agreed_at);
-    if offered > rules.max_lock_secs {
+    if Guard::LongestLock.refuses(offered > rules.max_lock_secs) {
         return Err(Refusal::TooLong { offered, limit: rules.max_lock_secs });
     }
     verify_opens_block(terms, rules, &profile)
@@ -347,7 +349,7 @@ fn verify_margins(terms: &Terms, plan: &Schedule) -> Result<(), Refusal> {
     ];
     for (what, from, to, needed) in margins {
         let offered = to.secs_since(from);
-        if offered < needed {
+        if Guard::DraftMargins.refuses(offered < needed) {
             return Err(Refusal::TooShort { what, offered, needed });
         }
     }
@@ -363,11 +365,12 @@ fn verify_opens_block(terms: &Terms, rules: &Rules, profile: &Profile) -> Result
         ClockRule::BlockTime { .. } => {
             let rule = &rules.alpha.timing.rule;
             let lasting = expiry.opens_time.secs_since(terms.deadlines.agreed_at);
-            let expected = rules.alpha.tip.block.height.plus(blocks_within(rule, lasting));
+            let expected = rules.alpha.tip.block.height.plus(Guard::RefundBlock.keeps(blocks_within(rule, lasting)));
             let slack = profile.act_secs.saturating_add(profile.skew_secs).saturating_mul(2);
             let tolerance = blocks_within(rule, slack);
             let offered = expiry.opens_block;
-            if offered < expected.minus(tolerance) || offered > expected.plus(tolerance) {
+            let is_near = expected.minus(tolerance) <= offered && offered <= expected.plus(tolerance);
+            if Guard::DraftRefundBlock.refuses(!is_near) {
                 return Err(Refusal::OpensBlock { offered, expected });
             }
             Ok(())

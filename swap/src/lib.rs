@@ -37,6 +37,8 @@
 //! The caller's part: commit [`Step::facts`] and [`Step::effects`] in one transaction, then make the effects so, again and
 //! again, until a later step no longer asks for them. Nothing else of the protocol lives outside this crate.
 //!
+//! Every check and margin has a name in `guard.rs`, and is asked by that name where it acts.
+//!
 //! Choices rejected:
 //!
 //! - *One status field with transitions.* A swap would be "failed" while an output of it can still be claimed, the largest
@@ -55,6 +57,7 @@
 mod check;
 mod decide;
 mod draft;
+mod guard;
 mod ids;
 mod offer;
 mod phase;
@@ -67,6 +70,9 @@ mod view;
 pub use check::{LONGEST_LOCK_SECS, TermsError};
 pub use decide::{Action, Decision, decide};
 pub use draft::{LegRules, MakerHalf, Margin, Refusal, Rules, build_terms, verify_accept, verify_draft};
+pub use guard::Guard;
+#[cfg(feature = "switches")]
+pub use guard::{Mutation, switched};
 pub use ids::{OfferId, Salt, SwapId};
 pub use offer::{Money, Offer, OfferError, Take};
 pub use phase::Phase;

@@ -1,5 +1,6 @@
 //! When what must be done at the latest, from how fast the two ledgers are and how long the parties may be away.
 
+use crate::guard::Guard;
 use photon_chains::{ClockRule, Timing};
 
 /// What an owner promises about being online, and the allowances that go with it. All in seconds.
@@ -77,10 +78,10 @@ pub fn schedule(profile: &Profile, alpha: &Timing, beta: &Timing) -> Schedule {
     let fund_alpha_by = profile.act_secs;
     let fund_beta_by = sum(&[fund_alpha_by, alpha.confirm_secs, profile.act_secs]);
     let reveal_by = sum(&[fund_beta_by, beta.confirm_secs, profile.act_secs]);
-    let reveal_window_secs = reveal_window(profile, &beta.rule);
+    let reveal_window_secs = Guard::RevealWindow.keeps(reveal_window(profile, &beta.rule));
     let beta_expiry = round_up(sum(&[reveal_by, reveal_window_secs]), profile.round_secs);
     let beta_late_secs = late(profile, &beta.rule);
-    let gap_secs = sum(&[beta_late_secs, profile.offline_secs, claim_window(profile, &alpha.rule)]);
+    let gap_secs = Guard::Gap.keeps(sum(&[beta_late_secs, offline(profile), claim_window(profile, &alpha.rule)]));
     let alpha_expiry = round_up(sum(&[beta_expiry, gap_secs]), profile.round_secs);
     Schedule {
         fund_alpha_by,
@@ -88,7 +89,7 @@ pub fn schedule(profile: &Profile, alpha: &Timing, beta: &Timing) -> Schedule {
         reveal_by,
         beta_expiry,
         alpha_expiry,
-        alpha_blocks: blocks_within(&alpha.rule, alpha_expiry),
+        alpha_blocks: Guard::RefundBlock.keeps(blocks_within(&alpha.rule, alpha_expiry)),
         reveal_window_secs,
         gap_secs,
         beta_late_secs,
@@ -101,7 +102,7 @@ pub fn schedule(profile: &Profile, alpha: &Timing, beta: &Timing) -> Schedule {
 fn reveal_window(profile: &Profile, rule: &ClockRule) -> u64 {
     let halt = match rule {
         ClockRule::MedianTimePast { .. } => 0,
-        ClockRule::BlockTime { halt_secs, .. } => *halt_secs,
+        ClockRule::BlockTime { halt_secs, .. } => Guard::AllowHalt.keeps(*halt_secs),
     };
     sum(&[claim_window(profile, rule), halt])
 }
@@ -110,21 +111,27 @@ fn reveal_window(profile: &Profile, rule: &ClockRule) -> u64 {
 /// its block as well as its time, or a median of block times.
 fn claim_window(profile: &Profile, rule: &ClockRule) -> u64 {
     let settle = match rule {
-        ClockRule::MedianTimePast { early_secs, settle_secs, .. } => sum(&[*early_secs, *settle_secs]),
+        ClockRule::MedianTimePast { early_secs, settle_secs, .. } => {
+            sum(&[Guard::AllowEarly.keeps(*early_secs), Guard::AllowSettle.keeps(*settle_secs)])
+        }
         ClockRule::BlockTime { worst_block_millis, inclusion_blocks, final_blocks, .. } => {
             let blocks = inclusion_blocks.saturating_mul(2).saturating_add(*final_blocks);
-            blocks.saturating_mul(*worst_block_millis).div_ceil(1000)
+            Guard::AllowSettle.keeps(blocks.saturating_mul(*worst_block_millis).div_ceil(1000))
         }
     };
-    sum(&[profile.skew_secs, profile.offline_secs, settle])
+    sum(&[Guard::AllowSkew.keeps(profile.skew_secs), offline(profile), settle])
+}
+
+fn offline(profile: &Profile) -> u64 {
+    Guard::AllowOffline.keeps(profile.offline_secs)
 }
 
 /// How long after an expiry the lock may still be redeemed: no cut-off on Bitcoin and Litecoin, where the refunder may
 /// moreover be away when it opens; on the EVM Beta closes, so only a misdated block counts.
 fn late(profile: &Profile, rule: &ClockRule) -> u64 {
     match rule {
-        ClockRule::MedianTimePast { late_secs, .. } => sum(&[*late_secs, profile.offline_secs]),
-        ClockRule::BlockTime { late_secs, .. } => *late_secs,
+        ClockRule::MedianTimePast { late_secs, .. } => sum(&[Guard::AllowLate.keeps(*late_secs), offline(profile)]),
+        ClockRule::BlockTime { late_secs, .. } => Guard::AllowLate.keeps(*late_secs),
     }
 }
 

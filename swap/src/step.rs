@@ -4,6 +4,7 @@
 //! before the commit leaves nothing outside; a crash after it leads to the same effects again, which are safe to repeat.
 
 use crate::decide::{Action, decide};
+use crate::guard::Guard;
 use crate::ids::SwapId;
 use crate::phase::Phase;
 use crate::terms::{LegName, Role, Terms};
@@ -108,9 +109,18 @@ fn add(next: &mut Step, swap: &Swap, action: Action) {
     let peer = swap.role.peer_leg();
     let (intent, effect) = match action {
         Action::Record(fact) => (Some(fact), None),
-        Action::Fund => ((!swap.facts.fund_intent).then_some(Fact::FundIntent), Some((own, EffectKind::Fund))),
-        Action::Cancel => ((!swap.facts.cancel_intent).then_some(Fact::CancelIntent), Some((own, EffectKind::Cancel))),
-        Action::Reveal => ((!swap.facts.reveal_intent).then_some(Fact::RevealIntent), Some((peer, EffectKind::Redeem))),
+        Action::Fund => {
+            let is_new = Guard::FundIntent.refuses(!swap.facts.fund_intent);
+            (is_new.then_some(Fact::FundIntent), Some((own, EffectKind::Fund)))
+        }
+        Action::Cancel => {
+            let is_new = Guard::CancelIntent.refuses(!swap.facts.cancel_intent);
+            (is_new.then_some(Fact::CancelIntent), Some((own, EffectKind::Cancel)))
+        }
+        Action::Reveal => {
+            let is_new = Guard::RevealIntent.refuses(!swap.facts.reveal_intent);
+            (is_new.then_some(Fact::RevealIntent), Some((peer, EffectKind::Redeem)))
+        }
         Action::Redeem(leg) => (None, Some((leg, EffectKind::Redeem))),
         Action::Refund(leg) => (None, Some((leg, EffectKind::Refund))),
     };

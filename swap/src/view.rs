@@ -1,5 +1,6 @@
 //! What a decision rests on: what the two ledgers show now, and what we ourselves did.
 
+use crate::guard::Guard;
 use photon_chains::{Secret, SecretHash, Sighting, Tip, UnixTime};
 use serde::{Deserialize, Serialize};
 
@@ -138,7 +139,9 @@ impl View {
     /// the hash is no secret.
     pub fn public_secret(&self, hash: &SecretHash) -> Option<&Secret> {
         fn seen(leg: &LegView) -> Option<&Secret> {
-            leg.sighting.as_ref()?.secret.as_ref()
+            let seen = leg.sighting.as_ref()?;
+            let is_mined = seen.spend.is_none_or(|spend| spend.depth > 0);
+            seen.secret.as_ref().filter(|_| Guard::SecretFromMempool.holds() || is_mined)
         }
         [self.facts.secret.as_ref(), seen(&self.beta), seen(&self.alpha)]
             .into_iter()

@@ -66,6 +66,35 @@ fn adapters_depend_on_the_words_alone_and_never_on_a_core() {
     }
 }
 
+/// Whether a table of dependencies turns on the switches of the core.
+fn turns_on_switches(dependencies: Option<&toml::Value>) -> bool {
+    let wanted = dependencies.and_then(|table| table.get("photon-swap")).and_then(|swap| swap.get("features"));
+    wanted.and_then(toml::Value::as_array).is_some_and(|features| features.iter().any(|name| name.as_str() == Some("switches")))
+}
+
+/// The simulator weakens one check at a time to see what it is good for. No program may be built so.
+#[test]
+fn only_the_tests_of_the_core_can_weaken_its_checks() {
+    let mut manifests = Vec::new();
+    files(root(), "Cargo.toml", &mut manifests);
+    assert!(manifests.len() > 5);
+    for path in manifests {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        let here = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        let for_tests = table.get("dev-dependencies");
+        assert_eq!(turns_on_switches(for_tests), here == "swap/Cargo.toml", "{here}: its tests");
+        let for_all = table.get("workspace").and_then(|workspace| workspace.get("dependencies"));
+        for program in [table.get("dependencies"), table.get("build-dependencies"), for_all] {
+            assert!(!turns_on_switches(program), "{here} turns the switches on");
+        }
+        let features = table.get("features").and_then(toml::Value::as_table);
+        for (name, parts) in features.into_iter().flatten() {
+            assert!(!parts.to_string().contains("switches"), "{here}: feature {name} turns the switches on");
+        }
+    }
+}
+
 #[test]
 fn nothing_is_switched_off_and_nothing_is_left_as_a_stub() {
     let words = [
