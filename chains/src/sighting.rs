@@ -118,6 +118,25 @@ impl Sighting {
         Self { status: LockStatus::Absent, spend: None, secret: None, faults: Vec::new() }
     }
 
+    /// True if this shows something else than `earlier` did. That it lies deeper by now is not something else: a depth counts
+    /// only where it passes from the mempool into a block, or where the ledger says so by another status.
+    pub fn differs(&self, earlier: &Self) -> bool {
+        let status_differs = match (&self.status, &earlier.status) {
+            (LockStatus::Pending { txid, depth }, LockStatus::Pending { txid: other, depth: before }) => {
+                txid != other || (*depth == 0) != (*before == 0)
+            }
+            (LockStatus::Funded { txid, at, .. }, LockStatus::Funded { txid: other, at: before, .. }) => {
+                (txid, at) != (other, before)
+            }
+            (now, before) => now != before,
+        };
+        let seen = |spend: &Option<Spend>| spend.map(|spend| (spend.kind, spend.txid, spend.depth == 0));
+        status_differs
+            || seen(&self.spend) != seen(&earlier.spend)
+            || self.secret != earlier.secret
+            || self.faults != earlier.faults
+    }
+
     /// True once nobody can spend the lock any more, at final depth.
     pub const fn is_over(&self) -> bool {
         matches!(self.status, LockStatus::Redeemed { .. } | LockStatus::Refunded { .. })

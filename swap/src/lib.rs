@@ -33,6 +33,7 @@
 //! - [`schedule()`] turns the speed of two ledgers and the owner's promise to be online into deadlines.
 //! - [`View`] is all that a decision may look at: two ledgers as they show themselves, and our own durable [`Facts`].
 //! - [`decide`] says what to do; [`step`] turns that into facts to be made durable first and effects to be let out after.
+//! - [`wake()`] says until when a step stands, so that the work per block follows the swaps that the block concerns.
 //!
 //! The caller's part: commit [`Step::facts`] and [`Step::effects`] in one transaction, then make the effects so, again and
 //! again, until a later step no longer asks for them. Nothing else of the protocol lives outside this crate.
@@ -66,6 +67,7 @@ mod sign;
 mod step;
 mod terms;
 mod view;
+mod wake;
 
 pub use check::{LONGEST_LOCK_SECS, TermsError};
 pub use decide::{Action, Decision, decide};
@@ -80,3 +82,4 @@ pub use schedule::{Profile, Schedule, schedule};
 pub use step::{Effect, EffectKind, Step, Swap, step};
 pub use terms::{Consent, Deadlines, Leg, LegName, Role, TERMS_VERSION, Terms};
 pub use view::{Fact, Facts, LegView, Outcome, View};
+pub use wake::{LegWake, Wake, wake};
