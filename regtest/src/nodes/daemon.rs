@@ -122,6 +122,8 @@ impl Daemon {
             .args(["-listenonion=0", "-discover=0", "-connect=0", "-dns=0", "-printtoconsole=0"])
             // Wallets pay without an estimate; a pre-mined chain may be days old; standardness as on the main network.
             .args(["-fallbackfee=0.0001", "-maxtipage=315360000", "-acceptnonstdtxn=0", "-dbcache=16", "-checkblocks=1"])
+            // The default of Knots is not always this kind (its -walletimplicitsegwit), and sizes are compared for this one.
+            .args(["-addresstype=bech32", "-changetype=bech32"])
             .args(config.flavour.args.iter().copied())
             .arg(format!("-mocktime={}", self.mock_time.load(Ordering::Relaxed)))
             .args(config.args.clone())
