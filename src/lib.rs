@@ -31,6 +31,7 @@ pub mod ledgers;
 pub mod negotiation;
 pub mod node;
 pub mod peer;
+pub mod rescue;
 pub mod reserve;
 pub mod service;
 pub mod store;

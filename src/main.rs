@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use photon::cli;
-use photon::commands::{LocalArgs, deploy, init, node};
+use photon::commands::{LocalArgs, deploy, init, node, rescue};
 use std::process::ExitCode;
 
 /// Swap BTC, LTC, ETH, SMT and ERC20 tokens with people you don't trust, and nobody in the middle.
@@ -20,6 +20,7 @@ enum Command {
     Init(init::InitArgs),
     Node(node::NodeArgs),
     Deploy(deploy::DeployArgs),
+    Rescue(rescue::RescueArgs),
     /// Real nodes on this machine, three daemons, sixteen swaps
     #[cfg(feature = "demo")]
     Demo(photon::demo::DemoArgs),
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Init(args) => init::run(&local, &args, json),
         Command::Node(args) => node::run(&local, &args),
         Command::Deploy(args) => deploy::run(&local, &args, json),
+        Command::Rescue(args) => rescue::run(&local, &args, json),
         #[cfg(feature = "demo")]
         Command::Demo(args) => return photon::demo::run(&args),
         Command::Client(command) => return cli::run(client, command),

@@ -41,7 +41,7 @@ pub use network::{Network, NoSuchNetwork};
 pub use party::{Address, Hash32, HexError, LockKey, Party, PublicKey, TxId};
 #[doc(hidden)]
 pub use party::{read_hex, show_hex};
-pub use port::{Act, Balance, IntentKey, IntentKeyError, Port, PortError, Progress, Purpose};
+pub use port::{Act, Balance, Found, FoundLock, IntentKey, IntentKeyError, Port, PortError, Progress, Progressed, Purpose};
 pub use secret::{Secret, SecretHash};
 pub use sighting::{BlockRef, Fault, LockStatus, Sighting, Spend, SpendKind, Tip};
 pub use time::{BlockHeight, ClockRule, Timing, UnixTime};

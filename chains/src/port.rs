@@ -7,7 +7,7 @@ use crate::lock::{Lock, LockId, Template};
 use crate::party::{Hash32, HexError, LockKey, Party, TxId};
 use crate::secret::Secret;
 use crate::sighting::{Sighting, Tip};
-use crate::time::{BlockHeight, Timing};
+use crate::time::{BlockHeight, Timing, UnixTime};
 use async_trait::async_trait;
 use std::fmt;
 use std::str::FromStr;
@@ -228,6 +228,29 @@ pub struct Balance {
     pub incoming: Amount,
 }
 
+/// A lock that names us, as a ledger shows it to somebody who knows nothing but who we are.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct FoundLock {
+    /// The lock.
+    pub lock: Lock,
+    /// A block at or below which it was not funded: for [`Port::watch`].
+    pub since: BlockHeight,
+    /// Its money is, or may still be, there.
+    pub stands: bool,
+}
+
+/// What [`Port::find`] brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Locks that the ledger itself shows to be ours.
+    pub locks: Vec<FoundLock>,
+    /// Notes left by [`Port::leave_note`], ours or not, in no order: whose they are, whoever wrote them can tell.
+    pub notes: Vec<String>,
+}
+
+/// Told how far a search has come: blocks read, and blocks to read.
+pub type Progressed<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
 /// One ledger. The adapters of Bitcoin, Litecoin, Ethereum and SMT fill it, and later payment channels.
 ///
 /// An adapter keeps what it watches in memory, and is told again after a restart. It holds no protocol state: everything
@@ -279,6 +302,18 @@ pub trait Port: Send + Sync {
     /// Where anybody may pay to fund the lock by hand (Bitcoin and Litecoin: the lock's address). None where only our own
     /// account can.
     fn funding_address(&self, lock: &Lock) -> Option<String>;
+
+    /// Leaves a note about a lock where somebody who has lost everything but the seed and the nodes will look ([`Port::find`]),
+    /// durable when it returns. It must say nothing to others. An empty one takes an earlier one away. Does nothing where the
+    /// ledger itself shows whose a lock is.
+    async fn leave_note(&self, _lock: &Lock, _note: &str) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    /// Looks for everything of ours that was locked after `since`, knowing nothing but who we are.
+    async fn find(&self, _since: UnixTime, _progressed: Progressed<'_>) -> Result<Found, PortError> {
+        Ok(Found::default())
+    }
 
     /// The most that funding, redeeming or refunding a lock of this asset should cost, in native units: held back before a swap is agreed.
     async fn worst_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError>;

@@ -26,7 +26,7 @@ mod send;
 mod sse;
 mod swap;
 pub mod table;
-mod times;
+pub(crate) mod times;
 mod ui;
 mod watch;
 

@@ -9,7 +9,7 @@ pub(super) fn system_now() -> UnixTime {
 }
 
 /// `in 3 min`, `5 s ago`, `now`.
-pub(super) fn relative(at: UnixTime, now: UnixTime) -> String {
+pub(crate) fn relative(at: UnixTime, now: UnixTime) -> String {
     match (at.secs_since(now), now.secs_since(at)) {
         (0, 0) => "now".to_owned(),
         (0, ago) => format!("{} ago", span(ago)),
@@ -59,8 +59,24 @@ fn civil(at: UnixTime) -> (String, String) {
     (format!("{year:04}-{month:02}-{date:02}"), clock)
 }
 
+/// Midnight (UTC) of a date written `2027-01-15`. None for what is no date since 1970.
+pub(crate) fn midnight(date: &str) -> Option<UnixTime> {
+    let mut parts = date.split('-').map(|part| part.parse::<u64>().ok().filter(|_| part.bytes().all(|c| c.is_ascii_digit())));
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if parts.next().is_some() || !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let (year, march_month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * march_month + 2) / 5 + day - 1;
+    let at = UnixTime::from_secs((era * 146_097 + day_of_era - 719_468) * 86_400);
+    // The 31st of a shorter month would be another day.
+    (civil(at).0 == date).then_some(at)
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -74,6 +90,16 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(stamp(UnixTime::from_secs(secs)), text);
+        }
+    }
+
+    #[test]
+    fn a_date_is_the_midnight_it_begins_with() {
+        for text in ["1970-01-01", "2000-02-29", "2024-02-29", "2026-11-22", "2100-03-01", "2026-12-31"] {
+            assert_eq!(stamp(midnight(text).unwrap()), format!("{text}T00:00:00Z"));
+        }
+        for bad in ["", "2026", "2026-1-1", "2026-02-29", "2026-13-01", "1969-12-31", "2026-01-01-01", "x-y-z", "+026-01-01"] {
+            assert_eq!(midnight(bad), None, "{bad}");
         }
     }
 

@@ -60,7 +60,7 @@ pub fn run(local: &LocalArgs, args: &InitArgs, json: bool) -> anyhow::Result<()>
     )
 }
 
-fn restore() -> anyhow::Result<SeedWords> {
+pub(super) fn restore() -> anyhow::Result<SeedWords> {
     if std::io::stdin().is_terminal() {
         eprintln!("Type the words of the seed on one line, then Enter:");
         let line = Zeroizing::new(rpassword::prompt_password("")?);
@@ -71,7 +71,7 @@ fn restore() -> anyhow::Result<SeedWords> {
     Ok(SeedWords::restore(&text)?)
 }
 
-fn make_folder(datadir: &DataDir) -> anyhow::Result<()> {
+pub(super) fn make_folder(datadir: &DataDir) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

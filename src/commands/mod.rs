@@ -3,6 +3,7 @@
 pub mod deploy;
 pub mod init;
 pub mod node;
+pub mod rescue;
 
 use crate::config::{Config, Network};
 use crate::datadir::DataDir;

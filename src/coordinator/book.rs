@@ -19,6 +19,8 @@ pub struct Live {
     pub cancelled: bool,
     /// The port said that refunding our leg is done.
     pub swept: bool,
+    /// The notes about its locks are left with the nodes' wallets, since this start.
+    pub noted: bool,
     /// What it is doing, as of the last step.
     pub phase: Phase,
     /// What must be ensured, as of the last step.

@@ -111,6 +111,12 @@ impl Coordinator {
         if !wanted.contains(&effect) {
             return None;
         }
+        if effect.kind == EffectKind::Fund
+            && !live.noted
+            && let Err(error) = self.leave_notes(&live).await
+        {
+            return Some(Err(error));
+        }
         if live.funding == Funding::Outside {
             match effect.kind {
                 // Whoever was shown the address pays it, or not.

@@ -15,6 +15,7 @@
 
 mod book;
 mod effects;
+mod notes;
 mod view;
 
 pub use book::{Book, Live};
@@ -217,14 +218,18 @@ impl Coordinator {
             }
             live.phase = step.phase;
             live.wanted = step.effects;
-            live.swap.facts.ended.map(|outcome| (live.swap.terms, outcome))
+            let may_be_noted = live.noted || live.swap.facts.fund_intent;
+            live.swap.facts.ended.map(|outcome| (live.swap.terms, outcome, may_be_noted))
         });
-        if let Some((terms, outcome)) = ended {
+        if let Some((terms, outcome, may_be_noted)) = ended {
             let word = Phase::from(outcome).word();
             tracing::info!(swap_id = %id, outcome = word, "ended");
             metrics::counter!("photon_swaps_ended_total", "outcome" => word).increment(1);
             for leg in [&terms.alpha, &terms.beta] {
                 self.ledgers.unwatch_lock(&leg.lock);
+            }
+            if may_be_noted {
+                self.strike_notes(terms);
             }
             self.book.with(|swaps| swaps.remove(&id));
         }
@@ -259,6 +264,7 @@ fn live_from(record: &SwapRecord) -> anyhow::Result<Live> {
         since: (record.swap.alpha_since, record.swap.beta_since),
         cancelled: false,
         swept: false,
+        noted: false,
         phase: Phase::Proposed,
         wanted: Vec::new(),
         trouble: None,

@@ -39,4 +39,4 @@ pub use passphrase::{Passphrase, PassphraseError};
 pub use private_file::PrivateFileError;
 pub use seed_file::{SeedFileError, create, open};
 pub use wallet::{KeyUse, SubKey, Wallet, WalletError};
-pub use words::{SeedWords, WordsError};
+pub use words::{SeedWords, WordsError, WordsFileError};

@@ -1,7 +1,9 @@
 //! The words on paper: the only thing an owner has to keep.
 
+use super::private_file::{self, PrivateFileError};
 use bip39::{Language, Mnemonic};
 use std::fmt;
+use std::path::Path;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The longest text that is tried as words: 24 words of at most 8 letters, with room for careless spacing.
@@ -32,6 +34,17 @@ pub enum WordsError {
     Checksum,
 }
 
+/// Why a file gives no seed.
+#[derive(Debug, thiserror::Error)]
+pub enum WordsFileError {
+    /// It can't be read, or others can read it.
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    /// What it holds is no seed.
+    #[error(transparent)]
+    Words(#[from] WordsError),
+}
+
 impl SeedWords {
     /// 24 new words, from 256 bits of the system's randomness.
     pub fn generate() -> Result<Self, WordsError> {
@@ -53,6 +66,13 @@ impl SeedWords {
             tidy.extend(word.chars().map(|letter| letter.to_ascii_lowercase()));
         }
         Mnemonic::parse_in_normalized(Language::English, &tidy).map(Self).map_err(WordsError::from)
+    }
+
+    /// Reads them from a file that is its owner's alone.
+    pub fn from_file(path: &Path) -> Result<Self, WordsFileError> {
+        let bytes = private_file::read(path, MAX_TEXT)?;
+        // What is no text has no words.
+        Ok(Self::restore(std::str::from_utf8(&bytes).unwrap_or_default())?)
     }
 
     pub(super) fn from_entropy(entropy: &[u8]) -> Result<Self, WordsError> {

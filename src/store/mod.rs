@@ -54,6 +54,7 @@ pub use journal::{TxEnd, TxRow};
 pub use offers::{NewOffer, OfferRow, OfferState};
 pub use peers::PeerRow;
 pub use recovery::LostSwap;
+pub(crate) use seal::Seals;
 pub use sends::{NewSend, SendRow, SendState};
 pub use swaps::{Ending, FromOffer, NewSwap, Page, ReservedHash, SwapFilter, SwapRow};
 
@@ -62,7 +63,6 @@ use connect::ProcessLock;
 use photon_chains::UnixTime;
 use reader::{Read, Readers};
 use recovery::RecoveryFile;
-use seal::Seals;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -12,14 +12,14 @@ const NONCE_BYTES: usize = 24;
 /// The keys of one database. XChaCha20-Poly1305 with a random 24-byte nonce per row, which may be drawn for ever without
 /// meeting itself; what the row is (table and key) goes in as associated data, so that a sealed value moved to another row
 /// does not open.
-pub(super) struct Seals {
+pub(crate) struct Seals {
     cipher: XChaCha20Poly1305,
     digest_key: Zeroizing<[u8; 32]>,
     fingerprint: [u8; 16],
 }
 
 impl Seals {
-    pub(super) fn new(storage_key: &[u8; 32]) -> Result<Self, StoreError> {
+    pub(crate) fn new(storage_key: &[u8; 32]) -> Result<Self, StoreError> {
         let derived = Hkdf::<Sha256>::new(None, storage_key);
         let mut seal_key = Zeroizing::new([0; 32]);
         let mut digest_key = Zeroizing::new([0; 32]);
@@ -37,7 +37,7 @@ impl Seals {
     }
 
     /// Nonce and ciphertext.
-    pub(super) fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut nonce = [0; NONCE_BYTES];
         let broken = |what: &str| StoreError::Failed { reason: what.to_owned() };
         getrandom::fill(&mut nonce).map_err(|_| broken("the system gives no random bytes"))?;
@@ -47,7 +47,7 @@ impl Seals {
     }
 
     /// What was sealed at that place.
-    pub(super) fn open(&self, place: &[u8], sealed: &[u8], what: &'static str) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn open(&self, place: &[u8], sealed: &[u8], what: &'static str) -> Result<Vec<u8>, StoreError> {
         let (nonce, body) = sealed.split_at_checked(NONCE_BYTES).ok_or(StoreError::Unreadable(what))?;
         let payload = Payload { msg: body, aad: place };
         self.cipher.decrypt(XNonce::from_slice(nonce), payload).map_err(|_| StoreError::Unreadable(what))

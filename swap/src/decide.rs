@@ -204,7 +204,7 @@ pub(crate) fn is_open(leg: &LegView, lock: &Lock) -> bool {
 }
 
 /// By that ledger's own clock, no block to come can hold a redeem. Sending one would give the secret away for nothing.
-fn is_closed(leg: &LegView, lock: &Lock) -> bool {
+pub(crate) fn is_closed(leg: &LegView, lock: &Lock) -> bool {
     match (leg.tip, lock.expiry.closes) {
         (Some(tip), Some(closes)) => tip.lock_clock >= closes,
         (None, Some(_)) | (Some(_) | None, None) => false,
@@ -314,7 +314,7 @@ fn refunding(scene: &Scene) -> Option<Action> {
     (lock_is_ours || has_stray).then_some(Action::Refund(scene.role.own_leg()))
 }
 
-fn is_mined(spend: Option<Spend>, kind: SpendKind) -> bool {
+pub(crate) fn is_mined(spend: Option<Spend>, kind: SpendKind) -> bool {
     spend.is_some_and(|spend| spend.kind == kind && spend.depth > 0)
 }
 

@@ -21,4 +21,5 @@ mod participant_restarts_after_each_durable_fact;
 mod reorgs_in_the_middle_change_nothing;
 mod secrets_never_leave;
 mod taker_vanishes;
+mod words_alone_find_every_lock;
 mod wrong_nodes_refuse_to_start;

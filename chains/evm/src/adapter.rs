@@ -5,6 +5,7 @@ use crate::acts::{Acting, gas};
 use crate::artifact::{Contract, Immutables};
 use crate::chain::At;
 use crate::config::{Contracts, EvmConfig, Token};
+use crate::find::Search;
 use crate::node::{Node, block_ref, hash32};
 use crate::sender::Sender;
 use crate::slot::{Slot, Terms, account, address};
@@ -15,8 +16,8 @@ use crate::watch::Watch;
 use alloy::primitives::{Address, B256, U256, keccak256};
 use async_trait::async_trait;
 use photon_chains::{
-    Act, Amount, Asset, Balance, BlockHeight, Hash32, Journal, Ledger, Lock, LockId, LockKey, Party, Port, PortError, Progress,
-    Purpose, Sighting, Template, Timing, Tip, UnixTime,
+    Act, Amount, Asset, Balance, BlockHeight, Found, Hash32, Journal, Ledger, Lock, LockId, LockKey, Party, Port, PortError,
+    Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, UnixTime,
 };
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -294,6 +295,12 @@ impl Port for EvmAdapter {
 
     fn funding_address(&self, _lock: &Lock) -> Option<String> {
         None
+    }
+
+    async fn find(&self, since: UnixTime, progressed: Progressed<'_>) -> Result<Found, PortError> {
+        let native = (self.contracts.native_htlc, self.native_code);
+        let token = (self.contracts.token_htlc, self.token_code);
+        Search { node: &self.node, us: self.sender.wallet.address(), native, token }.run(since, progressed).await
     }
 
     async fn worst_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {

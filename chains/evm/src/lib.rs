@@ -35,6 +35,7 @@ mod config;
 mod deploy;
 mod eth;
 mod fees;
+mod find;
 mod judge;
 mod node;
 mod nonce;

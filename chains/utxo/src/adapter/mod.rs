@@ -3,6 +3,7 @@
 mod cancel;
 mod claim;
 mod connect;
+mod find;
 mod pay;
 mod poll;
 mod settle;
@@ -19,8 +20,8 @@ use crate::tx::public_key;
 use async_trait::async_trait;
 use bitcoin::ScriptBuf;
 use photon_chains::{
-    Act, Amount, Asset, Balance, BlockHeight, Hash32, IntentKey, Journal, Ledger, Lock, LockId, LockKey, Party, Port, PortError,
-    Progress, Purpose, Sighting, Template, Timing, Tip, TxId,
+    Act, Amount, Asset, Balance, BlockHeight, Found, Hash32, IntentKey, Journal, Ledger, Lock, LockId, LockKey, Party, Port,
+    PortError, Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, TxId, UnixTime,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -223,6 +224,14 @@ impl Port for UtxoAdapter {
     fn funding_address(&self, lock: &Lock) -> Option<String> {
         let script = self.script_of(lock).ok()?;
         address::encode(&self.params, &script.output_script())
+    }
+
+    async fn leave_note(&self, lock: &Lock, note: &str) -> Result<(), PortError> {
+        self.label(lock, note).await
+    }
+
+    async fn find(&self, _since: UnixTime, _progressed: Progressed<'_>) -> Result<Found, PortError> {
+        self.notes().await
     }
 
     async fn worst_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {

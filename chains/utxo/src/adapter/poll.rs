@@ -23,9 +23,11 @@ impl UtxoAdapter {
         for _ in 0..MAX_ROUNDS {
             let tip = self.header(self.best().await?).await?;
             let Some(done) = self.follow(&tip).await? else { continue };
+            // At once: a block that comes while the mempool is read must not have all older ones read again.
+            self.state().tracker.mark_scanned(&done);
             let still_there = self.read_pool(tip.hash).await?;
             if still_there {
-                return self.publish(&tip, &done).await;
+                return self.publish(&tip).await;
             }
         }
         Err(PortError::Unreachable {
@@ -34,11 +36,10 @@ impl UtxoAdapter {
         })
     }
 
-    async fn publish(&self, tip: &HeaderFacts, done: &[(LockId, BlockHeight)]) -> Result<Tip, PortError> {
+    async fn publish(&self, tip: &HeaderFacts) -> Result<Tip, PortError> {
         let place = Place { height: tip.height, hash: tip.hash };
         {
             let mut state = self.state();
-            state.tracker.mark_scanned(done);
             let timing = &self.params.net.timing;
             let tracker = &state.tracker;
             let seen = tracker.scanned().map(|(id, amount)| {
