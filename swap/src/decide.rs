@@ -330,7 +330,7 @@ fn records(scene: &Scene) -> Vec<Action> {
         scene.public.filter(|_| seen_first && Guard::SecretKept.holds()).map(|secret| Fact::Secret { secret: secret.clone() });
     // Written down, so that a clock that is set back does not reopen the question.
     let too_late = match scene.role {
-        Role::Initiator => scene.is_past_reveal() && !facts.reveal_intent && !facts.never_reveal,
+        Role::Initiator => Guard::RevealBy.refuses(scene.is_past_reveal()) && !facts.reveal_intent && !facts.never_reveal,
         Role::Participant => false,
     };
     secret.into_iter().chain(too_late.then_some(Fact::NeverReveal)).map(Action::Record).collect()
@@ -351,10 +351,16 @@ fn ending(scene: &Scene) -> Option<Outcome> {
     }
     let peer = scene.peer.sighting.as_ref();
     match own.status {
-        LockStatus::Absent => is_void(scene, own).then_some(Outcome::Void),
-        LockStatus::Pending { .. } | LockStatus::Funded { .. } => None,
+        // Nor is it void while a redeem may be mined that we sent when our funding still stood in a block.
+        LockStatus::Absent => {
+            let is_quiet = !scene.is_out() || peer.is_some_and(|peer| !is_being_redeemed(peer));
+            (is_quiet && is_void(scene, own)).then_some(Outcome::Void)
+        }
         // A redeem of ours that was sent before the refund became final may still be mined.
-        LockStatus::Refunded { .. } => peer.is_some_and(|peer| !is_being_redeemed(peer)).then_some(Outcome::Refunded),
+        LockStatus::Pending { .. } | LockStatus::Funded { .. } | LockStatus::Refunded { .. } if is_refunded(own) => {
+            peer.is_some_and(|peer| !is_being_redeemed(peer)).then_some(Outcome::Refunded)
+        }
+        LockStatus::Pending { .. } | LockStatus::Funded { .. } | LockStatus::Refunded { .. } => None,
         LockStatus::Redeemed { .. } => peer.is_some_and(is_refunded).then_some(Outcome::Lost),
     }
 }

@@ -126,14 +126,16 @@ const MOVES: &[(Phase, &[Phase])] = {
         ),
         (
             BetaFunded,
-            &[Agreed, AlphaPending, AlphaFunded, BetaPending, Redeeming, Cancelling, WaitingForRefund, Refunding, Blind],
+            &[Agreed, AlphaPending, AlphaFunded, BetaPending, Redeeming, Cancelling, WaitingForRefund, Refunding, Blind, Void],
         ),
         (
             Cancelling,
             &[Agreed, AlphaPending, AlphaFunded, BetaPending, BetaFunded, Redeeming, WaitingForRefund, Refunding, Blind, Void],
         ),
-        (WaitingForRefund, &[Cancelling, Redeeming, Refunding, Blind, Refunded, Lost]),
-        (Refunding, &[WaitingForRefund, Redeeming, Blind, Refunded, TookBoth, Lost, Void]),
+        // Back to before only where a clock is set right by a second or two.
+        (WaitingForRefund, &[BetaPending, BetaFunded, Cancelling, Redeeming, Refunding, Blind, Refunded, Lost]),
+        // Stray money was taken back, and the funding that never came is made impossible.
+        (Refunding, &[WaitingForRefund, Cancelling, Redeeming, Blind, Refunded, TookBoth, Lost, Void]),
         (Redeeming, &[WaitingForRefund, Refunding, Blind, Completed, TookBoth, Refunded, Lost]),
         (
             Blind,

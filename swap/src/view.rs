@@ -1,5 +1,6 @@
 //! What a decision rests on: what the two ledgers show now, and what we ourselves did.
 
+use crate::decide::is_redeemed;
 use crate::guard::Guard;
 use photon_chains::{Secret, SecretHash, Sighting, Tip, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -140,7 +141,7 @@ impl View {
     pub fn public_secret(&self, hash: &SecretHash) -> Option<&Secret> {
         fn seen(leg: &LegView) -> Option<&Secret> {
             let seen = leg.sighting.as_ref()?;
-            let is_mined = seen.spend.is_none_or(|spend| spend.depth > 0);
+            let is_mined = is_redeemed(seen) || seen.spend.is_some_and(|spend| spend.depth > 0);
             seen.secret.as_ref().filter(|_| Guard::SecretFromMempool.holds() || is_mined)
         }
         [self.facts.secret.as_ref(), seen(&self.beta), seen(&self.alpha)]

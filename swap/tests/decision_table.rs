@@ -408,6 +408,7 @@ fn cancelling_leaked(view: &mut View) {
     view.beta.sighting.as_mut().unwrap().secret = Some(secret());
 }
 
+/// From wherever it comes, and however late. // A7, C9, C27, C28
 #[test]
 fn on_any_secret_the_participant_redeems_alpha_at_once() {
     let p = Participant;
@@ -476,6 +477,7 @@ fn the_participant_takes_beta_back_unless_alpha_is_its_own_for_good() {
     ]);
 }
 
+/// An end absorbs everything. // H10
 #[test]
 fn an_ended_swap_does_nothing_whatever_comes() {
     for role in [Initiator, Participant] {
@@ -562,6 +564,7 @@ fn a_closed_beta_is_not_shown_the_secret() {
 }
 
 /// The refund needs the block as well as the time: a chain that halts while its clock runs on does not open.
+/// A halt does not open it. // C18
 #[test]
 fn alpha_opens_at_its_time_and_its_block() {
     for (alpha, beta) in PAIRS {

@@ -273,6 +273,23 @@ fn check_every_state(alpha: Ledger, beta: Ledger, own_cancelled: bool) {
     }
 }
 
+/// Whatever the ledgers show and the clock says, an ended swap stays as it ended. // H10
+#[test]
+fn every_state_after_an_end_is_that_end() {
+    let terms = terms(Ledger::Bitcoin, Ledger::Ethereum);
+    for outcome in [Outcome::Completed, Outcome::Refunded, Outcome::Void, Outcome::Lost, Outcome::TookBoth] {
+        every_view(&terms, None, |view| {
+            if view.facts.secret.is_some() && view.facts.reveal_intent {
+                let mut view = view.clone();
+                view.facts.ended = Some(outcome);
+                for role in [Role::Initiator, Role::Participant] {
+                    assert_eq!(decide(role, &terms, &view), Decision { actions: Vec::new(), phase: outcome.into() });
+                }
+            }
+        });
+    }
+}
+
 #[test]
 fn every_state_of_scripts_then_contracts() {
     check_every_state(Ledger::Bitcoin, Ledger::Ethereum, false);

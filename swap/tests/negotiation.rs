@@ -93,7 +93,7 @@ fn the_longer_absence_of_both_parties_counts() {
     assert!(matches!(build_terms(&offer, &never, &maker_half(&offer), &rules), Err(Refusal::TooLong { .. })));
 }
 
-/// What Mallory the maker might put into a draft, and how it is refused.
+/// What Mallory the maker might put into a draft, and how it is refused. // B1, B3, B4, B8, G8
 #[test]
 fn whatever_mallory_changes_in_a_draft_is_refused_by_its_name() {
     use LegName::{Alpha, Beta};
@@ -196,7 +196,7 @@ fn shift(terms: &mut Terms, secs: u64) {
     }
 }
 
-/// What makes no swap for anybody.
+/// What makes no swap for anybody. // A2, A3, B2, B4
 #[test]
 fn terms_that_make_no_swap_are_refused_by_their_name() {
     use LegName::{Alpha, Beta};

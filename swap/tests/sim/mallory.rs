@@ -1,6 +1,6 @@
 //! A party that does whatever might gain it something, or cost the other something.
 
-use crate::ledger::{Kind, SimLedger, Tx};
+use crate::ledger::{HIGHEST_FEE, Key, Kind, SimLedger, Tx};
 use crate::rng::Rng;
 use photon_swap::{Role, Terms};
 
@@ -19,8 +19,14 @@ pub struct Mallory {
     /// Mined without ever having been seen in a mempool.
     is_private: bool,
     refunds: bool,
+    /// Replacement cycling: the counterparty's refund is replaced by a redeem, and that by nothing, until Alpha is back.
+    cycles: bool,
+    /// Has the counterparty's forgotten funding mined once Alpha is back.
+    digs_up: bool,
+    /// Has a redeem ready for when the block with the counterparty's refund is reorganised away.
+    undoes: bool,
     gone_at: Option<u64>,
-    knows_secret: bool,
+    knows: Option<Key>,
 }
 
 impl Mallory {
@@ -37,9 +43,11 @@ impl Mallory {
         let fund_at = match (role, rng.between(0, 19)) {
             (_, 0) => None,
             (_, 1) => Some(sometime),
+            // Too late, where a median of block times still says that it is not.
+            (Role::Participant, 2..=4) => Some(rng.between(reveal_by, reveal_by + 8)),
             // So that the counterparty acts at the last moment.
-            (Role::Participant, 2..=10) => Some(just_in_time),
-            (Role::Initiator, 2..=10) | (_, _) => Some(in_time),
+            (Role::Participant, 5..=12) => Some(just_in_time),
+            (Role::Initiator, 2..) | (Role::Participant, 13..) => Some(in_time),
         };
         let redeem_at = match rng.between(0, 9) {
             0 => None,
@@ -59,13 +67,19 @@ impl Mallory {
             snipes: rng.percent(30),
             is_private: rng.percent(50),
             refunds: rng.percent(85),
+            cycles: role == Role::Initiator && rng.percent(20),
+            digs_up: role == Role::Initiator && rng.percent(50),
+            undoes: rng.percent(30),
             gone_at: rng.percent(10).then(|| rng.between(start, last)),
-            knows_secret: role == Role::Initiator,
+            knows: (role == Role::Initiator).then_some(Key::Swap),
         }
     }
 
-    pub fn act(&mut self, now: u64, alpha: &mut SimLedger, beta: &mut SimLedger, rng: &mut Rng) {
-        self.knows_secret |= alpha.shows_secret() || beta.shows_secret();
+    /// `is_watched`: the counterparty's mempool watchers run.
+    pub fn act(&mut self, now: u64, alpha: &mut SimLedger, beta: &mut SimLedger, is_watched: bool, rng: &mut Rng) {
+        if alpha.has_leaked() || beta.has_leaked() {
+            self.knows = Some(Key::Swap);
+        }
         if self.gone_at.is_some_and(|at| now >= at) {
             return;
         }
@@ -73,7 +87,17 @@ impl Mallory {
             Role::Initiator => (alpha, beta),
             Role::Participant => (beta, alpha),
         };
-        let tx = |kind| Tx { kind, from: self.role, honest: false, public: !self.is_private, stuck: false };
+        let key = if peer.key() == Some(Key::Mallorys) { Some(Key::Mallorys) } else { self.knows };
+        let from = self.role;
+        let tx = |kind| Tx {
+            kind,
+            from,
+            honest: false,
+            public: !self.is_private,
+            held: false,
+            fee: HIGHEST_FEE,
+            key: key.unwrap_or(Key::Mallorys),
+        };
         let peer_is_there = peer.state().funded.is_some();
         if self.fund_at.is_some_and(|at| now >= at) && (peer_is_there || !self.waits_for_peer) {
             let kind = if self.funds_wrong { Kind::FundWrong } else { Kind::Fund };
@@ -82,16 +106,36 @@ impl Mallory {
                 own.send(tx(Kind::Cancel), rng);
             }
         }
+        // No mempool takes a refund before its time.
+        if self.refunds && own.is_valid(&tx(Kind::Refund), now) {
+            own.send(tx(Kind::Refund), rng);
+        }
+        let is_back = own.state().refunded.is_some();
+        if self.digs_up && is_back {
+            peer.boost(Kind::Fund, from.other());
+        }
+        if self.cycles && !is_back {
+            self.cycle(now, peer, tx(Kind::Redeem), is_watched, rng);
+            return;
+        }
+        let is_undone = self.undoes && peer.state().refunded.is_some();
         let is_time = if self.snipes {
-            peer.is_about_to(Kind::Refund, self.role.other(), now)
+            peer.is_due(Kind::Refund, from.other(), now) || (peer.is_about_to(Kind::Refund, from.other(), now) && rng.percent(20))
         } else {
             self.redeem_at.is_some_and(|at| now >= at)
         };
-        if self.knows_secret && peer_is_there && is_time {
+        if key.is_some() && peer_is_there && (is_time || is_undone || (self.cycles && is_back)) {
             peer.send(tx(Kind::Redeem), rng);
         }
-        if self.refunds {
-            own.send(tx(Kind::Refund), rng);
+    }
+
+    /// First the redeem throws the refund out, at the next moment it goes itself.
+    fn cycle(&self, now: u64, peer: &mut SimLedger, redeem: Tx, is_watched: bool, rng: &mut Rng) {
+        if peer.shown().is_some() {
+            peer.evict(Kind::Redeem, self.role);
+        } else if is_watched && peer.is_about_to(Kind::Refund, self.role.other(), now) {
+            peer.evict(Kind::Refund, self.role.other());
+            peer.send(Tx { public: true, held: true, ..redeem }, rng);
         }
     }
 }

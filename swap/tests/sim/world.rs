@@ -1,167 +1,162 @@
-//! One swap from a seed to its end, and what must be true then.
+//! One swap from a seed to its end.
 
-use crate::common::{ALICE, BOB, party};
-use crate::ledger::{EARLY_SECS, SimLedger, State, Weather, timing};
+use crate::common::{ALICE, BOB, party as key_of};
+use crate::judge::{Report, Wrong, judge};
+use crate::ledger::{Code, EARLY_SECS, HIGHEST_FEE, SimLedger, Weather};
 use crate::mallory::Mallory;
-use crate::party::{Flaw, Outage, Party, Presence};
+use crate::party::{Fate, Outage, Party, Presence};
 use crate::rng::Rng;
+use crate::talk::agree;
 use photon_chains::*;
 use photon_swap::*;
 
-const START: u64 = 1_800_000_000;
-const HEIGHT: u64 = 100;
+pub const START: u64 = 1_800_000_000;
+pub const HEIGHT: u64 = 100;
 const PAIRS: [(Ledger, Ledger); 4] = [
     (Ledger::Bitcoin, Ledger::Litecoin),
     (Ledger::Bitcoin, Ledger::Ethereum),
     (Ledger::Smt, Ledger::Litecoin),
     (Ledger::Ethereum, Ledger::Smt),
 ];
+/// Points of its own at which a party may be killed, counted from the start of its swap.
+const MOST_POINTS: u64 = 16;
 
-/// Who cheats, and what is broken on purpose.
+/// Who cheats.
 #[derive(Copy, Clone, Debug, Default)]
 pub struct Setting {
     pub mallory: Option<Role>,
-    /// Nothing goes wrong: no crash, no reorganisation, no halt.
+    /// Nothing goes wrong: no crash, no reorganisation, no halt, and no message is lost.
     pub is_calm: bool,
-    pub flaw: Flaw,
     /// Every step is printed.
     pub is_told: bool,
-    /// Seconds by which Alpha's expiry is brought forward.
-    pub shorter_gap_secs: u64,
-    /// Seconds by which Beta's expiry is brought forward.
-    pub shorter_reveal_secs: u64,
-}
-
-/// How a swap went.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Report {
-    pub initiator: Option<Outcome>,
-    pub participant: Option<Outcome>,
-    pub moves: Vec<(Phase, Phase)>,
-}
-
-/// Why a swap went wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wrong {
-    /// The counterparty has both legs.
-    Loss(Role),
-    /// Money of ours is left in a lock that we could take back, or the swap never ends.
-    Stuck(Role),
-    /// What a party believes is not what the ledgers show.
-    Belief(Role, Option<Outcome>),
-    /// Honest parties ended differently, or did not complete although nothing went wrong.
-    Apart(Option<Outcome>, Option<Outcome>),
-    /// A party took both legs of an honest one.
-    Theft(Role),
-}
-
-pub fn terms(alpha: Ledger, beta: Ledger, secret: &Secret, setting: &Setting) -> Terms {
-    let leg = |ledger: Ledger| {
-        let tip = Tip {
-            block: BlockRef { height: BlockHeight::new(HEIGHT), hash: Hash32::from_bytes([1; 32]) },
-            time: UnixTime::from_secs(START),
-            lock_clock: UnixTime::from_secs(START),
-        };
-        LegRules { timing: timing(ledger.family()), tip, ..crate::common::leg_rules(ledger) }
-    };
-    let now = UnixTime::from_secs(START);
-    let rules = Rules { now, profile: Profile::REGTEST, alpha: leg(alpha), beta: leg(beta), max_lock_secs: 3_600 };
-    let money = |ledger| Money { asset: Asset::Native(ledger), amount: Amount::from_units(1_000) };
-    let maker = crate::common::address(BOB);
-    let offer = Offer::new(maker, money(beta), money(alpha), now, Salt::from_bytes([1; 16]));
-    let take = Take {
-        offer: offer.id,
-        taker: crate::common::address(ALICE),
-        salt: Salt::from_bytes([2; 16]),
-        secret_hash: secret.hash(),
-        alpha_refundee: party(alpha, ALICE),
-        beta_redeemer: party(beta, ALICE + 1),
-        offline_secs: 5,
-    };
-    let half = MakerHalf {
-        maker,
-        salt: Salt::from_bytes([3; 16]),
-        alpha_redeemer: party(alpha, BOB),
-        beta_refundee: party(beta, BOB + 1),
-    };
-    let mut terms = build_terms(&offer, &take, &half, &rules).expect("the fixture makes a swap");
-    shorten(&mut terms, setting);
-    terms
-}
-
-/// Breaks the schedule on purpose. Alpha keeps its distance from Beta when only Beta is brought forward.
-fn shorten(terms: &mut Terms, setting: &Setting) {
-    let beta = &mut terms.beta.lock.expiry;
-    beta.opens_time = beta.opens_time.minus_secs(setting.shorter_reveal_secs);
-    beta.closes = beta.closes.map(|closes| closes.minus_secs(setting.shorter_reveal_secs));
-    let alpha = &mut terms.alpha.lock.expiry;
-    alpha.opens_time = alpha.opens_time.minus_secs(setting.shorter_reveal_secs + setting.shorter_gap_secs);
-    alpha.opens_block = alpha.opens_block.minus(setting.shorter_reveal_secs + setting.shorter_gap_secs);
 }
 
 fn weather(rng: &mut Rng, end: u64) -> Weather {
     Weather {
         reorgs: u32::from(rng.percent(70)),
+        reorgs_from: if rng.percent(50) { rng.between(START, end) } else { 0 },
         halts: u32::from(rng.percent(50)),
         stuck_percent: rng.pick(&[0, 0, 50]),
         slow_from: if rng.percent(50) { rng.between(START, end) } else { 0 },
+        fast_from: if rng.percent(25) { rng.between(START, end) } else { 0 },
         ahead_secs: rng.between(0, EARLY_SECS),
+        is_held_back: rng.percent(20),
         is_cruel: rng.percent(60),
     }
 }
 
-fn troubled(mut party: Party, rng: &mut Rng, end: u64) -> Party {
+/// Everything as Mallory would have it, as far as it can be: what she redeems is redeemable for long, what she takes back
+/// opens early, and what the other one sends is mined late and reorganised away.
+fn worst_weather(leg: LegName, mallory: Role, terms: &Terms, rng: &mut Rng) -> Weather {
+    let reveal_by = terms.deadlines.reveal_by.secs();
+    let beta_opens = terms.beta.lock.expiry.opens_time.secs();
+    let reorgs_from = rng.pick(&[0, reveal_by, beta_opens]);
+    let cruel = Weather { reorgs: 1, reorgs_from, halts: 1, is_cruel: true, ahead_secs: EARLY_SECS, ..Weather::default() };
+    match (mallory, leg) {
+        (Role::Initiator, LegName::Beta) => Weather { is_held_back: true, slow_from: beta_opens, halts: 0, ..cruel },
+        (Role::Initiator, LegName::Alpha) => {
+            // The block that a refund waits for comes soonest, or blocks are slow once the secret is out.
+            let slow_from = rng.pick(&[0, 0, beta_opens]);
+            Weather { slow_from, fast_from: 1, halts: u32::from(rng.percent(50)), ..cruel }
+        }
+        (Role::Participant, LegName::Beta) => {
+            let slow_from = rng.pick(&[0, reveal_by - 5]);
+            Weather { slow_from, fast_from: if slow_from == 0 { reveal_by } else { 0 }, ..cruel }
+        }
+        (Role::Participant, LegName::Alpha) => Weather { is_held_back: rng.percent(50), ..cruel },
+    }
+}
+
+fn troubled(mut party: Party, is_worst: bool, rng: &mut Rng, end: u64, setting: &Setting) -> Party {
+    party.uses_wake = rng.percent(50);
     party.presence = rng.pick(&[Presence::Steady, Presence::Steady, Presence::Crashing, Presence::Sleepy]);
-    let outages = [
-        Outage::At(rng.between(START, end)),
+    let anywhere = [Outage::At(rng.between(START, end)), Outage::AtPoint(rng.between(1, MOST_POINTS) as u32)];
+    let at_the_worst = [
         Outage::AfterRevealIntent,
         Outage::AfterRedeem,
         Outage::WhenSecretIsOut,
         Outage::WhenOwnOpens,
-        Outage::UntilRevealBy,
+        Outage::UntilRevealBy(rng.between(0, 4)),
     ];
-    party.outages = outages.into_iter().filter(|_| rng.percent(50)).collect();
+    // What an outage may cost is not wasted on a moment that hurts less.
+    let (likely, unlikely) = if is_worst { (75, 10) } else { (50, 50) };
+    party.outages = anywhere.into_iter().filter(|_| rng.percent(unlikely)).collect();
+    party.outages.extend(at_the_worst.into_iter().filter(|_| rng.percent(likely)));
+    let terms = &party.swap.terms;
+    let lied_to_until = match party.swap.role {
+        Role::Initiator => terms.deadlines.reveal_by,
+        Role::Participant => terms.deadlines.fund_beta_by,
+    };
+    party.fate = Fate {
+        is_poor: rng.percent(3),
+        lied_to_until: (setting.mallory.is_some() && rng.percent(5)).then_some(lied_to_until.secs()),
+        set_back_secs: if rng.percent(if is_worst { 50 } else { 20 }) { rng.between(1, 60) } else { 0 },
+        pays_wrong: rng.percent(2),
+        blind_percent: rng.pick(&[0, 0, 0, 20]),
+    };
     party
 }
 
 /// Plays one swap.
 pub fn run(seed: u64, setting: &Setting) -> Result<Report, Wrong> {
     let mut rng = Rng::new(seed);
-    let secret = Secret::from_bytes([7; 32]);
-    let (alpha, beta) = PAIRS[(seed % 4) as usize];
-    let terms = terms(alpha, beta, &secret, setting);
-    let end = terms.alpha.lock.expiry.opens_time.secs() + 60;
-    let sky = |rng: &mut Rng| if setting.is_calm { Weather::default() } else { weather(rng, end) };
-    let mut alpha = SimLedger::new(terms.alpha.lock, secret.clone(), HEIGHT, START, sky(&mut rng));
-    let mut beta = SimLedger::new(terms.beta.lock, secret, HEIGHT, START, sky(&mut rng));
-    let mut honest: Vec<Party> = [Role::Initiator, Role::Participant]
+    let pair = PAIRS[(seed % 4) as usize];
+    let agreement = agree(setting, pair, &mut rng);
+    let initiator = agreement.initiator.map(|(terms, at)| (Role::Initiator, terms, at));
+    let participant = agreement.participant.map(|(terms, at)| (Role::Participant, terms, Some(at)));
+    let Some((_, terms, _)) = participant.or(initiator) else { return Ok(Report::default()) };
+    let end = START + lasts(pair);
+    let is_worst = rng.percent(30);
+    let sky = |leg: LegName, rng: &mut Rng| match setting.mallory {
+        _ if setting.is_calm => Weather::default(),
+        Some(mallory) if is_worst => worst_weather(leg, mallory, &terms, rng),
+        Some(_) | None => weather(rng, end),
+    };
+    let code = |leg: LegName, rng: &mut Rng| {
+        let is_mallorys = setting.mallory.is_some_and(|role| role.own_leg() == leg);
+        let is_contract = terms.leg(leg).lock.asset.ledger().family() == Family::Evm;
+        match (is_mallorys && is_contract, agreement.is_trap && terms.beta.lock.template != honest_template(pair.1)) {
+            (true, true) => Code::AsInTheTerms,
+            (true, false) if rng.percent(5) => Code::Changed,
+            (true, false) | (false, _) => Code::Ours,
+        }
+    };
+    let codes = [code(LegName::Alpha, &mut rng), code(LegName::Beta, &mut rng)];
+    let mut alpha = SimLedger::new(terms.alpha.lock, key_of(pair.0, BOB), codes[0], HEIGHT, START, sky(LegName::Alpha, &mut rng));
+    let mut beta =
+        SimLedger::new(terms.beta.lock, key_of(pair.1, ALICE + 1), codes[1], HEIGHT, START, sky(LegName::Beta, &mut rng));
+    let mut honest: Vec<Party> = [initiator, participant]
         .into_iter()
-        .filter(|role| setting.mallory != Some(*role))
-        .map(|role| Party::new(role, terms, START, &mut rng))
+        .flatten()
+        .map(|(role, terms, at)| Party::new(role, terms, at, START, &mut rng))
         .collect();
-    for party in &mut honest {
-        party.flaw = setting.flaw;
-    }
     if !setting.is_calm {
-        honest = honest.into_iter().map(|party| troubled(party, &mut rng, end)).collect();
+        honest = honest.into_iter().map(|party| troubled(party, is_worst, &mut rng, end, setting)).collect();
     }
     let mut mallory = setting.mallory.map(|role| Mallory::new(role, &terms, &mut rng));
+    let mut spikes = if setting.is_calm { 0 } else { rng.between(0, 2) };
     let limit = START + 4 * end.saturating_sub(START);
     if setting.is_told {
-        println!("{terms:#?}\n{mallory:#?}");
+        let lives: Vec<_> = honest.iter().map(|party| (party.swap.role, party.presence, &party.outages, party.fate)).collect();
+        println!("{terms:#?}\n{mallory:#?}\n{lives:?} {codes:?}");
     }
     let mut now = START;
     while now < limit && (now < end || !honest.iter().all(Party::has_ended)) {
         now += 1;
+        if spikes > 0 && rng.percent(2) {
+            spikes -= u64::from(spike(now, &mut honest, &mut alpha, &mut rng) || spike(now, &mut honest, &mut beta, &mut rng));
+        }
         alpha.tick(now, &mut rng);
         beta.tick(now, &mut rng);
         if let Some(mallory) = &mut mallory {
-            mallory.act(now, &mut alpha, &mut beta, &mut rng);
+            let is_watched = honest.iter().all(|party| party.is_there(now));
+            mallory.act(now, &mut alpha, &mut beta, is_watched, &mut rng);
         }
         if rng.percent(50) {
             honest.reverse();
         }
         for party in &mut honest {
+            party.watch(now, &alpha, &beta);
             party.act(now, &mut alpha, &mut beta, &mut rng);
         }
         if setting.is_told {
@@ -171,65 +166,30 @@ pub fn run(seed: u64, setting: &Setting) -> Result<Report, Wrong> {
     judge(setting, &honest, alpha.state(), beta.state())
 }
 
+fn honest_template(ledger: Ledger) -> Template {
+    crate::common::leg_rules(ledger).template
+}
+
+/// How long the longest swap of that pair takes that our own schedule allows, with a minute to end it.
+fn lasts(pair: (Ledger, Ledger)) -> u64 {
+    let rules = crate::talk::rules(pair, START);
+    let plan = schedule(&rules.profile, &rules.alpha.timing, &rules.beta.timing);
+    plan.alpha_expiry + 80
+}
+
+/// Fees rise. Where that hits what an honest party has sent, it counts like an outage that loses it.
+fn spike(now: u64, honest: &mut [Party], ledger: &mut SimLedger, rng: &mut Rng) -> bool {
+    let hit = |party: &&mut Party| ledger.waits_for(party.swap.role);
+    let mut victims: Vec<&mut Party> = honest.iter_mut().filter(hit).collect();
+    if rng.percent(50) || victims.iter().any(|party| party.losses == 0) {
+        return false;
+    }
+    victims.iter_mut().for_each(|party| party.losses -= 1);
+    ledger.spike(rng.between(2, u64::from(HIGHEST_FEE)) as u32, now + rng.between(3, 15), rng);
+    true
+}
+
 fn tell(at: u64, honest: &[Party], alpha: &SimLedger, beta: &SimLedger) {
     let phases: Vec<String> = honest.iter().map(|party| format!("{:?} {}", party.swap.role, party.phase())).collect();
     println!("{at:4} {phases:?} alpha {} beta {}", alpha.told(), beta.told());
-}
-
-/// Reads the ledgers, not the parties' memories.
-fn judge(setting: &Setting, honest: &[Party], alpha: State, beta: State) -> Result<Report, Wrong> {
-    let mut report = Report { initiator: None, participant: None, moves: Vec::new() };
-    for party in honest {
-        let role = party.swap.role;
-        let (own, peer) = match role {
-            Role::Initiator => (alpha, beta),
-            Role::Participant => (beta, alpha),
-        };
-        let outcome = party.swap.facts.ended;
-        judge_one(setting, role, outcome, own, peer)?;
-        match role {
-            Role::Initiator => report.initiator = outcome,
-            Role::Participant => report.participant = outcome,
-        }
-        report.moves.extend(&party.moves);
-    }
-    if setting.mallory.is_none() {
-        judge_two(setting, &report)?;
-    }
-    Ok(report)
-}
-
-fn judge_one(setting: &Setting, role: Role, outcome: Option<Outcome>, own: State, peer: State) -> Result<(), Wrong> {
-    let received = peer.redeemed.is_some();
-    if own.redeemed.is_some() && !received {
-        return Err(Wrong::Loss(role));
-    }
-    let still_locked = own.funded.is_some() && own.redeemed.is_none() && own.refunded.is_none();
-    if outcome.is_none() || (still_locked && !received) {
-        return Err(Wrong::Stuck(role));
-    }
-    let took_both = own.refunded.is_some() && received;
-    if took_both && setting.mallory.is_none() {
-        return Err(Wrong::Theft(role));
-    }
-    let truth = match (own.refunded.is_some(), received) {
-        (true, true) => Outcome::TookBoth,
-        (true, false) => Outcome::Refunded,
-        (false, true) => Outcome::Completed,
-        (false, false) => Outcome::Void,
-    };
-    if outcome != Some(truth) {
-        return Err(Wrong::Belief(role, outcome));
-    }
-    Ok(())
-}
-
-fn judge_two(setting: &Setting, report: &Report) -> Result<(), Wrong> {
-    let (one, two) = (report.initiator, report.participant);
-    let done = Some(Outcome::Completed);
-    let is_alike = (one == done) == (two == done);
-    if !is_alike || (setting.is_calm && one != done) {
-        return Err(Wrong::Apart(one, two));
-    }
-    Ok(())
 }
