@@ -99,6 +99,22 @@ pub struct UtxoLedger {
     pub wallet: Option<String>,
     /// Where redeemed and refunded coins go instead of the wallet.
     pub payout_address: Option<String>,
+    /// Another node of the same chain, to be asked beside this one.
+    pub second_node: Option<SecondUtxoNode>,
+}
+
+/// `[bitcoin.second_node]` and `[litecoin.second_node]`. It needs no wallet.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondUtxoNode {
+    /// The node's RPC, without credentials.
+    pub rpc_url: String,
+    /// The node's cookie file.
+    pub cookie_file: Option<PathBuf>,
+    /// Or a user ...
+    pub rpc_user: Option<String>,
+    /// ... and a file that holds the password.
+    pub rpc_password_file: Option<PathBuf>,
 }
 
 /// `[ethereum]` and `[smt]`.
@@ -114,6 +130,16 @@ pub struct EvmLedger {
     /// Tokens that may be traded. No other is ever touched.
     #[serde(default)]
     pub tokens: Vec<TokenConfig>,
+    /// Another node of the same chain, to be asked beside this one.
+    pub second_node: Option<SecondEvmNode>,
+}
+
+/// `[ethereum.second_node]` and `[smt.second_node]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondEvmNode {
+    /// The node's RPC.
+    pub rpc_url: String,
 }
 
 /// Where the contracts stand.
@@ -206,19 +232,23 @@ impl Config {
         }
         for (ledger, utxo) in [(Ledger::Bitcoin, &self.bitcoin), (Ledger::Litecoin, &self.litecoin)] {
             let Some(utxo) = utxo else { continue };
-            let by_password = utxo.rpc_user.is_some() && utxo.rpc_password_file.is_some();
-            let half = utxo.rpc_user.is_some() != utxo.rpc_password_file.is_some();
-            if half || utxo.cookie_file.is_some() == by_password {
-                return unfit(&format!("[{ledger}] needs either cookie_file, or rpc_user with rpc_password_file"));
-            }
+            check_entry(&ledger.to_string(), &utxo.cookie_file, &utxo.rpc_user, &utxo.rpc_password_file)?;
             if utxo.wallet.is_none() && utxo.payout_address.is_none() {
                 return unfit(&format!("[{ledger}] needs wallet, or payout_address to trade from outside wallets"));
             }
-            check_url(ledger, &utxo.rpc_url)?;
+            check_url(&ledger.to_string(), &utxo.rpc_url)?;
+            if let Some(second) = &utxo.second_node {
+                let section = format!("{ledger}.second_node");
+                check_entry(&section, &second.cookie_file, &second.rpc_user, &second.rpc_password_file)?;
+                check_second(&section, &utxo.rpc_url, &second.rpc_url)?;
+            }
         }
         for (ledger, evm) in [(Ledger::Ethereum, &self.ethereum), (Ledger::Smt, &self.smt)] {
             let Some(evm) = evm else { continue };
-            check_url(ledger, &evm.rpc_url)?;
+            check_url(&ledger.to_string(), &evm.rpc_url)?;
+            if let Some(second) = &evm.second_node {
+                check_second(&format!("{ledger}.second_node"), &evm.rpc_url, &second.rpc_url)?;
+            }
             for token in &evm.tokens {
                 let plain = token.symbol.bytes().all(|c| c.is_ascii_alphanumeric());
                 let taken = Ledger::ALL.iter().any(|known| known.ticker() == token.symbol);
@@ -238,13 +268,49 @@ impl Config {
         let present = [self.bitcoin.is_some(), self.litecoin.is_some(), self.ethereum.is_some(), self.smt.is_some()];
         Ledger::ALL.into_iter().zip(present).filter_map(|(ledger, here)| here.then_some(ledger)).collect()
     }
+
+    /// True if a ledger is asked at two nodes.
+    pub fn has_second_node(&self, ledger: Ledger) -> bool {
+        let of_utxo = |section: &Option<UtxoLedger>| section.as_ref().is_some_and(|utxo| utxo.second_node.is_some());
+        let of_evm = |section: &Option<EvmLedger>| section.as_ref().is_some_and(|evm| evm.second_node.is_some());
+        match ledger {
+            Ledger::Bitcoin => of_utxo(&self.bitcoin),
+            Ledger::Litecoin => of_utxo(&self.litecoin),
+            Ledger::Ethereum => of_evm(&self.ethereum),
+            Ledger::Smt => of_evm(&self.smt),
+        }
+    }
 }
 
-fn check_url(ledger: Ledger, url: &str) -> Result<(), ConfigError> {
+/// One way in, and only one.
+fn check_entry(
+    section: &str,
+    cookie_file: &Option<PathBuf>,
+    user: &Option<String>,
+    password_file: &Option<PathBuf>,
+) -> Result<(), ConfigError> {
+    let (by_password, half) = (user.is_some() && password_file.is_some(), user.is_some() != password_file.is_some());
+    if half || cookie_file.is_some() == by_password {
+        let reason = format!("[{section}] needs either cookie_file, or rpc_user with rpc_password_file");
+        return Err(ConfigError::Unfit(reason));
+    }
+    Ok(())
+}
+
+/// The same node asked twice would only agree with itself.
+fn check_second(section: &str, first: &str, second: &str) -> Result<(), ConfigError> {
+    check_url(section, second)?;
+    if first.trim_end_matches('/') == second.trim_end_matches('/') {
+        return Err(ConfigError::Unfit(format!("[{section}] is the first node once more: name another one, or leave it out")));
+    }
+    Ok(())
+}
+
+fn check_url(section: &str, url: &str) -> Result<(), ConfigError> {
     let rest = url.strip_prefix("http://");
     if rest.is_none_or(|rest| rest.is_empty() || rest.contains('@')) {
         return Err(ConfigError::Unfit(format!(
-            "[{ledger}] rpc_url must be http://host:port without user or password; reach a distant node through a tunnel"
+            "[{section}] rpc_url must be http://host:port without user or password; reach a distant node through a tunnel"
         )));
     }
     Ok(())
@@ -283,7 +349,7 @@ pub fn template(network: Network) -> String {
         Network::Testnet => ("standard", 48332, 19332, 11_155_111, 2022),
         Network::Regtest => ("regtest", 18443, 19443, 31_337, 20_180_430),
     };
-    let name = network.name();
+    let (name, second_port) = (network.name(), btc_port + 10_000);
     let mainnet = if network == Network::Mainnet {
         "# Photon is young: mainnet starts only with this line, and real money can be lost.\n# allow_mainnet = true\n"
     } else {
@@ -316,6 +382,11 @@ allowed_hosts = []
 # cookie_file = "/home/you/.bitcoin/.cookie"    # or: rpc_user = "..." and rpc_password_file = "..."
 # wallet = "photon"                             # the node's wallet that funds and receives
 # payout_address = ""                           # instead of a wallet: where redeemed and refunded coins go
+# # A second node of the same chain, best run by somebody else, needs no wallet. With it no new money is risked unless both
+# # nodes show the same; what is under way goes on by what either shows. Every ledger may have one.
+# # [bitcoin.second_node]
+# # rpc_url = "http://127.0.0.1:{second_port}"
+# # cookie_file = "/home/you/.bitcoin-2/.cookie"  # or rpc_user and rpc_password_file
 
 # [litecoin]
 # rpc_url = "http://127.0.0.1:{ltc_port}"
@@ -333,6 +404,8 @@ allowed_hosts = []
 # # address = "0x..."
 # # decimals = 6
 # # code_hash = ""                              # keccak256 of its code; then a changed token is refused
+# # [ethereum.second_node]
+# # rpc_url = "http://127.0.0.1:8547"
 
 # [smt]
 # rpc_url = "http://127.0.0.1:18545"
@@ -400,10 +473,22 @@ mod tests {
             ("ethereum.rpc_url=https://x", "http://"),
             ("ethereum.rpc_url=http://me:pass@x", "without user"),
             ("bitcoin.rpc_url=http://127.0.0.1:1", "cookie_file"),
+            ("ethereum.second_node.rpc_url=http://127.0.0.1:8545/", "another one"),
+            ("ethereum.second_node.rpc_url=127.0.0.1:1", "http://"),
+            ("ethereum.second_node.chain_id=5", "second_node"),
         ] {
             let error = load(GOOD, &[], &[set]).unwrap_err().to_string();
             assert!(error.contains(word), "{set}: {error}");
         }
+    }
+
+    #[test]
+    fn a_second_node_has_an_entry_of_its_own() {
+        let first = format!("{GOOD}[bitcoin]\nrpc_url = \"http://127.0.0.1:1\"\ncookie_file = \"/a\"\nwallet = \"w\"\n");
+        let second = format!("{first}[bitcoin.second_node]\nrpc_url = \"http://127.0.0.1:2\"\n");
+        assert!(load(&second, &[], &[]).unwrap_err().to_string().contains("[bitcoin.second_node] needs either cookie_file"));
+        let config = load(&format!("{second}cookie_file = \"/b\"\n"), &[], &[]).unwrap();
+        assert!(config.has_second_node(Ledger::Bitcoin) && !config.has_second_node(Ledger::Ethereum));
     }
 
     #[test]

@@ -135,6 +135,9 @@ impl Ledgers {
             return Some("not looked at yet".to_owned());
         };
         let Some(port) = entry.port.get() else { return Some("not connected yet".to_owned()) };
+        if let Some(doubt) = port.doubt() {
+            return Some(doubt);
+        }
         let out_of_sight = u64::from(POLLS_OUT_OF_SIGHT) * poll_interval(port).as_secs().max(1);
         if now.secs_since(looked_at) > out_of_sight {
             return Some(format!("not seen for {} s", now.secs_since(looked_at)));

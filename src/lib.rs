@@ -30,6 +30,7 @@ pub mod keys;
 pub mod ledgers;
 pub mod negotiation;
 pub mod node;
+pub mod pair;
 pub mod peer;
 pub mod rescue;
 pub mod reserve;

@@ -290,6 +290,8 @@ pub struct LedgerHealth {
     /// That block's time.
     #[schema(value_type = Option<u64>)]
     pub tip_time: Option<UnixTime>,
+    /// At how many nodes it is asked: with only one, everything is believed from that one.
+    pub nodes: u32,
     /// What is wrong.
     pub trouble: Option<String>,
 }

@@ -1,11 +1,16 @@
 //! Builds an adapter for every configured ledger.
 
-use crate::config::{Config, EvmLedger, Network, TokenConfig, UtxoLedger};
+use crate::config::{Config, EvmLedger, Network, SecondUtxoNode, TokenConfig, UtxoLedger};
 use crate::keys::Wallet;
+use crate::pair::{Dial, Pair};
 use anyhow::Context;
-use photon_chains::{Family, Journal, Ledger, Port, PortError};
+use async_trait::async_trait;
+use photon_chains::{
+    Address, Family, IntentKey, Journal, JournalError, Ledger, Port, PortError, Settlement, SignedTx, TxId, Witness,
+};
 use photon_evm::{Contracts, EvmAdapter, EvmConfig, NodeConfig, Token};
 use photon_utxo::{Auth, UtxoAdapter, UtxoConfig};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Connects to the configured ledgers' nodes. Clones are handles to the same.
@@ -45,24 +50,96 @@ impl Connector {
         Self(Arc::new(Parts { config, wallet, journal }))
     }
 
-    /// Connects one ledger.
+    /// Connects one ledger: to its node, or to both of its nodes as one port.
     pub async fn connect(&self, ledger: Ledger) -> Result<Arc<dyn Port>, ConnectError> {
-        Ok(self.try_connect(ledger).await?)
+        if !self.0.config.has_second_node(ledger) {
+            let port: Arc<dyn Port> = match ledger.family() {
+                Family::Utxo => Arc::new(self.utxo(ledger).await?),
+                Family::Evm => Arc::new(self.evm(ledger).await?),
+            };
+            return Ok(port);
+        }
+        let (here, there) = (self.clone(), self.clone());
+        let first: Dial = Box::new(move |_| {
+            let connector = here.clone();
+            Box::pin(async move { Ok(connector.first(ledger).await?) })
+        });
+        let second: Dial = Box::new(move |first| {
+            let connector = there.clone();
+            Box::pin(async move { Ok(connector.second(ledger, first).await?) })
+        });
+        Ok(Arc::new(Pair::connect(ledger, self.0.journal.clone(), first, second).await?))
     }
 
-    async fn try_connect(&self, ledger: Ledger) -> anyhow::Result<Arc<dyn Port>> {
+    async fn first(&self, ledger: Ledger) -> anyhow::Result<Arc<dyn Witness>> {
+        Ok(match ledger.family() {
+            Family::Utxo => Arc::new(self.utxo(ledger).await?),
+            Family::Evm => Arc::new(self.evm(ledger).await?),
+        })
+    }
+
+    async fn utxo(&self, ledger: Ledger) -> anyhow::Result<UtxoAdapter> {
+        let Parts { config, journal, .. } = &*self.0;
+        let config = utxo_config(config.network, ledger, utxo_section(config, ledger)?)?;
+        Ok(UtxoAdapter::connect(config, journal.clone()).await?)
+    }
+
+    async fn evm(&self, ledger: Ledger) -> anyhow::Result<EvmAdapter> {
         let Parts { config, wallet, journal } = &*self.0;
+        let config = evm_config(config.network, ledger, evm_section(config, ledger)?).await?;
+        Ok(EvmAdapter::connect(config, wallet.evm_account_key(), journal.clone()).await?)
+    }
+
+    /// What the second node redeems or refunds goes where the first one's wallet receives, if that can be asked.
+    async fn second(&self, ledger: Ledger, first: Option<Arc<dyn Witness>>) -> anyhow::Result<Arc<dyn Witness>> {
+        let Parts { config, wallet, journal } = &*self.0;
+        let journal: Arc<dyn Journal> = Arc::new(Unsettling(journal.clone()));
         Ok(match ledger.family() {
             Family::Utxo => {
                 let section = utxo_section(config, ledger)?;
-                Arc::new(UtxoAdapter::connect(utxo_config(config.network, ledger, section)?, journal.clone()).await?)
+                let node = section.second_node.as_ref().context("no second node is configured")?;
+                let payout_address = match (&section.payout_address, first) {
+                    (Some(address), _) => Some(address.clone()),
+                    (None, Some(first)) => Some(first.receive_address().await?),
+                    (None, None) => None,
+                };
+                let config = second_utxo_config(config.network, ledger, node, payout_address)?;
+                Arc::new(UtxoAdapter::connect_second(config, journal).await?)
             }
             Family::Evm => {
                 let section = evm_section(config, ledger)?;
-                let evm = evm_config(config.network, ledger, section).await?;
-                Arc::new(EvmAdapter::connect(evm, wallet.evm_account_key(), journal.clone()).await?)
+                let node = section.second_node.as_ref().context("no second node is configured")?;
+                let section = EvmLedger { rpc_url: node.rpc_url.clone(), ..section.clone() };
+                let config = evm_config(config.network, ledger, &section).await?;
+                Arc::new(EvmAdapter::connect_second(config, wallet.evm_account_key(), journal).await?)
             }
         })
+    }
+}
+
+/// The journal as a second node may write it: how a transaction ended is the first one's to say.
+struct Unsettling(Arc<dyn Journal>);
+
+#[async_trait]
+impl Journal for Unsettling {
+    async fn record(&self, tx: &SignedTx) -> Result<(), JournalError> {
+        self.0.record(tx).await
+    }
+
+    async fn of_intent(&self, intent: &IntentKey) -> Result<Vec<SignedTx>, JournalError> {
+        self.0.of_intent(intent).await
+    }
+
+    async fn unsettled(&self, ledger: Ledger) -> Result<Vec<SignedTx>, JournalError> {
+        self.0.unsettled(ledger).await
+    }
+
+    async fn highest_nonce(&self, ledger: Ledger, account: Address) -> Result<Option<u64>, JournalError> {
+        self.0.highest_nonce(ledger, account).await
+    }
+
+    async fn settle(&self, _ledger: Ledger, _txid: TxId, _end: Settlement) -> Result<(), JournalError> {
+        Ok(())
     }
 }
 
@@ -86,14 +163,7 @@ pub fn evm_section(config: &Config, ledger: Ledger) -> anyhow::Result<&EvmLedger
 }
 
 fn utxo_config(network: Network, ledger: Ledger, section: &UtxoLedger) -> anyhow::Result<UtxoConfig> {
-    let auth = match (&section.cookie_file, &section.rpc_user, &section.rpc_password_file) {
-        (Some(cookie), _, _) => Auth::Cookie(cookie.clone()),
-        (None, Some(user), Some(file)) => {
-            let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
-            Auth::Password { user: user.clone(), password: text.lines().next().unwrap_or_default().to_owned() }
-        }
-        (None, _, _) => anyhow::bail!("[{ledger}] needs cookie_file, or rpc_user with rpc_password_file"),
-    };
+    let auth = auth(ledger, &section.cookie_file, &section.rpc_user, &section.rpc_password_file)?;
     Ok(UtxoConfig {
         ledger,
         network,
@@ -101,6 +171,32 @@ fn utxo_config(network: Network, ledger: Ledger, section: &UtxoLedger) -> anyhow
         auth,
         wallet: section.wallet.clone(),
         payout_address: section.payout_address.clone(),
+    })
+}
+
+fn second_utxo_config(
+    network: Network,
+    ledger: Ledger,
+    node: &SecondUtxoNode,
+    payout_address: Option<String>,
+) -> anyhow::Result<UtxoConfig> {
+    let auth = auth(ledger, &node.cookie_file, &node.rpc_user, &node.rpc_password_file)?;
+    Ok(UtxoConfig { ledger, network, rpc_url: node.rpc_url.clone(), auth, wallet: None, payout_address })
+}
+
+fn auth(
+    ledger: Ledger,
+    cookie_file: &Option<PathBuf>,
+    user: &Option<String>,
+    password_file: &Option<PathBuf>,
+) -> anyhow::Result<Auth> {
+    Ok(match (cookie_file, user, password_file) {
+        (Some(cookie), _, _) => Auth::Cookie(cookie.clone()),
+        (None, Some(user), Some(file)) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+            Auth::Password { user: user.clone(), password: text.lines().next().unwrap_or_default().to_owned() }
+        }
+        (None, _, _) => anyhow::bail!("[{ledger}] needs cookie_file, or rpc_user with rpc_password_file"),
     })
 }
 

@@ -31,6 +31,7 @@ mod port;
 mod secret;
 mod sighting;
 mod time;
+mod witness;
 
 pub use amount::{Amount, AmountError};
 pub use asset::{Asset, AssetError, Family, Ledger};
@@ -45,3 +46,4 @@ pub use port::{Act, Balance, Found, FoundLock, IntentKey, IntentKeyError, Port, 
 pub use secret::{Secret, SecretHash};
 pub use sighting::{BlockRef, Fault, LockStatus, Sighting, Spend, SpendKind, Tip};
 pub use time::{BlockHeight, ClockRule, Timing, UnixTime};
+pub use witness::Witness;

@@ -286,6 +286,12 @@ pub trait Port: Send + Sync {
     /// is sent again only by [`Port::ensure`], for as long as the core still wants it. Returns the new tip.
     async fn poll(&self) -> Result<Tip, PortError>;
 
+    /// Why no new risk should be taken on what the last [`Port::poll`] showed, although it ended well: what is asked of several
+    /// nodes may not agree. None where there is nothing to doubt.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
+
     /// What the ledger showed of a lock at the last [`Port::poll`]. None if it has not been looked for yet.
     fn look(&self, lock: LockId) -> Option<Sighting>;
 

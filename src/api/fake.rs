@@ -303,6 +303,7 @@ impl Service for Fake {
             healthy,
             height: Some(100),
             tip_time: Some(UnixTime::from_secs(NOW - 10)),
+            nodes: 1,
             trouble: (!healthy).then(|| "its node does not answer".to_owned()),
         };
         let troubled = state.offers.iter().any(|offer| offer.state == "cancelled");

@@ -29,7 +29,7 @@ fn describe(health: &HealthView, ui: &Ui) -> String {
     ];
     let head: String = lines.into_iter().map(|(name, text)| format!("{name:<12}{}\n", clean(&text))).collect();
     let rows = health.ledgers.iter().map(|ledger| row(ledger, health)).collect();
-    format!("{head}\n{}", table::render(&["ledger", "state", "height", "last block", ""], rows, ui.style))
+    format!("{head}\n{}", table::render(&["ledger", "state", "nodes", "height", "last block", ""], rows, ui.style))
 }
 
 fn row(ledger: &LedgerHealth, health: &HealthView) -> Vec<Cell> {
@@ -37,6 +37,7 @@ fn row(ledger: &LedgerHealth, health: &HealthView) -> Vec<Cell> {
     vec![
         ledger.ledger.name().into(),
         Cell::new(state, tone),
+        if ledger.nodes < 2 { "1, no second" } else { "2" }.into(),
         ledger.height.map_or_else(|| "-".to_owned(), |height| height.to_string()).into(),
         ledger.tip_time.map_or_else(|| "-".to_owned(), |time| relative(time, health.now)).into(),
         Cell::new(ledger.trouble.as_deref().unwrap_or_default(), Tone::Bad),

@@ -59,6 +59,7 @@ pub async fn run(
     let journal: Arc<dyn Journal> = Arc::new(store.clone());
     let connector = Connector::new(config.clone(), wallet.clone(), journal);
     let ledgers = Ledgers::new(&config.ledgers());
+    tell_of_single_nodes(&config);
     ledgers.connect(&connector).await?;
     let mut tasks = JoinSet::new();
     let node = start(config, wallet, store.clone(), ledgers, &connector, metrics, &mut tasks).await?;
@@ -92,6 +93,18 @@ pub async fn run(
     closed?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Said once, at every start, and shown by `photon health`.
+fn tell_of_single_nodes(config: &Config) {
+    let alone: Vec<String> =
+        config.ledgers().into_iter().filter(|ledger| !config.has_second_node(*ledger)).map(|it| it.to_string()).collect();
+    if !alone.is_empty() {
+        tracing::warn!(
+            chains = alone.join(", "),
+            "NO SECOND NODE: one node alone is believed here, and if it lies or lags money can be lost; name another one in [….second_node]"
+        );
+    }
 }
 
 fn why(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Error {

@@ -340,6 +340,7 @@ impl Service for Node {
                     healthy: trouble.is_none(),
                     height: tip.map(|tip| tip.block.height.get()),
                     tip_time: tip.map(|tip| tip.time),
+                    nodes: 1 + u32::from(self.config.has_second_node(ledger)),
                     trouble,
                 }
             })

@@ -17,7 +17,7 @@ use alloy::primitives::{Address, B256, U256, keccak256};
 use async_trait::async_trait;
 use photon_chains::{
     Act, Amount, Asset, Balance, BlockHeight, Found, Hash32, Journal, Ledger, Lock, LockId, LockKey, Party, Port, PortError,
-    Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, UnixTime,
+    Progress, Progressed, Purpose, Sighting, SignedTx, Template, Timing, Tip, UnixTime, Witness,
 };
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -31,6 +31,8 @@ pub struct EvmAdapter {
     native_code: Hash32,
     token_code: Hash32,
     tokens: Vec<Token>,
+    /// False where another adapter of the same account looks after what waits to be mined.
+    tends: bool,
 }
 
 impl EvmAdapter {
@@ -52,11 +54,17 @@ impl EvmAdapter {
         check_key(&node, account(contracts.token_htlc), Some(Address::repeat_byte(0x44))).await?;
         let watch = Watch::new(node.clone(), account(contracts.registry));
         let sender = Sender::new(node.clone(), wallet, journal);
-        let adapter = Self { node, sender, watch, contracts, native_code, token_code, tokens };
+        let adapter = Self { node, sender, watch, contracts, native_code, token_code, tokens, tends: true };
         for token in &adapter.tokens {
             adapter.check_token(token).await?;
         }
         Ok(adapter)
+    }
+
+    /// The same at a second node of the same account, which sends nothing but what it is asked for. Only one of the two may be
+    /// asked at a time: they share one journal and one row of nonces.
+    pub async fn connect_second(config: EvmConfig, account_key: LockKey, journal: Arc<dyn Journal>) -> Result<Self, PortError> {
+        Ok(Self { tends: false, ..Self::connect(config, account_key, journal).await? })
     }
 
     /// Our account.
@@ -188,6 +196,18 @@ pub(crate) fn recipient(text: &str) -> Result<Address, RecipientError> {
 }
 
 #[async_trait]
+impl Witness for EvmAdapter {
+    async fn block_at(&self, height: BlockHeight) -> Result<Option<Hash32>, PortError> {
+        let header = self.node.at(self.node.rpc.header(At::Number(height.get())).await)?;
+        Ok(header.map(|header| hash32(header.hash)))
+    }
+
+    async fn relay(&self, tx: &SignedTx) -> Result<(), PortError> {
+        self.node.at(self.node.rpc.send(&tx.raw).await).map(drop)
+    }
+}
+
+#[async_trait]
 impl Port for EvmAdapter {
     fn ledger(&self) -> Ledger {
         self.node.ledger()
@@ -237,13 +257,17 @@ impl Port for EvmAdapter {
 
     async fn poll(&self) -> Result<Tip, PortError> {
         let view = self.watch.pass().await?;
+        let time = UnixTime::from_secs(view.tip.timestamp.0);
+        let tip = Tip { block: block_ref(view.tip.number.0, view.tip.hash), time, lock_clock: time };
+        if !self.tends {
+            return Ok(tip);
+        }
         match self.sender.turn().await.tend(&view).await {
             Ok(()) => {}
             Err(PortError::Journal(error)) => return Err(error.into()),
             Err(error) => tracing::warn!(chain = %self.ledger(), %error, "could not look after our own transactions"),
         }
-        let time = UnixTime::from_secs(view.tip.timestamp.0);
-        Ok(Tip { block: block_ref(view.tip.number.0, view.tip.hash), time, lock_clock: time })
+        Ok(tip)
     }
 
     fn look(&self, lock: LockId) -> Option<Sighting> {

@@ -256,6 +256,13 @@ impl Tracker {
         }
     }
 
+    /// What was never seen funded is looked for once more in old events: a node may have kept one back.
+    pub(crate) fn recheck_unseen(&mut self) {
+        for watched in self.locks.values_mut().filter(|watched| watched.over.is_none() && watched.lockups.is_empty()) {
+            watched.caught_up = false;
+        }
+    }
+
     /// Draws the conclusions.
     pub(crate) fn judge(&mut self, view: &View) {
         for watched in self.locks.values_mut().filter(|watched| watched.caught_up) {

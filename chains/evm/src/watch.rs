@@ -20,6 +20,10 @@ const LOG_RANGE: u64 = 2000;
 const HASHES_PER_QUESTION: usize = 50;
 /// Of so many new blocks the transactions are read too, for secrets that failed redeems show.
 const BODIES: usize = 32;
+/// Events of so many blocks are asked for again with each new one: a node may show a block before it has indexed its events.
+const REREAD: u64 = 8;
+/// After so many blocks, what has not been seen funded is looked for once more from its beginning.
+const RECHECK: u64 = 64;
 /// How often a chain that moves under our eyes is read again.
 const TRIES: usize = 3;
 
@@ -32,6 +36,8 @@ pub(crate) struct Follow {
     shaken: bool,
     /// For this tip the slots were read.
     judged: Option<B256>,
+    /// At this block what has not been seen was last looked for from its beginning.
+    rechecked: u64,
 }
 
 /// The follower of one chain.
@@ -65,7 +71,7 @@ impl From<crate::window::Moved> for Trouble {
 impl Watch {
     pub(crate) fn new(node: Arc<Node>, registry: Address) -> Self {
         let keep = node.params.timing.final_confirmations as usize + 32;
-        let follow = Follow { window: Window::new(keep), cursor: None, shaken: false, judged: None };
+        let follow = Follow { window: Window::new(keep), cursor: None, shaken: false, judged: None, rechecked: 0 };
         Self { node, registry, tracker: Mutex::default(), follow: tokio::sync::Mutex::new(follow) }
     }
 
@@ -99,8 +105,13 @@ impl Watch {
         let tip = view.tip.number.0;
         let cursor = if follow.shaken { follow.cursor.map(|at| at.saturating_sub(follow.window.keep())) } else { follow.cursor };
         if let Some(cursor) = cursor.filter(|cursor| *cursor < tip) {
-            let logs = self.logs(&self.contracts(), &Value::Null, cursor + 1, tip).await?;
+            let from = (cursor + 1).saturating_sub(REREAD);
+            let logs = self.logs(&self.contracts(), &Value::Null, from, tip).await?;
             self.take_in(&follow.window, logs).await?;
+        }
+        if tip >= follow.rechecked.saturating_add(RECHECK) {
+            self.tracker().recheck_unseen();
+            follow.rechecked = tip;
         }
         let behind = self.catch_up(&follow.window, tip).await?;
         self.bodies(&new).await?;

@@ -25,6 +25,12 @@ pub trait Bench: Send + Sync {
     /// A new adapter over that person's wallet and journal, as after a restart of the process.
     async fn connect(&self, who: Who) -> Arc<dyn Port>;
 
+    /// The same, over whatever stands at that address before the node.
+    async fn connect_at(&self, url: &str, who: Who) -> Arc<dyn Port>;
+
+    /// The node's own address.
+    fn url(&self) -> String;
+
     /// The same, with a journal that has forgotten everything.
     async fn connect_without_memory(&self, who: Who) -> Arc<dyn Port>;
 

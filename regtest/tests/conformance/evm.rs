@@ -220,6 +220,16 @@ impl Bench for EvmBench {
         Arc::new(self.adapter(who, self.journals[index(who)].clone()).await)
     }
 
+    async fn connect_at(&self, url: &str, who: Who) -> Arc<dyn Port> {
+        let node = NodeConfig { rpc_url: url.to_owned(), ..self.config.node.clone() };
+        let config = EvmConfig { node, ..self.config.clone() };
+        Arc::new(EvmAdapter::connect(config, key(person(&self.chain, who)), self.journals[index(who)].clone()).await.unwrap())
+    }
+
+    fn url(&self) -> String {
+        self.chain.url().to_owned()
+    }
+
     async fn connect_without_memory(&self, who: Who) -> Arc<dyn Port> {
         Arc::new(self.adapter(who, Arc::new(MemoryJournal::default())).await)
     }

@@ -6,6 +6,7 @@
 mod bench;
 mod evm;
 mod evm_only;
+mod faults;
 mod journal;
 mod stage;
 mod suite;

@@ -92,6 +92,15 @@ impl Bench for UtxoBench {
         self.connect_with(who, self.journals[index(who)].clone()).await
     }
 
+    async fn connect_at(&self, url: &str, who: Who) -> Arc<dyn Port> {
+        let config = UtxoConfig { rpc_url: url.to_owned(), ..self.config(who) };
+        Arc::new(UtxoAdapter::connect(config, self.journals[index(who)].clone()).await.unwrap())
+    }
+
+    fn url(&self) -> String {
+        self.chain.url().to_owned()
+    }
+
     async fn connect_without_memory(&self, who: Who) -> Arc<dyn Port> {
         self.connect_with(who, Arc::new(MemoryJournal::default())).await
     }

@@ -98,9 +98,9 @@ async fn health_succeeds_only_when_all_is_well() {
          identity    0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n\
          for peers   none: it does not listen for peers\n\
          live swaps  0\n\n\
-         LEDGER    STATE    HEIGHT  LAST BLOCK\n\
-         bitcoin   healthy  100     10 s ago\n\
-         ethereum  healthy  100     10 s ago\n"
+         LEDGER    STATE    NODES         HEIGHT  LAST BLOCK\n\
+         bitcoin   healthy  1, no second  100     10 s ago\n\
+         ethereum  healthy  1, no second  100     10 s ago\n"
     );
     done(&world, &["offer", "create", "--give", "1BTC", "--want", "1ETH"]).await;
     done(&world, &["offer", "cancel", "1010"]).await;

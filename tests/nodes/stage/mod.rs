@@ -1,10 +1,12 @@
 //! What the stories stand on: the shared world, parties with money, a command line, and patience with an end.
 
+mod badly;
 mod books;
 pub mod mallory;
 mod shell;
 mod swaps;
 
+pub use badly::LEDGERS;
 pub use books::Books;
 pub use shell::Shell;
 pub use swaps::{Moment, agree, amount, both_complete, both_paid, ended, money, new_offer, offer, reach, take, until};

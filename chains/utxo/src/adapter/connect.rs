@@ -34,6 +34,21 @@ impl std::fmt::Debug for UtxoConfig {
 impl UtxoAdapter {
     /// Meets the node. Refused: another network, no usable wallet, a payout address of another chain.
     pub async fn connect(config: UtxoConfig, journal: Arc<dyn Journal>) -> Result<Self, PortError> {
+        let adapter = Self::meet(config, journal).await?;
+        let fail = |error: RpcError| port_error(adapter.params.chain.ledger, error);
+        let wallet: WalletFacts = adapter.rpc.call(To::Wallet, "getwalletinfo", json!([])).await.map_err(fail)?;
+        if !wallet.private_keys_enabled {
+            return Err(adapter.refused("the node's wallet can only watch: name one that holds keys"));
+        }
+        Ok(adapter)
+    }
+
+    /// Meets a node that only watches, redeems and refunds: it needs no wallet, and none of its wallets is touched.
+    pub async fn connect_second(config: UtxoConfig, journal: Arc<dyn Journal>) -> Result<Self, PortError> {
+        Ok(Self { has_wallet: false, ..Self::meet(config, journal).await? })
+    }
+
+    async fn meet(config: UtxoConfig, journal: Arc<dyn Journal>) -> Result<Self, PortError> {
         let ledger = config.ledger;
         let params = Params::of(ledger, config.network)
             .ok_or_else(|| PortError::Refused { ledger, reason: "this ledger has no scripts".to_owned() })?;
@@ -48,16 +63,12 @@ impl UtxoAdapter {
         let fail = |error: RpcError| port_error(ledger, error);
         let rpc = Rpc::new(&config.rpc_url, config.wallet.as_deref(), config.auth).map_err(fail)?;
         check_network(&params, &rpc).await?;
-        let wallet: WalletFacts = rpc.call(To::Wallet, "getwalletinfo", json!([])).await.map_err(fail)?;
-        if !wallet.private_keys_enabled {
-            let reason = "the node's wallet can only watch: name one that holds keys".to_owned();
-            return Err(PortError::Refused { ledger, reason });
-        }
         Ok(Self {
             params,
             rpc,
             journal,
             payout,
+            has_wallet: true,
             state: Mutex::new(State::default()),
             polling: tokio::sync::Mutex::new(()),
             acting: tokio::sync::Mutex::new(()),

@@ -8,6 +8,7 @@ mod pay;
 mod poll;
 mod settle;
 mod wallet;
+mod witness;
 
 pub use connect::UtxoConfig;
 
@@ -33,6 +34,8 @@ pub struct UtxoAdapter {
     journal: Arc<dyn Journal>,
     /// Where redeems and refunds pay, if it is not the node's wallet.
     payout: Option<ScriptBuf>,
+    /// False for a node whose wallet is never asked to pay or to receive.
+    has_wallet: bool,
     state: Mutex<State>,
     /// One pass at a time.
     polling: tokio::sync::Mutex<()>,

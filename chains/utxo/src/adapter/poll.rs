@@ -119,13 +119,15 @@ impl UtxoAdapter {
         let params: Vec<Value> = txids.iter().map(|txid| json!([txid])).collect();
         let answers = self.rpc.call_many::<String>(To::Node, "getrawtransaction", &params).await;
         for (txid, answer) in txids.iter().zip(answers.map_err(|error| self.failed(error))?) {
-            // One that left the mempool since it was listed is not an error; one we can't read shows us nothing.
+            // One that left the mempool since it was listed is not an error.
             let Ok(text) = answer else { continue };
-            let parsed = hex::decode(text).ok().and_then(|bytes| decode::transaction(&bytes).ok()).flatten();
+            let parsed = hex::decode(text).ok().and_then(|bytes| decode::transaction(&bytes).ok());
             let mut state = self.state();
             match parsed {
-                Some(tx) if tx.compute_txid() == *txid => state.tracker.apply_pooled(&tx),
-                Some(_) | None => state.tracker.ignore_pooled(*txid),
+                Some(Some(tx)) if tx.compute_txid() == *txid => state.tracker.apply_pooled(&tx),
+                Some(None) => state.tracker.ignore_pooled(*txid),
+                // Not what was asked for: it shows nothing, and is asked for again.
+                Some(Some(_)) | None => {}
             }
         }
         Ok(())
@@ -140,7 +142,7 @@ impl UtxoAdapter {
     }
 
     /// The hash of the block at that height. None above the tip.
-    async fn hash_at(&self, height: u64) -> Result<Option<BlockHash>, PortError> {
+    pub(super) async fn hash_at(&self, height: u64) -> Result<Option<BlockHash>, PortError> {
         match self.rpc.call(To::Node, "getblockhash", json!([height])).await {
             Ok(hash) => Ok(Some(hash)),
             Err(RpcError::Node { code: code::OUT_OF_RANGE, .. }) => Ok(None),

@@ -77,6 +77,7 @@ impl UtxoAdapter {
     pub(super) async fn payout(&self) -> Result<ScriptBuf, PortError> {
         match &self.payout {
             Some(script) => Ok(script.clone()),
+            None if !self.has_wallet => Err(self.refused("no address is known to pay to: set payout_address")),
             None => self.own_script("getnewaddress", json!(["", "bech32"])).await,
         }
     }

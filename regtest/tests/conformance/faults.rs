@@ -1,0 +1,334 @@
+//! A node that answers as badly as a node can. THREATS F1, F4, F11: whatever it says to an act, or to a look, with the faults over
+//! the act is done exactly once and the lock is seen as it is.
+
+use crate::bench::{Bench, Who};
+use crate::stage::{Stage, fresh_id};
+use photon_chains::{Act, Family, Ledger, LockStatus, Port, PortError, Progress, Settlement, Sighting};
+use photon_regtest::proxy::{Fault, FaultProxy};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What bitcoind and litecoind say to a transaction, with their codes.
+const UTXO_WORDS: [(i64, &str); 11] = [
+    (-25, "bad-txns-inputs-missingorspent"),
+    (-25, "Missing inputs"),
+    (-26, "txn-mempool-conflict"),
+    (-26, "txn-already-in-mempool"),
+    (-26, "min relay fee not met, 100 < 143"),
+    (-26, "insufficient fee, rejecting replacement 00, not enough additional fees to relay"),
+    (-26, "too-long-mempool-chain"),
+    (-26, "non-final"),
+    (-27, "Transaction already in block chain"),
+    (-28, "Loading block index..."),
+    (-32603, "Internal error"),
+];
+/// What geth, its forks and anvil say to one.
+const EVM_WORDS: [(i64, &str); 11] = [
+    (-32000, "already known"),
+    (-32000, "known transaction: 5a5a5a"),
+    (-32010, "Transaction with the same hash was already imported."),
+    (-32000, "nonce too low"),
+    (-32000, "nonce too high"),
+    (-32000, "replacement transaction underpriced"),
+    (-32000, "transaction underpriced"),
+    (-32000, "insufficient funds for gas * price + value"),
+    (-32000, "txpool is full"),
+    (-32000, "intrinsic gas too low"),
+    (-32603, "Internal error"),
+];
+
+/// Alice and Bob, whose nodes a proxy stands before.
+struct Rig<'a> {
+    bench: &'a dyn Bench,
+    proxy: FaultProxy,
+    alice: Arc<dyn Port>,
+    bob: Arc<dyn Port>,
+}
+
+impl<'a> Rig<'a> {
+    async fn new(bench: &'a dyn Bench) -> Self {
+        let proxy = FaultProxy::start(&bench.url()).await.unwrap();
+        let (alice, bob) = (bench.connect_at(&proxy.url(), Who::Alice).await, bench.connect_at(&proxy.url(), Who::Bob).await);
+        Self { bench, proxy, alice, bob }
+    }
+
+    fn family(&self) -> Family {
+        self.bench.asset().ledger().family()
+    }
+
+    async fn stage(&self) -> Stage<'a> {
+        let stage = Stage::new(self.bench).await;
+        self.alice.watch(&stage.lock, stage.since);
+        self.bob.watch(&stage.lock, stage.since);
+        self.look().await;
+        stage
+    }
+
+    async fn look(&self) {
+        self.alice.poll().await.unwrap();
+        self.bob.poll().await.unwrap();
+    }
+
+    async fn mine(&self, blocks: u32) {
+        self.bench.mine(blocks).await;
+        self.look().await;
+    }
+
+    /// Blocks until everything that waits is final.
+    async fn finish(&self) {
+        let timing = self.bob.timing();
+        self.mine(timing.final_confirmations.max(timing.confirmations)).await;
+        self.look().await;
+    }
+
+    /// Asks for an act while sending is spoilt so, and then once more when it is not.
+    async fn ensure_under(&self, fault: &Fault, port: &Arc<dyn Port>, act: &Act) {
+        let send = match self.family() {
+            Family::Utxo => "sendrawtransaction",
+            Family::Evm => "eth_sendRawTransaction",
+        };
+        let bitten = self.proxy.bitten();
+        self.proxy.set(send, fault.clone());
+        for _ in 0..2 {
+            let said = port.ensure(act).await;
+            let is_state = matches!(said, Ok(Progress::Done | Progress::Mined { .. }) | Err(PortError::Journal(_)));
+            assert!(!is_state, "{}: {fault:?} made it {said:?}", act.intent());
+        }
+        assert!(self.proxy.bitten() > bitten, "{}: {fault:?} was never met", act.intent());
+        self.proxy.clear();
+        port.poll().await.unwrap();
+        let said = port.ensure(act).await;
+        let goes_on = matches!(said, Ok(Progress::Sent { .. } | Progress::NotYet));
+        assert!(goes_on, "{}: after {fault:?} it is {said:?}", act.intent());
+    }
+
+    /// An intent has come true by exactly one transaction.
+    fn done_once(&self, fault: &Fault, who: Who, act: &Act) {
+        let rows = self.bench.journal(who).rows(act.intent());
+        let mined = |end: &Option<Settlement>| matches!(end, Some(Settlement::Mined { succeeded: true, .. }));
+        assert_eq!(rows.iter().filter(|(_, end)| mined(end)).count(), 1, "{fault:?}: {} {rows:?}", act.intent());
+        let open = rows.iter().filter(|(_, end)| end.is_none()).count();
+        assert_eq!(open, 0, "{fault:?}: {} is settled: {rows:?}", act.intent());
+    }
+}
+
+/// Everything that can happen to a transaction on its way to the node.
+fn spoilt_sending(family: Family) -> Vec<Fault> {
+    let mut faults = vec![
+        Fault::Delay(Duration::from_millis(50)),
+        Fault::BreakBefore,
+        Fault::BreakAfter,
+        Fault::Twice,
+        Fault::Truncate,
+        Fault::Garble,
+        Fault::Status(503),
+        Fault::Say(Value::Null),
+        Fault::Say(json!("5a".repeat(32))),
+    ];
+    let words = match family {
+        Family::Utxo => UTXO_WORDS,
+        Family::Evm => EVM_WORDS,
+    };
+    let say = |done| move |(code, message)| Fault::Refuse { code, message, done };
+    faults.extend(words.into_iter().map(say(false)));
+    // Done, and then denied: for the words that would be believed most easily.
+    faults.extend(words.into_iter().take(4).map(say(true)));
+    faults
+}
+
+/// What was begun under one fault, to be looked at when its time has come.
+struct Begun<'a> {
+    fault: Fault,
+    refunded: Stage<'a>,
+    acts: Vec<(Who, Act)>,
+    cancelled: Option<Act>,
+}
+
+async fn begin<'a>(rig: &Rig<'a>, fault: Fault) -> Begun<'a> {
+    let bench = rig.bench;
+    let (redeemed, refunded) = (rig.stage().await, rig.stage().await);
+    let mut acts = Vec::new();
+    for stage in [&redeemed, &refunded] {
+        rig.ensure_under(&fault, &rig.alice, &stage.fund_act()).await;
+        acts.push((Who::Alice, stage.fund_act()));
+    }
+    let to = bench.foreign_address().await;
+    let send = Act::Send { id: fresh_id(), asset: bench.asset(), amount: bench.amount(), to };
+    rig.ensure_under(&fault, &rig.alice, &send).await;
+    acts.push((Who::Alice, send));
+    let mut cancelled = None;
+    if bench.can_replace() {
+        let stage = rig.stage().await;
+        rig.alice.ensure(&stage.fund_act()).await.unwrap();
+        rig.look().await;
+        let cancel = Act::Cancel { lock: stage.lock };
+        rig.ensure_under(&fault, &rig.alice, &cancel).await;
+        cancelled = Some(stage.fund_act());
+        acts.push((Who::Alice, cancel));
+    }
+    rig.mine(rig.bob.timing().confirmations).await;
+    for stage in [&redeemed, &refunded] {
+        let view = rig.bob.look(stage.lock.id()).unwrap();
+        assert!(matches!(view.status, LockStatus::Funded { .. }) && view.faults.is_empty(), "{fault:?}: {view:?}");
+    }
+    rig.ensure_under(&fault, &rig.bob, &redeemed.redeem()).await;
+    acts.push((Who::Bob, redeemed.redeem()));
+    rig.mine(1).await;
+    Begun { fault, refunded, acts, cancelled }
+}
+
+/// F4: each act under each fault.
+async fn acts_are_done_exactly_once(bench: &dyn Bench) {
+    let rig = Rig::new(bench).await;
+    let mut begun = Vec::new();
+    for fault in spoilt_sending(rig.family()) {
+        begun.push(begin(&rig, fault).await);
+    }
+    if let Some(last) = begun.last() {
+        bench.pass_time_until(last.refunded.lock.expiry.opens_time).await;
+        rig.look().await;
+    }
+    for one in &mut begun {
+        rig.ensure_under(&one.fault, &rig.alice, &one.refunded.refund()).await;
+        one.acts.push((Who::Alice, one.refunded.refund()));
+    }
+    rig.finish().await;
+    for Begun { fault, refunded, acts, cancelled } in &begun {
+        for (who, act) in acts {
+            rig.done_once(fault, *who, act);
+        }
+        let view = rig.bob.look(refunded.lock.id()).unwrap();
+        assert!(matches!(view.status, LockStatus::Refunded { .. }) && view.secret.is_none(), "{fault:?}: {view:?}");
+        if let Some(fund) = cancelled {
+            let rows = bench.journal(Who::Alice).rows(fund.intent());
+            assert!(rows.iter().all(|(_, end)| *end == Some(Settlement::Replaced)), "{fault:?}: {rows:?}");
+        }
+    }
+}
+
+/// The questions that a look may ask.
+fn questions(ledger: Ledger) -> &'static [&'static str] {
+    match ledger.family() {
+        Family::Utxo => &[
+            "getbestblockhash",
+            "getblockheader",
+            "getblockhash",
+            "getblock",
+            "getrawmempool",
+            "getrawtransaction",
+            "gettransaction",
+        ],
+        Family::Evm => &[
+            "eth_getBlockByNumber",
+            "eth_getBlockByHash",
+            "eth_getLogs",
+            "eth_call",
+            "eth_getCode",
+            "eth_getTransactionByHash",
+            "eth_getTransactionReceipt",
+            "eth_getTransactionCount",
+        ],
+    }
+}
+
+fn spoilt_looks() -> Vec<Fault> {
+    vec![
+        Fault::BreakAfter,
+        Fault::Truncate,
+        Fault::Garble,
+        Fault::Status(429),
+        Fault::Refuse { code: -32603, message: "Internal error", done: false },
+        Fault::Say(Value::Null),
+        Fault::Say(json!([])),
+        Fault::Say(json!("00")),
+        Fault::Say(json!(format!("0x{}", "ff".repeat(32)))),
+    ]
+}
+
+/// F1, F3: each question of a look under each fault, with a redeem in the mempool to be seen. It may end in an error, never in a
+/// panic; a look that ends in an error changes nothing but that a secret may be known; and the next good one sees all there is.
+async fn looks_recover(bench: &dyn Bench) {
+    let rig = Rig::new(bench).await;
+    for question in questions(bench.asset().ledger()) {
+        for fault in spoilt_looks() {
+            let what = format!("{question} {fault:?}");
+            let stage = rig.stage().await;
+            rig.proxy.set(question, fault.clone());
+            stage.fund().await;
+            stage.confirm_blocks().await;
+            let before = rig.bob.look(stage.lock.id());
+            let looked = rig.bob.poll().await;
+            let _ = rig.alice.poll().await;
+            if looked.is_err() {
+                assert_eq!(rig.bob.look(stage.lock.id()), before, "{what}");
+            }
+            rig.proxy.clear();
+            rig.mine(1).await;
+            stage.poll().await;
+            same(&rig, &stage, &what);
+            rig.proxy.set(question, fault);
+            stage.bob.ensure(&stage.redeem()).await.unwrap();
+            let _ = (rig.alice.poll().await, rig.bob.poll().await);
+            rig.proxy.clear();
+            rig.look().await;
+            stage.poll().await;
+            same(&rig, &stage, &what);
+            assert_eq!(rig.alice.look(stage.lock.id()).unwrap().secret, Some(stage.secret.clone()), "{what}");
+            rig.mine(1).await;
+            stage.poll().await;
+            same(&rig, &stage, &what);
+            rig.alice.unwatch(stage.lock.id());
+            rig.bob.unwatch(stage.lock.id());
+        }
+    }
+}
+
+/// What is seen through the proxy is what is seen without it.
+fn same(rig: &Rig<'_>, stage: &Stage<'_>, what: &str) {
+    let all = |port: &Arc<dyn Port>| -> Sighting { port.look(stage.lock.id()).unwrap() };
+    assert_eq!(all(&rig.alice), all(&stage.alice), "{what}");
+    assert_eq!(all(&rig.bob), all(&stage.bob), "{what}");
+}
+
+/// F12 and memory: an answer without end is given up, and connecting to a node like that is an error and no more.
+async fn endless_answers_are_given_up(bench: &dyn Bench) {
+    let rig = Rig::new(bench).await;
+    let stage = rig.stage().await;
+    rig.proxy.set_every(Fault::Endless);
+    let looked = rig.bob.poll().await;
+    let given_up = matches!(looked, Err(PortError::BadAnswer { .. } | PortError::Unreachable { .. }));
+    assert!(given_up, "{looked:?}");
+    let said = rig.alice.ensure(&stage.fund_act()).await;
+    assert!(matches!(said, Err(PortError::BadAnswer { .. } | PortError::Unreachable { .. })), "{said:?}");
+    rig.proxy.clear();
+    rig.look().await;
+    assert_eq!(bench.journal(Who::Alice).rows(stage.fund_act().intent()).len(), 0);
+    same(&rig, &stage, "after endless answers");
+}
+
+macro_rules! faults {
+    ($($ledger:ident: $bench:path;)*) => { $(
+        mod $ledger {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn acts_are_done_exactly_once_whatever_the_node_answers() {
+                let Some(bench) = $bench().await else { return };
+                super::acts_are_done_exactly_once(&bench).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_look_recovers_from_every_bad_answer() {
+                let Some(bench) = $bench().await else { return };
+                super::looks_recover(&bench).await;
+                super::endless_answers_are_given_up(&bench).await;
+            }
+        }
+    )* };
+}
+
+faults! {
+    bitcoin: crate::utxo::bitcoin;
+    litecoin: crate::utxo::litecoin;
+    ethereum: crate::evm::ethereum;
+    smt: crate::evm::smt;
+}
