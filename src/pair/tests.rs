@@ -7,9 +7,9 @@ use crate::clock;
 use crate::wire::ConnectError;
 use async_trait::async_trait;
 use photon_chains::{
-    Act, Address, Amount, Asset, Balance, BlockHeight, BlockRef, ClockRule, Expiry, Family, Fault, Hash32, IntentKey, Journal,
-    JournalError, Ledger, Lock, LockId, LockKey, LockStatus, Party, Port, PortError, Progress, PublicKey, Purpose, Secret,
-    Settlement, Sighting, SignedTx, Spend, SpendKind, Template, Timing, Tip, TxId, UnixTime, Witness,
+    Act, Address, Amount, Asset, Balance, BlockHeight, BlockRef, Expiry, Family, Fault, Hash32, IntentKey, Journal, JournalError,
+    Ledger, Lock, LockId, LockKey, LockStatus, Party, Port, PortError, Progress, PublicKey, Purpose, Secret, Settlement,
+    Sighting, SignedTx, Spend, SpendKind, Template, Timing, Tip, TxId, UnixTime, Witness,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -177,7 +177,6 @@ fn down() -> PortError {
 
 impl FakeNode {
     fn new(genesis: u8) -> Arc<Self> {
-        let rule = ClockRule::MedianTimePast { early_secs: 0, settle_secs: 0, late_secs: 0 };
         let timing = Timing {
             block_secs: 600,
             stale_tip_secs: 3_600,
@@ -185,7 +184,6 @@ impl FakeNode {
             final_confirmations: 6,
             ..photon_utxo::Params::of(Ledger::Bitcoin, photon_chains::Network::Regtest).unwrap().net.timing
         };
-        let _ = rule;
         let says = Says {
             tip: Ok(Tip { time: clock::now(), ..tip(100, 1, 0) }),
             sighting: Some(Sighting::absent()),

@@ -3,7 +3,7 @@
 
 use crate::bench::{Bench, Who};
 use crate::stage::{Stage, fresh_id};
-use photon_chains::{Act, Family, Ledger, LockStatus, Port, PortError, Progress, Settlement, Sighting};
+use photon_chains::{Act, Family, LockStatus, Port, PortError, Progress, Settlement, Sighting};
 use photon_regtest::proxy::{Fault, FaultProxy};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -113,9 +113,9 @@ impl<'a> Rig<'a> {
     }
 }
 
-/// Everything that can happen to a transaction on its way to the node.
-fn spoilt_sending(family: Family) -> Vec<Fault> {
-    let mut faults = vec![
+/// What can happen to a transaction on its way to the node.
+fn spoilt_sending() -> Vec<Fault> {
+    vec![
         Fault::Delay(Duration::from_millis(50)),
         Fault::BreakBefore,
         Fault::BreakAfter,
@@ -125,81 +125,99 @@ fn spoilt_sending(family: Family) -> Vec<Fault> {
         Fault::Status(503),
         Fault::Say(Value::Null),
         Fault::Say(json!("5a".repeat(32))),
-    ];
+    ]
+}
+
+/// What the node can say to it: by itself, and, for the words that would be believed most easily, although it has it.
+fn words(family: Family) -> Vec<Fault> {
     let words = match family {
         Family::Utxo => UTXO_WORDS,
         Family::Evm => EVM_WORDS,
     };
     let say = |done| move |(code, message)| Fault::Refuse { code, message, done };
-    faults.extend(words.into_iter().map(say(false)));
-    // Done, and then denied: for the words that would be believed most easily.
-    faults.extend(words.into_iter().take(4).map(say(true)));
-    faults
+    words.into_iter().map(say(false)).chain(words.into_iter().take(4).map(say(true))).collect()
 }
 
 /// What was begun under one fault, to be looked at when its time has come.
 struct Begun<'a> {
     fault: Fault,
-    refunded: Stage<'a>,
+    refunded: Option<Stage<'a>>,
     acts: Vec<(Who, Act)>,
     cancelled: Option<Act>,
 }
 
-async fn begin<'a>(rig: &Rig<'a>, fault: Fault) -> Begun<'a> {
-    let bench = rig.bench;
-    let (redeemed, refunded) = (rig.stage().await, rig.stage().await);
-    let mut acts = Vec::new();
-    for stage in [&redeemed, &refunded] {
-        rig.ensure_under(&fault, &rig.alice, &stage.fund_act()).await;
-        acts.push((Who::Alice, stage.fund_act()));
+impl<'a> Begun<'a> {
+    fn new(fault: Fault) -> Self {
+        Self { fault, refunded: None, acts: Vec::new(), cancelled: None }
     }
-    let to = bench.foreign_address().await;
-    let send = Act::Send { id: fresh_id(), asset: bench.asset(), amount: bench.amount(), to };
-    rig.ensure_under(&fault, &rig.alice, &send).await;
-    acts.push((Who::Alice, send));
-    let mut cancelled = None;
-    if bench.can_replace() {
+
+    /// Alice does it under the fault.
+    async fn alice(&mut self, rig: &Rig<'a>, act: Act) {
+        rig.ensure_under(&self.fault, &rig.alice, &act).await;
+        self.acts.push((Who::Alice, act));
+    }
+
+    /// A lock is funded and redeemed.
+    async fn redeem(&mut self, rig: &Rig<'a>) {
         let stage = rig.stage().await;
-        rig.alice.ensure(&stage.fund_act()).await.unwrap();
-        rig.look().await;
-        let cancel = Act::Cancel { lock: stage.lock };
-        rig.ensure_under(&fault, &rig.alice, &cancel).await;
-        cancelled = Some(stage.fund_act());
-        acts.push((Who::Alice, cancel));
-    }
-    rig.mine(rig.bob.timing().confirmations).await;
-    for stage in [&redeemed, &refunded] {
+        self.alice(rig, stage.fund_act()).await;
+        rig.mine(rig.bob.timing().confirmations).await;
         let view = rig.bob.look(stage.lock.id()).unwrap();
-        assert!(matches!(view.status, LockStatus::Funded { .. }) && view.faults.is_empty(), "{fault:?}: {view:?}");
+        assert!(matches!(view.status, LockStatus::Funded { .. }) && view.faults.is_empty(), "{:?}: {view:?}", self.fault);
+        rig.ensure_under(&self.fault, &rig.bob, &stage.redeem()).await;
+        self.acts.push((Who::Bob, stage.redeem()));
     }
-    rig.ensure_under(&fault, &rig.bob, &redeemed.redeem()).await;
-    acts.push((Who::Bob, redeemed.redeem()));
-    rig.mine(1).await;
-    Begun { fault, refunded, acts, cancelled }
+
+    /// A lock is funded, to be refunded; another is cancelled; and somebody is paid.
+    async fn the_rest(&mut self, rig: &Rig<'a>) {
+        let stage = rig.stage().await;
+        self.alice(rig, stage.fund_act()).await;
+        self.refunded = Some(stage);
+        let (bench, to) = (rig.bench, rig.bench.foreign_address().await);
+        self.alice(rig, Act::Send { id: fresh_id(), asset: bench.asset(), amount: bench.amount(), to }).await;
+        if bench.can_replace() {
+            let stage = rig.stage().await;
+            rig.alice.ensure(&stage.fund_act()).await.unwrap();
+            rig.look().await;
+            self.alice(rig, Act::Cancel { lock: stage.lock }).await;
+            self.cancelled = Some(stage.fund_act());
+        }
+    }
 }
 
 /// F4: each act under each fault.
 async fn acts_are_done_exactly_once(bench: &dyn Bench) {
     let rig = Rig::new(bench).await;
     let mut begun = Vec::new();
-    for fault in spoilt_sending(rig.family()) {
-        begun.push(begin(&rig, fault).await);
+    for fault in words(rig.family()) {
+        let mut one = Begun::new(fault);
+        one.redeem(&rig).await;
+        begun.push(one);
     }
-    if let Some(last) = begun.last() {
-        bench.pass_time_until(last.refunded.lock.expiry.opens_time).await;
+    for fault in spoilt_sending() {
+        let mut one = Begun::new(fault);
+        one.the_rest(&rig).await;
+        one.redeem(&rig).await;
+        begun.push(one);
+    }
+    if let Some(last) = begun.iter().rev().find_map(|one| one.refunded.as_ref()) {
+        bench.pass_time_until(last.lock.expiry.opens_time).await;
         rig.look().await;
     }
     for one in &mut begun {
-        rig.ensure_under(&one.fault, &rig.alice, &one.refunded.refund()).await;
-        one.acts.push((Who::Alice, one.refunded.refund()));
+        if let Some(refund) = one.refunded.as_ref().map(Stage::refund) {
+            one.alice(&rig, refund).await;
+        }
     }
     rig.finish().await;
     for Begun { fault, refunded, acts, cancelled } in &begun {
         for (who, act) in acts {
             rig.done_once(fault, *who, act);
         }
-        let view = rig.bob.look(refunded.lock.id()).unwrap();
-        assert!(matches!(view.status, LockStatus::Refunded { .. }) && view.secret.is_none(), "{fault:?}: {view:?}");
+        if let Some(stage) = refunded {
+            let view = rig.bob.look(stage.lock.id()).unwrap();
+            assert!(matches!(view.status, LockStatus::Refunded { .. }) && view.secret.is_none(), "{fault:?}: {view:?}");
+        }
         if let Some(fund) = cancelled {
             let rows = bench.journal(Who::Alice).rows(fund.intent());
             assert!(rows.iter().all(|(_, end)| *end == Some(Settlement::Replaced)), "{fault:?}: {rows:?}");
@@ -207,80 +225,87 @@ async fn acts_are_done_exactly_once(bench: &dyn Bench) {
     }
 }
 
-/// The questions that a look may ask.
-fn questions(ledger: Ledger) -> &'static [&'static str] {
-    match ledger.family() {
-        Family::Utxo => &[
-            "getbestblockhash",
-            "getblockheader",
-            "getblockhash",
-            "getblock",
-            "getrawmempool",
-            "getrawtransaction",
-            "gettransaction",
-        ],
-        Family::Evm => &[
-            "eth_getBlockByNumber",
-            "eth_getBlockByHash",
-            "eth_getLogs",
-            "eth_call",
-            "eth_getCode",
-            "eth_getTransactionByHash",
-            "eth_getTransactionReceipt",
-            "eth_getTransactionCount",
-        ],
-    }
-}
-
-fn spoilt_looks() -> Vec<Fault> {
-    vec![
-        Fault::BreakAfter,
-        Fault::Truncate,
-        Fault::Garble,
-        Fault::Status(429),
-        Fault::Refuse { code: -32603, message: "Internal error", done: false },
-        Fault::Say(Value::Null),
-        Fault::Say(json!([])),
-        Fault::Say(json!("00")),
-        Fault::Say(json!(format!("0x{}", "ff".repeat(32)))),
-    ]
+/// The questions that a look asks, each with answers that are of its form and wrong. Every one is also cut short and answered with
+/// nothing.
+fn spoilt_looks(family: Family) -> Vec<(&'static str, Fault)> {
+    let f = format!("0x{}", "ff".repeat(32));
+    let refused = Fault::Refuse { code: -32603, message: "Internal error", done: false };
+    let (questions, wrong) = match family {
+        Family::Utxo => (
+            ["getbestblockhash", "getblockheader", "getblockhash", "getblock", "getrawmempool", "getrawtransaction"].as_slice(),
+            vec![
+                ("getbestblockhash", Fault::Say(json!("ff".repeat(32)))),
+                ("getblockhash", Fault::Say(json!("ff".repeat(32)))),
+                ("getblockhash", Fault::Refuse { code: -8, message: "Block height out of range", done: false }),
+                ("getblock", Fault::Say(json!("00"))),
+                ("getblock", Fault::Garble),
+                ("getrawmempool", Fault::Say(json!([]))),
+                ("getrawtransaction", Fault::Say(json!("00"))),
+                ("getrawtransaction", refused),
+                ("getblockheader", Fault::Status(429)),
+            ],
+        ),
+        Family::Evm => (
+            [
+                "eth_getBlockByNumber",
+                "eth_getBlockByHash",
+                "eth_getLogs",
+                "eth_call",
+                "eth_getCode",
+                "eth_getTransactionByHash",
+                "eth_getTransactionCount",
+            ]
+            .as_slice(),
+            vec![
+                ("eth_getLogs", Fault::Say(json!([]))),
+                ("eth_getLogs", refused),
+                ("eth_call", Fault::Say(json!("0x"))),
+                ("eth_call", Fault::Say(json!(f))),
+                ("eth_getCode", Fault::Say(json!("0x"))),
+                ("eth_getBlockByNumber", Fault::Garble),
+                ("eth_getBlockByHash", Fault::Say(json!({ "transactions": [] }))),
+                ("eth_getTransactionByHash", Fault::Status(429)),
+                ("eth_getTransactionCount", Fault::Say(json!("0xffffffffffffffff"))),
+            ],
+        ),
+    };
+    let plain = questions.iter().flat_map(|question| [(*question, Fault::Truncate), (*question, Fault::Say(Value::Null))]);
+    plain.chain(wrong).collect()
 }
 
 /// F1, F3: each question of a look under each fault, with a redeem in the mempool to be seen. It may end in an error, never in a
 /// panic; a look that ends in an error changes nothing but that a secret may be known; and the next good one sees all there is.
 async fn looks_recover(bench: &dyn Bench) {
     let rig = Rig::new(bench).await;
-    for question in questions(bench.asset().ledger()) {
-        for fault in spoilt_looks() {
-            let what = format!("{question} {fault:?}");
-            let stage = rig.stage().await;
-            rig.proxy.set(question, fault.clone());
-            stage.fund().await;
-            stage.confirm_blocks().await;
-            let before = rig.bob.look(stage.lock.id());
-            let looked = rig.bob.poll().await;
-            let _ = rig.alice.poll().await;
-            if looked.is_err() {
-                assert_eq!(rig.bob.look(stage.lock.id()), before, "{what}");
-            }
-            rig.proxy.clear();
-            rig.mine(1).await;
-            stage.poll().await;
-            same(&rig, &stage, &what);
-            rig.proxy.set(question, fault);
-            stage.bob.ensure(&stage.redeem()).await.unwrap();
-            let _ = (rig.alice.poll().await, rig.bob.poll().await);
-            rig.proxy.clear();
-            rig.look().await;
-            stage.poll().await;
-            same(&rig, &stage, &what);
-            assert_eq!(rig.alice.look(stage.lock.id()).unwrap().secret, Some(stage.secret.clone()), "{what}");
-            rig.mine(1).await;
-            stage.poll().await;
-            same(&rig, &stage, &what);
-            rig.alice.unwatch(stage.lock.id());
-            rig.bob.unwatch(stage.lock.id());
+    for (question, fault) in spoilt_looks(rig.family()) {
+        let what = format!("{question} {fault:?}");
+        let stage = rig.stage().await;
+        rig.proxy.set(question, fault.clone());
+        stage.fund().await;
+        stage.confirm_blocks().await;
+        let before = rig.bob.look(stage.lock.id());
+        let looked = rig.bob.poll().await;
+        let _ = rig.alice.poll().await;
+        if looked.is_err() {
+            assert_eq!(rig.bob.look(stage.lock.id()), before, "{what}");
         }
+        rig.proxy.clear();
+        rig.mine(1).await;
+        stage.poll().await;
+        same(&rig, &stage, &what);
+        rig.proxy.set(question, fault);
+        stage.bob.ensure(&stage.redeem()).await.unwrap();
+        let _ = (rig.alice.poll().await, rig.bob.poll().await);
+        rig.proxy.clear();
+        rig.look().await;
+        stage.poll().await;
+        same(&rig, &stage, &what);
+        assert_eq!(rig.alice.look(stage.lock.id()).unwrap().secret, Some(stage.secret.clone()), "{what}");
+        rig.mine(1).await;
+        stage.poll().await;
+        same(&rig, &stage, &what);
+        rig.alice.unwatch(stage.lock.id());
+        rig.bob.unwatch(stage.lock.id());
     }
 }
 
