@@ -389,12 +389,14 @@ async fn disagreement_is_doubt_and_its_end_ends_it() {
     second.set(|says| says.tip = Err(down()));
     pair.poll().await.unwrap();
     assert!(pair.doubt().unwrap().contains("the second node can't be asked"));
-    (first.set(|says| says.tip = Err(down())), second.set(|says| says.tip = well()));
+    first.set(|says| says.tip = Err(down()));
+    second.set(|says| says.tip = well());
     pair.poll().await.unwrap();
     assert!(pair.doubt().unwrap().contains("the first node can't be asked"));
     second.set(|says| says.tip = Err(down()));
     assert!(pair.poll().await.is_err(), "nothing can be seen");
-    (first.set(|says| says.tip = well()), second.set(|says| says.tip = well()));
+    first.set(|says| says.tip = well());
+    second.set(|says| says.tip = well());
     pair.poll().await.unwrap();
     assert_eq!(pair.doubt(), None);
 }
@@ -414,8 +416,8 @@ async fn a_node_that_can_not_be_asked_stops_new_risk_and_no_duty() {
     assert_eq!(pair.ensure(&refund()).await, Ok(Progress::Sent { txid: txid(1) }));
     assert_eq!((first.asked(), second.asked()), (1, 0));
 
-    (first.set(|says| says.tip = Err(down())), second.set(|says| says.tip = Ok(tip(100, 1, 0))));
-    first.set(|says| (says.ensure, says.sighting) = (Err(down()), None));
+    first.set(|says| (says.tip, says.ensure, says.sighting) = (Err(down()), Err(down()), None));
+    second.set(|says| says.tip = Ok(tip(100, 1, 0)));
     pair.poll().await.unwrap();
     assert!(pair.look(lock().id()).unwrap().stands(), "what the second shows is enough to go on");
     assert_eq!(pair.ensure(&refund()).await, Ok(Progress::Sent { txid: txid(1) }));
