@@ -4,11 +4,14 @@
 //! (`PHOTON__BITCOIN__RPC_URL` sets `rpc_url` of `[bitcoin]`) and over those `--set bitcoin.rpc_url=…`. A key that is not
 //! known here refuses to start, wherever it came from: a misspelt limit must not be silently ignored.
 
+mod template;
+
 pub use photon_chains::Network;
 use photon_chains::{Address, Hash32, Ledger};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+pub use template::template;
 
 /// Everything the file may say.
 #[derive(Debug, Clone, Deserialize)]
@@ -340,78 +343,6 @@ fn as_toml(value: &str) -> toml::Value {
     }
     let parsed: Option<toml::Table> = format!("value = {value}").parse().ok();
     parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| toml::Value::String(value.to_owned()))
-}
-
-/// The commented file that `photon init` writes.
-pub fn template(network: Network) -> String {
-    let (profile, btc_port, ltc_port, eth_id, smt_id) = match network {
-        Network::Mainnet => ("standard", 8332, 9332, 1, 20_180_430),
-        Network::Testnet => ("standard", 48332, 19332, 11_155_111, 2022),
-        Network::Regtest => ("regtest", 18443, 19443, 31_337, 20_180_430),
-    };
-    let (name, second_port) = (network.name(), btc_port + 10_000);
-    let mainnet = if network == Network::Mainnet {
-        "# Photon is young: mainnet starts only with this line, and real money can be lost.\n# allow_mainnet = true\n"
-    } else {
-        ""
-    };
-    format!(
-        r#"# Photon's configuration. Every key is shown; a key that is not known refuses to start.
-# PHOTON__BITCOIN__RPC_URL in the environment goes over [bitcoin] rpc_url, and `--set bitcoin.rpc_url=...` over that.
-
-# mainnet, testnet or regtest: for every ledger at once. A node of another network refuses to start.
-network = "{name}"
-{mainnet}
-# The longest time this node may be offline: hot (15 min), standard (2 h) or desktop (12 h). Longer is safer and slower.
-profile = "{profile}"
-
-[peer]
-# Where other nodes reach us. Without it we only dial out: enough to take offers, not to make them.
-listen = "127.0.0.1:7707"
-
-[api]
-# The HTTP API and the command line. Loopback only, unless you put a TLS proxy before it.
-listen = "127.0.0.1:7708"
-# More host names by which it may be called.
-allowed_hosts = []
-
-# Leave out the ledgers you don't trade: delete a section, or keep it behind its #.
-
-# [bitcoin]
-# rpc_url = "http://127.0.0.1:{btc_port}"
-# cookie_file = "/home/you/.bitcoin/.cookie"    # or: rpc_user = "..." and rpc_password_file = "..."
-# wallet = "photon"                             # the node's wallet that funds and receives
-# payout_address = ""                           # instead of a wallet: where redeemed and refunded coins go
-# # A second node of the same chain, best run by somebody else, needs no wallet. With it no new money is risked unless both
-# # nodes show the same; what is under way goes on by what either shows. Every ledger may have one.
-# # [bitcoin.second_node]
-# # rpc_url = "http://127.0.0.1:{second_port}"
-# # cookie_file = "/home/you/.bitcoin-2/.cookie"  # or rpc_user and rpc_password_file
-
-# [litecoin]
-# rpc_url = "http://127.0.0.1:{ltc_port}"
-# cookie_file = "/home/you/.litecoin/.cookie"
-# wallet = "photon"
-
-# [ethereum]
-# rpc_url = "http://127.0.0.1:8545"
-# chain_id = {eth_id}
-# # `photon deploy ethereum` puts the contracts there and writes the next line.
-# # contracts = {{ registry = "0x...", native_htlc = "0x...", token_htlc = "0x..." }}
-# # Tokens you trust; no other is ever touched. Fee-on-transfer and rebasing tokens are refused.
-# # [[ethereum.tokens]]
-# # symbol = "USDX"
-# # address = "0x..."
-# # decimals = 6
-# # code_hash = ""                              # keccak256 of its code; then a changed token is refused
-# # [ethereum.second_node]
-# # rpc_url = "http://127.0.0.1:8547"
-
-# [smt]
-# rpc_url = "http://127.0.0.1:18545"
-# chain_id = {smt_id}
-"#
-    )
 }
 
 #[cfg(test)]
