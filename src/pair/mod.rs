@@ -20,8 +20,8 @@ use agree::{Doubt, Place};
 use async_trait::async_trait;
 use node::{Looked, Node};
 use photon_chains::{
-    Act, Amount, Asset, Balance, BlockHeight, Hash32, IntentKey, Journal, Ledger, Lock, LockId, LockKey, Party, Port, PortError,
-    Progress, Purpose, Sighting, Template, Timing, Tip, Witness,
+    Act, Amount, Asset, Balance, BlockHeight, Family, Found, Hash32, IntentKey, Journal, Ledger, Lock, LockId, LockKey, Party,
+    Port, PortError, Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, UnixTime, Witness,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -332,6 +332,18 @@ impl Port for Pair {
 
     fn funding_address(&self, lock: &Lock) -> Option<String> {
         self.known.funding_address(lock)
+    }
+
+    async fn leave_note(&self, lock: &Lock, note: &str) -> Result<(), PortError> {
+        self.first()?.leave_note(lock, note).await
+    }
+
+    /// Where the wallet is, for notes are left there. A ledger with accounts shows by itself what is ours, at either node.
+    async fn find(&self, since: UnixTime, progressed: Progressed<'_>) -> Result<Found, PortError> {
+        match (self.first.port(), self.second.port(), self.ledger.family()) {
+            (None, Some(second), Family::Evm) => second.find(since, progressed).await,
+            (Some(_), _, _) | (None, _, Family::Utxo) | (None, None, Family::Evm) => self.first()?.find(since, progressed).await,
+        }
     }
 
     async fn worst_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {

@@ -166,6 +166,8 @@ impl<'a> Begun<'a> {
         assert!(matches!(view.status, LockStatus::Funded { .. }) && view.faults.is_empty(), "{:?}: {view:?}", self.fault);
         rig.ensure_under(&self.fault, &rig.bob, &stage.redeem()).await;
         self.acts.push((Who::Bob, stage.redeem()));
+        // Before time is moved: where redeeming closes, one that waits would be too late.
+        rig.mine(1).await;
     }
 
     /// A lock is funded, to be refunded; another is cancelled; and somebody is paid.
