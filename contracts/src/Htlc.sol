@@ -39,28 +39,28 @@ import {Timelock} from "./Timelock.sol";
 /// The terms are laid out by hand too, from where the compiler says that free memory begins (0x80), and nothing else
 /// here allocates any. A check of the code that is built holds that the compiler put nothing of its own there.
 ///
-/// What it costs to keep the signatures of the de-facto standard: `Claim` and `Refund` carry the hash as a topic, 375 gas
-/// each. So a redeem of the chain's own coin can't cost less than 30,897 gas before its first instruction (21,000 for the
-/// transaction, 1,344 for its data, 5,000 for the slot less 4,800 given back, 172 for SHA-256, 6,800 for the payment,
-/// 1,381 for the event), a refund not less than 30,469, and a batch of five redeems, in four lists, not less than 54,538.
-/// The goals of 31,000, 30,600 and 53,700 were set without that topic; redeem and refund, of tokens too, are within them
-/// but for it.
+/// `Claim` and `Refund` are anonymous: the hash is their only topic. That saves 375 gas each, and a node can be asked for
+/// the very hashes one waits for. They differ from each other in their data, and from `Lockup` in the number of topics.
+///
+/// A batch comes in two forms: as four lists, as the de-facto standard has it, or as one list of redeems, which is six
+/// words shorter. Both take the same way. It clears each slot and says each secret as a single redeem does; what only some
+/// locks need (closing, linked, a sum that may not fit) it looks at afterwards, and only if there is one that needs it.
 abstract contract Htlc is Call {
     using Timelock for uint256;
 
     uint256 internal immutable chainId;
     address private immutable registry;
 
-    // First four bytes of the hash of each function's signature, and the events' hashes; the tests compare them with the
-    // interfaces.
+    // First four bytes of the hash of each signature; the tests compare them with the interfaces.
     uint256 private constant SWAPS = 0xeb84e7f2;
     uint256 private constant VERSION = 0x54fd4d50;
     uint256 private constant CHAIN_ID = 0x9a8a0592;
     uint256 private constant REGISTRY = 0x7b103999;
-    uint256 internal constant CLAIM_EVENT = 0x5664142af3dcfc3dc3de45a43f75c746bd1d8c11170a5037fdf98bdb35775137;
-    uint256 internal constant REFUND_EVENT = 0x3fbd469ec3a5ce074f975f76ce27e727ba21c99176917b97ae2e713695582a12;
     uint256 private constant REGISTER_SECRET = 0x12ad8bfc00000000000000000000000000000000000000000000000000000000;
     uint256 private constant ENTRIES = 0x267b692200000000000000000000000000000000000000000000000000000000;
+    /// @dev Bits above those of an address, the mark of a linked word, and the time to close.
+    uint256 private constant WORTH_A_LOOK = 0xffffffffffffffffffffffff0000000000ffffffffff00000000000000000000;
+    uint256 private constant NO_SUCH_LOCK = 0xaef72f3a00000000000000000000000000000000000000000000000000000000;
 
     /// @dev SHA-256 of 32 zero bytes.
     uint256 private constant HASH_OF_ZERO = 0x66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925;
@@ -75,20 +75,40 @@ abstract contract Htlc is Call {
 
     // ---- the call
 
-    /// @dev The number of locks in a batch, whose lists begin at these places. Lists that reach beyond the calldata, or
-    /// into each other, do no harm: they are read as they are, and name locks that stand or don't.
-    function _checkLists(uint256 preimages, uint256 amounts, uint256 refundAddresses, uint256 timelocks)
+    /// @dev Where a batch in one list begins, argument `index`, and how many redeems it holds.
+    function _list(uint256 index) internal pure returns (uint256 first, uint256 count) {
+        uint256 place;
+        assembly ("memory-safe") {
+            place := calldataload(add(4, mul(index, 0x20)))
+            count := calldataload(add(place, 4))
+            first := add(place, 0x24)
+        }
+        if (count == 0) revert IHtlc.BadBatch();
+    }
+
+    /// @dev Where a batch in four lists begins, of which argument `index` is the first, how many redeems it holds, and how
+    /// far from a secret the redeem's other terms are: the lists' distances, so that one place moves and not four.
+    function _lists(uint256 index)
         internal
         pure
-        returns (uint256 count)
+        returns (uint256 first, uint256 count, uint256 amounts, uint256 payers, uint256 timelocks)
     {
         uint256 bad;
         assembly ("memory-safe") {
-            count := calldataload(preimages)
+            let place := add(4, mul(index, 0x20))
+            first := add(calldataload(place), 4)
+            amounts := add(calldataload(add(place, 0x20)), 4)
+            payers := add(calldataload(add(place, 0x40)), 4)
+            timelocks := add(calldataload(add(place, 0x60)), 4)
+            count := calldataload(first)
             bad := or(
                 or(iszero(count), xor(count, calldataload(amounts))),
-                or(xor(count, calldataload(refundAddresses)), xor(count, calldataload(timelocks)))
+                or(xor(count, calldataload(payers)), xor(count, calldataload(timelocks)))
             )
+            amounts := sub(amounts, first)
+            payers := sub(payers, first)
+            timelocks := sub(timelocks, first)
+            first := add(first, 0x20)
         }
         if (bad != 0) revert IHtlc.BadBatch();
     }
@@ -161,9 +181,70 @@ abstract contract Htlc is Call {
         if (_slot(key) == 0) revert IHtlc.NoSuchLock();
         _clear(key);
         assembly ("memory-safe") {
-            log2(end, 0x20, CLAIM_EVENT, mload(0x80))
+            log1(end, 0x20, mload(0x80))
         }
         if (timelock.linkedOrClosing()) _checkRedeem(preimage, timelock);
+    }
+
+    /// @dev Ends the locks of a batch for their redeemer, who is in memory with all that they share. Returns the sum.
+    /// The first redeem is at `first`, the next one `step` further. Its secret is there, its other terms at these distances.
+    /// Places that reach beyond the calldata, or into each other, do no harm: what is there is read as it is, and names
+    /// locks that stand or don't. `mask` is what of an amount makes its sum worth a look: nothing where none can overflow.
+    function _redeemMany(
+        uint256 first,
+        uint256 count,
+        uint256 step,
+        uint256 amounts,
+        uint256 payers,
+        uint256 timelocks,
+        uint256 end,
+        uint256 mask
+    ) internal returns (uint256 total) {
+        uint256 bits;
+        uint256 last;
+        assembly ("memory-safe") {
+            last := add(first, mul(count, step))
+            let at := first
+            for {} 1 {} {
+                let amount := calldataload(add(at, amounts))
+                bits := or(bits, and(amount, mask))
+                mstore(0xa0, amount)
+                total := add(total, amount)
+                let timelock := calldataload(add(at, timelocks))
+                bits := or(bits, timelock)
+                mstore(sub(end, 0x80), timelock)
+                mstore(sub(end, 0x60), calldataload(add(at, payers)))
+                mstore(end, calldataload(at))
+                // SHA-256 fails for want of gas only, and then there is too little to read a slot as well.
+                pop(staticcall(gas(), 2, end, 0x20, 0x80, 0x20))
+                let key := keccak256(0x80, sub(end, 0x80))
+                if iszero(sload(key)) {
+                    mstore(0x00, NO_SUCH_LOCK)
+                    revert(0x00, 0x04)
+                }
+                sstore(key, 0)
+                log1(end, 0x20, mload(0x80))
+                at := add(at, step)
+                if eq(at, last) { break }
+            }
+        }
+        if (bits & WORTH_A_LOOK != 0) _checkMany(first, last, step, amounts, timelocks);
+    }
+
+    /// @dev Goes round once more where some redeem has something to check: closing or linked, or an amount so large that
+    /// the sum could be more than fits. Only a token that lies about balances can have brought that much.
+    function _checkMany(uint256 at, uint256 last, uint256 step, uint256 amounts, uint256 timelocks) private {
+        uint256 total;
+        unchecked {
+            do {
+                uint256 amount = _wordAt(at + amounts);
+                total += amount;
+                if (total < amount) revert IHtlc.BadBatch();
+                uint256 timelock = _wordAt(at + timelocks);
+                if (timelock.linkedOrClosing()) _checkRedeem(_wordAt(at), timelock);
+                at += step;
+            } while (at != last);
+        }
     }
 
     /// @dev Refuses a redeem that is not allowed now.
@@ -183,7 +264,7 @@ abstract contract Htlc is Call {
         if (_slot(key) == 0) revert IHtlc.NoSuchLock();
         _clear(key);
         assembly ("memory-safe") {
-            log2(0x00, 0x00, REFUND_EVENT, preimageHash)
+            log1(0x00, 0x00, preimageHash)
         }
         if (timelock.beforeOpening(block.timestamp, block.number)) revert IHtlc.RefundNotOpen();
         if (timelock.linked()) {

@@ -3,10 +3,20 @@ pragma solidity 0.8.33;
 
 /// @title IHtlc: what NativeHtlc and TokenHtlc have in common for their callers
 interface IHtlc {
+    /// @notice One redeem of a batch: what `claim` takes of a lock whose redeemer is the sender.
+    struct Redeem {
+        bytes32 preimage;
+        uint256 amount;
+        address refundAddress;
+        uint256 timelock;
+    }
+
     /// @notice A lock was redeemed. The secret is public from here on.
-    event Claim(bytes32 indexed preimageHash, bytes32 preimage);
+    /// @dev Anonymous, as Refund is: its one topic is the hash itself, so filter by the contract and the hashes you wait
+    /// for. With 32 bytes of data it is a Claim, with none a Refund; Lockup has three topics.
+    event Claim(bytes32 indexed preimageHash, bytes32 preimage) anonymous;
     /// @notice A lock went back to its payer.
-    event Refund(bytes32 indexed preimageHash);
+    event Refund(bytes32 indexed preimageHash) anonymous;
 
     /// @notice The word has bits above `linked`: it is of a later edition, or no word at all.
     error ReservedBitsSet();

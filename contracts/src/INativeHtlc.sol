@@ -37,6 +37,9 @@ interface INativeHtlc is IHtlc {
         uint256[] calldata timelocks
     ) external;
 
+    /// @notice The same in one list, which is cheaper.
+    function claimBatch(Redeem[] calldata redeems) external;
+
     /// @notice Returns a lock whose payer is the sender.
     function refund(bytes32 preimageHash, uint256 amount, address claimAddress, uint256 timelock) external;
 

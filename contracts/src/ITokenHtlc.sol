@@ -72,6 +72,9 @@ interface ITokenHtlc is IHtlc {
         uint256[] calldata timelocks
     ) external;
 
+    /// @notice The same in one list, which is cheaper.
+    function claimBatch(address tokenAddress, Redeem[] calldata redeems) external;
+
     /// @notice Returns a lock whose payer is the sender.
     function refund(bytes32 preimageHash, uint256 amount, address tokenAddress, address claimAddress, uint256 timelock)
         external;

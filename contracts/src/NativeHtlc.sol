@@ -14,6 +14,7 @@ contract NativeHtlc is Htlc {
     uint256 private constant CLAIM = 0xc3c37fbc;
     uint256 private constant CLAIM_FOR = 0xcd413efa;
     uint256 private constant CLAIM_BATCH = 0xc2c3a8c9;
+    uint256 private constant CLAIM_BATCH_LIST = 0xd4b68fa8;
     uint256 private constant REFUND = 0x35cd4ccb;
     uint256 private constant REFUND_FOR = 0x36504721;
     uint256 private constant HASH_VALUES = 0x8b2f8f82;
@@ -46,7 +47,14 @@ contract NativeHtlc is Htlc {
             _putArgs(0x80);
             _refund(_sender());
         }
-        if (selector == CLAIM_BATCH) _claimBatch();
+        if (selector == CLAIM_BATCH_LIST) {
+            (uint256 first, uint256 count) = _list(0);
+            _claimBatch(first, count, 0x80, 0x20, 0x40, 0x60);
+        }
+        if (selector == CLAIM_BATCH) {
+            (uint256 first, uint256 count, uint256 amounts, uint256 payers, uint256 timelocks) = _lists(0);
+            _claimBatch(first, count, 0x20, amounts, payers, timelocks);
+        }
         if (selector == CLAIM_FOR) {
             _put(AMOUNT, _arg(1));
             _put(PAYER, _arg(3));
@@ -99,34 +107,19 @@ contract NativeHtlc is Htlc {
         _pay(redeemer, _get(AMOUNT));
     }
 
-    /// @dev The sum can't overflow: it is made of locks that stand, and so of coins the contract holds.
-    function _claimBatch() private {
+    function _claimBatch(
+        uint256 first,
+        uint256 count,
+        uint256 step,
+        uint256 amounts,
+        uint256 payers,
+        uint256 timelocks
+    ) private {
         _put(REDEEMER, _sender());
         _put(HTLC, _self());
         _put(CHAIN, chainId);
-        uint256 total;
-        unchecked {
-            uint256 preimages = _arg(0) + 4;
-            uint256 amounts = _arg(1) + 4;
-            uint256 payers = _arg(2) + 4;
-            uint256 timelocks = _arg(3) + 4;
-            uint256 last = preimages + _checkLists(preimages, amounts, payers, timelocks) * 32;
-            // Distances from the first list, so that one place moves and not four.
-            amounts -= preimages;
-            payers -= preimages;
-            timelocks -= preimages;
-            do {
-                preimages += 32;
-                uint256 amount = _wordAt(amounts + preimages);
-                uint256 timelock = _wordAt(timelocks + preimages);
-                total += amount;
-                _put(AMOUNT, amount);
-                _put(PAYER, _wordAt(payers + preimages));
-                _put(TIMELOCK, timelock);
-                _redeem(_wordAt(preimages), END, timelock);
-            } while (preimages != last);
-        }
-        _pay(_sender(), total);
+        // No sum can overflow: it is made of locks that stand, and so of coins the contract holds.
+        _pay(_sender(), _redeemMany(first, count, step, amounts, payers, timelocks, END, 0));
     }
 
     function _refund(uint256 payer) private {

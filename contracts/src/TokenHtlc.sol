@@ -31,6 +31,7 @@ contract TokenHtlc is Htlc {
     uint256 private constant CLAIM = 0xcd413efa;
     uint256 private constant CLAIM_FOR = 0xbc586b28;
     uint256 private constant CLAIM_BATCH = 0x8579dc5f;
+    uint256 private constant CLAIM_BATCH_LIST = 0x8938b184;
     uint256 private constant REFUND = 0x36504721;
     uint256 private constant REFUND_FOR = 0x0e5bbd59;
     uint256 private constant HASH_VALUES = 0x7beb9d6d;
@@ -65,16 +66,23 @@ contract TokenHtlc is Htlc {
                 _put(TIMELOCK, _arg(4));
                 _claim(_sender());
             }
-            if (selector == REFUND) {
-                _putArgs(0xa0);
-                _refund(_sender());
+            if (selector == CLAIM_BATCH_LIST) {
+                (uint256 first, uint256 count) = _list(1);
+                _claimBatch(first, count, 0x80, 0x20, 0x40, 0x60);
             }
             if (selector == LOCK_PERMIT) {
                 _permit(_arg(2));
                 selector = LOCK;
                 continue;
             }
-            if (selector == CLAIM_BATCH) _claimBatch();
+            if (selector == REFUND) {
+                _putArgs(0xa0);
+                _refund(_sender());
+            }
+            if (selector == CLAIM_BATCH) {
+                (uint256 first, uint256 count, uint256 amounts, uint256 payers, uint256 timelocks) = _lists(1);
+                _claimBatch(first, count, 0x20, amounts, payers, timelocks);
+            }
             if (selector == CLAIM_FOR) {
                 _putArgs(0x60);
                 _put(PAYER, _arg(4));
@@ -126,37 +134,20 @@ contract TokenHtlc is Htlc {
         _pay(_arg(2), redeemer, _arg(1));
     }
 
-    function _claimBatch() private {
+    function _claimBatch(
+        uint256 first,
+        uint256 count,
+        uint256 step,
+        uint256 amounts,
+        uint256 payers,
+        uint256 timelocks
+    ) private {
         uint256 token = _arg(0);
         _put(TOKEN, token);
         _put(REDEEMER, _sender());
         _put(HTLC, _self());
         _put(CHAIN, chainId);
-        uint256 total;
-        unchecked {
-            uint256 preimages = _arg(1) + 4;
-            uint256 amounts = _arg(2) + 4;
-            uint256 payers = _arg(3) + 4;
-            uint256 timelocks = _arg(4) + 4;
-            uint256 last = preimages + _checkLists(preimages, amounts, payers, timelocks) * 32;
-            // Distances from the first list, so that one place moves and not four.
-            amounts -= preimages;
-            payers -= preimages;
-            timelocks -= preimages;
-            do {
-                preimages += 32;
-                uint256 amount = _wordAt(amounts + preimages);
-                uint256 timelock = _wordAt(timelocks + preimages);
-                total += amount;
-                // Only a token that lies about balances can have brought more than fits.
-                if (total < amount) revert IHtlc.BadBatch();
-                _put(AMOUNT, amount);
-                _put(PAYER, _wordAt(payers + preimages));
-                _put(TIMELOCK, timelock);
-                _redeem(_wordAt(preimages), END, timelock);
-            } while (preimages != last);
-        }
-        _pay(token, _sender(), total);
+        _pay(token, _sender(), _redeemMany(first, count, step, amounts, payers, timelocks, END, type(uint256).max));
     }
 
     function _refund(uint256 payer) private {

@@ -82,20 +82,16 @@ abstract contract Player is Legs {
         if (ok) _redeemed(item);
     }
 
-    function claimMany(uint256 which, uint256 count) external {
+    function claimMany(uint256 which, uint256 count, bool inLists) external {
         if (items.length == 0) return;
         count = _between(count, 1, 4);
         which %= items.length;
-        bytes32[] memory secrets = new bytes32[](count);
-        uint256[] memory amounts = new uint256[](count);
-        address[] memory payers = new address[](count);
-        uint256[] memory words = new uint256[](count);
+        Terms[] memory all = new Terms[](count);
         address redeemer = items[which % items.length].terms.redeemer;
         for (uint256 i = 0; i < count; ++i) {
-            Terms memory terms = items[(which + i) % items.length].terms;
-            (secrets[i], amounts[i], payers[i], words[i]) = (terms.secret, terms.amount, terms.payer, terms.word);
+            all[i] = items[(which + i) % items.length].terms;
         }
-        (bool ok,) = _send(redeemer, htlc, _batchCall(secrets, amounts, payers, words), 0);
+        (bool ok,) = _send(redeemer, htlc, _batchCall(all, inLists), 0);
         if (!ok) return;
         for (uint256 i = 0; i < count; ++i) {
             // What went through was the sender's, whoever the item says.
@@ -228,7 +224,7 @@ abstract contract Invariants {
             if (move < 2) player.lock(a >> 8, b, a & 1024 == 0);
             else if (move == 2) player.claim(a >> 8, b, a & 1024 == 0);
             else if (move == 3) player.claimAlone(a >> 8);
-            else if (move == 4) player.claimMany(a >> 8, b);
+            else if (move == 4) player.claimMany(a >> 8, b, a >> 200 & 1 == 0);
             else if (move < 7) player.refund(a >> 8, b, a & 1024 == 0);
             else if (move == 7 && a & 7168 == 0) player.register(a >> 16);
             else if (move == 8 && a & 3072 == 0) player.wait_(a >> 16, b);

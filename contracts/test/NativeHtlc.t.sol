@@ -22,4 +22,14 @@ contract NativeBatchTest is NativeLeg, BatchStories {
     function _firstList() internal pure override returns (uint256) {
         return 0;
     }
+
+    function _inLists() internal pure virtual override returns (bool) {
+        return false;
+    }
+}
+
+contract NativeBatchInListsTest is NativeBatchTest {
+    function _inLists() internal pure override returns (bool) {
+        return true;
+    }
 }

@@ -69,17 +69,15 @@ abstract contract ReentrancyStories is Legs {
     }
 
     function _every(Terms memory terms) private view returns (bytes[] memory calls) {
-        bytes32[] memory secrets = new bytes32[](1);
-        uint256[] memory amounts = new uint256[](1);
-        address[] memory payers = new address[](1);
-        uint256[] memory words = new uint256[](1);
-        (secrets[0], amounts[0], payers[0], words[0]) = (terms.secret, terms.amount, terms.payer, terms.word);
-        calls = new bytes[](5);
+        Terms[] memory all = new Terms[](1);
+        all[0] = terms;
+        calls = new bytes[](6);
         calls[0] = _claimCall(terms);
         calls[1] = _claimForCall(terms);
-        calls[2] = _batchCall(secrets, amounts, payers, words);
-        calls[3] = _refundForCall(terms);
-        calls[4] = _refundCall(terms);
+        calls[2] = _batchCall(all, true);
+        calls[3] = _batchCall(all, false);
+        calls[4] = _refundForCall(terms);
+        calls[5] = _refundCall(terms);
     }
 
     function _one(bytes memory call) internal pure returns (bytes[] memory plan) {
@@ -90,11 +88,11 @@ abstract contract ReentrancyStories is Legs {
     function test_re_entering_from_a_redeem_is_paid_once() public {
         Terms memory terms = _thiefIsRedeemer();
         bytes[] memory calls = _every(terms);
-        for (uint256 outer = 0; outer < 3; ++outer) {
+        for (uint256 outer = 0; outer < 4; ++outer) {
             for (uint256 inner = 0; inner < calls.length; ++inner) {
                 uint256 snapshot = vm.snapshotState();
                 // Also where the refund is open: redeem and refund of one lock in one call.
-                if (inner >= 3) vm.warp(terms.word);
+                if (inner >= 4) vm.warp(terms.word);
                 thief.intend(htlc, _one(calls[inner]));
                 (bool ok,) = thief.run(htlc, calls[outer]);
                 _isTrue(ok, "the redeem itself is good");
@@ -120,7 +118,7 @@ abstract contract ReentrancyStories is Legs {
         vm.warp(terms.word);
         uint256 before = _held(address(thief));
         bytes[] memory calls = _every(terms);
-        for (uint256 outer = 3; outer < 5; ++outer) {
+        for (uint256 outer = 4; outer < 6; ++outer) {
             for (uint256 inner = 0; inner < calls.length; ++inner) {
                 uint256 snapshot = vm.snapshotState();
                 thief.intend(htlc, _one(calls[inner]));

@@ -34,4 +34,14 @@ contract TokenBatchTest is TokenLeg, BatchStories {
     function _firstList() internal pure override returns (uint256) {
         return 1;
     }
+
+    function _inLists() internal pure virtual override returns (bool) {
+        return false;
+    }
+}
+
+contract TokenBatchInListsTest is TokenBatchTest {
+    function _inLists() internal pure override returns (bool) {
+        return true;
+    }
 }

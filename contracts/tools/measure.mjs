@@ -77,12 +77,15 @@ class Bench {
     return this.world.send(carol, this.contract, call(`refund(bytes32,uint256,${types}address,address,uint256)`, [hash, AMOUNT, ...args, bob.address, alice.address, timelock]))
   }
 
-  async claimBatch(count, timelock) {
+  /** Many redeems at once: as one list, or as four. */
+  async claimBatch(count, timelock, lists = false) {
     const secrets = Array.from({ length: count }, () => this.fresh())
     for (const { hash } of secrets) await this.lock(hash, timelock)
-    const lists = [secrets.map(it => it.value), secrets.map(() => AMOUNT), secrets.map(() => alice.address), secrets.map(() => timelock)]
-    const types = `${this.mid.types}bytes32[],uint256[],address[],uint256[]`
-    return this.world.send(bob, this.contract, call(`claimBatch(${types})`, [...this.mid.args, ...lists]))
+    const each = secrets.map(({ value }) => [value, AMOUNT, alice.address, timelock])
+    const [types, args] = lists
+      ? ['bytes32[],uint256[],address[],uint256[]', [0, 1, 2, 3].map(i => each.map(terms => terms[i]))]
+      : ['(bytes32,uint256,address,uint256)[]', [each]]
+    return this.world.send(bob, this.contract, call(`claimBatch(${this.mid.types}${types})`, [...this.mid.args, ...args]))
   }
 
   async run() {
@@ -104,6 +107,7 @@ class Bench {
     await this.lock(relayed.hash, kinds[''])
     this.note('claim.relayed', await this.relayedClaim(relayed.value, kinds['']))
     for (const count of [2, 5]) this.note(`claimBatch.${count}`, await this.claimBatch(count, kinds['']))
+    this.note('claimBatch.5.lists', await this.claimBatch(5, kinds[''], true))
     this.note('claimBatch.5.beta', await this.claimBatch(5, kinds['.beta']))
   }
 

@@ -40,13 +40,13 @@ const word = value => {
   return BigInt(value).toString(16).padStart(64, '0')
 }
 
-/** ABI-encodes words; a list of words goes behind the head with its offset and length; a string likewise. */
+/** ABI-encodes words; a list of words, or of tuples of words, goes behind the head with its offset and length; a string likewise. */
 export function encode(args) {
   const tails = []
   let offset = args.length * 32
   const head = args.map(arg => {
     if (!Array.isArray(arg) && typeof arg !== 'string') return word(arg)
-    const tail = typeof arg === 'string' ? encodeString(arg) : word(arg.length) + arg.map(word).join('')
+    const tail = typeof arg === 'string' ? encodeString(arg) : word(arg.length) + arg.flat().map(word).join('')
     const at = offset
     offset += tail.length / 2
     tails.push(tail)

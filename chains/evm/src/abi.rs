@@ -2,6 +2,8 @@
 //!
 //! The HTLC contracts share the signatures of EtherSwap and ERC20Swap v6. `claim` and `refund` come in two forms: the short
 //! one acts for the sender, the long one names everybody and may be sent by anyone. We send the long one and read both.
+//! `claimBatch` comes in two forms as well, four lists or one. Of the events, `Claim` and `Refund` are anonymous: their one
+//! topic is the hash, and a `Claim` has the secret as its data where a `Refund` has none.
 
 use crate::slot::{Kind, Slot, Terms};
 use crate::wire::{Log, Tx};
@@ -12,14 +14,20 @@ use photon_chains::{Secret, SecretHash};
 sol! {
     #![sol(alloy_sol_types = alloy::sol_types)]
 
+    struct Redeem {
+        bytes32 preimage;
+        uint256 amount;
+        address refundAddress;
+        uint256 timelock;
+    }
+
     interface Native {
         event Lockup(bytes32 indexed preimageHash, uint256 amount, address claimAddress, address indexed refundAddress, uint256 timelock);
-        event Claim(bytes32 indexed preimageHash, bytes32 preimage);
-        event Refund(bytes32 indexed preimageHash);
 
         function lock(bytes32 preimageHash, address claimAddress, uint256 timelock) external payable;
         function claim(bytes32 preimage, uint256 amount, address claimAddress, address refundAddress, uint256 timelock) external;
         function refund(bytes32 preimageHash, uint256 amount, address claimAddress, address refundAddress, uint256 timelock) external;
+        function claimBatch(Redeem[] redeems) external;
         function claimBatch(bytes32[] preimages, uint256[] amounts, address[] refundAddresses, uint256[] timelocks) external;
         function swaps(bytes32 key) external view returns (bool);
         function hashValues(bytes32 preimageHash, uint256 amount, address claimAddress, address refundAddress, uint256 timelock) external view returns (bytes32);
@@ -34,6 +42,7 @@ sol! {
         function lock(bytes32 preimageHash, uint256 amount, address tokenAddress, address claimAddress, uint256 timelock) external;
         function claim(bytes32 preimage, uint256 amount, address tokenAddress, address claimAddress, address refundAddress, uint256 timelock) external;
         function refund(bytes32 preimageHash, uint256 amount, address tokenAddress, address claimAddress, address refundAddress, uint256 timelock) external;
+        function claimBatch(address tokenAddress, Redeem[] redeems) external;
         function claimBatch(address tokenAddress, bytes32[] preimages, uint256[] amounts, address[] refundAddresses, uint256[] timelocks) external;
         function hashValues(bytes32 preimageHash, uint256 amount, address tokenAddress, address claimAddress, address refundAddress, uint256 timelock) external view returns (bytes32);
     }
@@ -75,6 +84,9 @@ pub(crate) fn read_log(log: &Log, kind: Option<Kind>, chain_id: u64) -> Option<E
         let [hash] = log.topics.as_slice() else { return None };
         return opened(*hash, data).map(Event::Revealed);
     };
+    if let [hash] = log.topics.as_slice() {
+        return if data.is_empty() { Some(Event::Refund(*hash)) } else { opened(*hash, data).map(Event::Claim) };
+    }
     let topics = log.topics.iter().copied();
     match *log.topics.first()? {
         topic if topic == Native::Lockup::SIGNATURE_HASH && kind == Kind::Native => {
@@ -100,13 +112,6 @@ pub(crate) fn read_log(log: &Log, kind: Option<Kind>, chain_id: u64) -> Option<E
                 word: event.timelock,
             };
             Some(Event::Lockup(Slot::new(log.address, chain_id, terms)))
-        }
-        topic if topic == Native::Claim::SIGNATURE_HASH => {
-            let event = Native::Claim::decode_raw_log_validate(topics, data).ok()?;
-            opened(event.preimageHash, event.preimage.as_slice()).map(Event::Claim)
-        }
-        topic if topic == Native::Refund::SIGNATURE_HASH => {
-            Native::Refund::decode_raw_log_validate(topics, data).ok().map(|event| Event::Refund(event.preimageHash))
         }
         _ => None,
     }
@@ -157,8 +162,13 @@ fn read_native(tx: &Tx, slot: &dyn Fn(Terms) -> Slot) -> Option<Called> {
         let c = NativeForSender::claimCall::abi_decode_raw(input).ok()?;
         return Some(Called::Claim(vec![terms(hashed(c.preimage), c.amount, tx.from, c.refundAddress, c.timelock)]));
     }
-    if selector == Native::claimBatchCall::SELECTOR {
-        let c = Native::claimBatchCall::abi_decode_raw(input).ok()?;
+    if selector == Native::claimBatch_0Call::SELECTOR {
+        let c = Native::claimBatch_0Call::abi_decode_raw(input).ok()?;
+        let one = |r: &Redeem| terms(hashed(r.preimage), r.amount, tx.from, r.refundAddress, r.timelock);
+        return Some(Called::Claim(c.redeems.iter().map(one).collect()));
+    }
+    if selector == Native::claimBatch_1Call::SELECTOR {
+        let c = Native::claimBatch_1Call::abi_decode_raw(input).ok()?;
         let items = c.preimages.iter().zip(&c.amounts).zip(&c.refundAddresses).zip(&c.timelocks);
         return Some(Called::Claim(
             items.map(|(((p, amount), refundee), word)| terms(hashed(*p), *amount, tx.from, *refundee, *word)).collect(),
@@ -194,8 +204,13 @@ fn read_token(tx: &Tx, slot: &dyn Fn(Terms) -> Slot) -> Option<Called> {
         let slot = terms(c.tokenAddress, hashed(c.preimage), c.amount, tx.from, c.refundAddress, c.timelock);
         return Some(Called::Claim(vec![slot]));
     }
-    if selector == Erc20Htlc::claimBatchCall::SELECTOR {
-        let c = Erc20Htlc::claimBatchCall::abi_decode_raw(input).ok()?;
+    if selector == Erc20Htlc::claimBatch_0Call::SELECTOR {
+        let c = Erc20Htlc::claimBatch_0Call::abi_decode_raw(input).ok()?;
+        let one = |r: &Redeem| terms(c.tokenAddress, hashed(r.preimage), r.amount, tx.from, r.refundAddress, r.timelock);
+        return Some(Called::Claim(c.redeems.iter().map(one).collect()));
+    }
+    if selector == Erc20Htlc::claimBatch_1Call::SELECTOR {
+        let c = Erc20Htlc::claimBatch_1Call::abi_decode_raw(input).ok()?;
         let items = c.preimages.iter().zip(&c.amounts).zip(&c.refundAddresses).zip(&c.timelocks);
         let slots =
             items.map(|(((p, amount), refundee), word)| terms(c.tokenAddress, hashed(*p), *amount, tx.from, *refundee, *word));

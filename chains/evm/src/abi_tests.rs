@@ -52,20 +52,22 @@ proptest! {
         let slot = Slot::new(CONTRACT, 7, terms.clone());
         let Terms { token, hash, amount, redeemer, refundee, word } = terms;
         let preimage = B256::new(*secret.expose());
-        let (claim, batch, refund) = match token {
+        let one = Redeem { preimage, amount, refundAddress: refundee, timelock: word };
+        let redeems = vec![one.clone(), one];
+        let (claim, batches, refund) = match token {
             None => (
                 NativeForSender::claimCall { preimage, amount, refundAddress: refundee, timelock: word }.abi_encode(),
-                Native::claimBatchCall {
+                [Native::claimBatch_0Call { redeems }.abi_encode(), Native::claimBatch_1Call {
                     preimages: vec![preimage; 2], amounts: vec![amount; 2], refundAddresses: vec![refundee; 2], timelocks: vec![word; 2],
-                }.abi_encode(),
+                }.abi_encode()],
                 NativeForSender::refundCall { preimageHash: hash, amount, claimAddress: redeemer, timelock: word }.abi_encode(),
             ),
             Some(token) => (
                 Erc20HtlcForSender::claimCall { preimage, amount, tokenAddress: token, refundAddress: refundee, timelock: word }.abi_encode(),
-                Erc20Htlc::claimBatchCall {
+                [Erc20Htlc::claimBatch_0Call { tokenAddress: token, redeems }.abi_encode(), Erc20Htlc::claimBatch_1Call {
                     tokenAddress: token, preimages: vec![preimage; 2], amounts: vec![amount; 2], refundAddresses: vec![refundee; 2],
                     timelocks: vec![word; 2],
-                }.abi_encode(),
+                }.abi_encode()],
                 Erc20HtlcForSender::refundCall {
                     preimageHash: hash, amount, tokenAddress: token, claimAddress: redeemer, timelock: word,
                 }.abi_encode(),
@@ -73,7 +75,9 @@ proptest! {
         };
         let read = |from, input| read_call(&tx(from, U256::ZERO, input), slot.kind(), 7);
         prop_assert_eq!(read(redeemer, claim), Some(Called::Claim(vec![slot.clone()])));
-        prop_assert_eq!(read(redeemer, batch), Some(Called::Claim(vec![slot.clone(), slot.clone()])));
+        for batch in batches {
+            prop_assert_eq!(read(redeemer, batch), Some(Called::Claim(vec![slot.clone(), slot.clone()])));
+        }
         prop_assert_eq!(read(refundee, refund), Some(Called::Refund(slot.clone())));
     }
 
@@ -92,8 +96,8 @@ proptest! {
     }
 
     #[test]
-    fn events_of_strangers_are_read_exactly_or_not_at_all(topics in proptest::collection::vec(any::<[u8; 32]>(), 0..5), data: Vec<u8>, known in 0usize..5) {
-        let signatures = [Native::Lockup::SIGNATURE_HASH, Erc20Htlc::Lockup::SIGNATURE_HASH, Native::Claim::SIGNATURE_HASH, Native::Refund::SIGNATURE_HASH];
+    fn events_of_strangers_are_read_exactly_or_not_at_all(topics in proptest::collection::vec(any::<[u8; 32]>(), 0..5), data: Vec<u8>, known in 0usize..3) {
+        let signatures = [Native::Lockup::SIGNATURE_HASH, Erc20Htlc::Lockup::SIGNATURE_HASH];
         let mut topics: Vec<_> = topics.into_iter().map(B256::new).collect();
         if let (Some(first), Some(signature)) = (topics.first_mut(), signatures.get(known)) {
             *first = *signature;
@@ -109,9 +113,10 @@ proptest! {
     }
 
     #[test]
-    fn calldata_of_strangers_never_panics(input: Vec<u8>, selector in 0usize..6, value: u128) {
+    fn calldata_of_strangers_never_panics(input: Vec<u8>, selector in 0usize..8, value: u128) {
         let selectors = [
-            Native::lockCall::SELECTOR, Native::claimBatchCall::SELECTOR, Erc20Htlc::claimBatchCall::SELECTOR, Native::refundCall::SELECTOR,
+            Native::lockCall::SELECTOR, Native::claimBatch_0Call::SELECTOR, Native::claimBatch_1Call::SELECTOR,
+            Erc20Htlc::claimBatch_0Call::SELECTOR, Erc20Htlc::claimBatch_1Call::SELECTOR, Native::refundCall::SELECTOR,
         ];
         let mut whole = selectors.get(selector).map(|selector| selector.to_vec()).unwrap_or_default();
         whole.extend(&input);
@@ -127,9 +132,15 @@ proptest! {
 fn a_claim_event_with_bytes_that_are_not_its_secret_says_nothing() {
     let secret = Secret::from_bytes([7; 32]);
     let hash = B256::new(*secret.hash().as_bytes());
-    let claim = |preimage: [u8; 32]| log(CONTRACT, vec![Native::Claim::SIGNATURE_HASH, hash], preimage.to_vec());
-    assert_eq!(read_log(&claim([7; 32]), Some(Kind::Native), 1), Some(Event::Claim(secret.clone())));
-    assert_eq!(read_log(&claim([8; 32]), Some(Kind::Native), 1), None);
+    let ended = |data: Vec<u8>| read_log(&log(CONTRACT, vec![hash], data), Some(Kind::Native), 1);
+    assert_eq!(ended(vec![7; 32]), Some(Event::Claim(secret.clone())));
+    assert_eq!(ended(vec![]), Some(Event::Refund(hash)));
+    for other in [vec![8; 32], vec![7; 31], vec![7; 33], vec![0]] {
+        assert_eq!(ended(other), None);
+    }
+    // Nor does any event with another number of topics: the standard's own Claim among them.
+    assert_eq!(read_log(&log(CONTRACT, vec![], vec![7; 32]), Some(Kind::Native), 1), None);
+    assert_eq!(read_log(&log(CONTRACT, vec![B256::ZERO, hash], vec![7; 32]), Some(Kind::Native), 1), None);
     assert_eq!(read_log(&log(CONTRACT, vec![hash], vec![7; 32]), None, 1), Some(Event::Revealed(secret)));
     assert_eq!(read_log(&log(CONTRACT, vec![hash], vec![8; 32]), None, 1), None);
 }
@@ -142,7 +153,7 @@ fn only_true_and_nothing_are_a_yes() {
     }
 }
 
-/// The selectors and event hashes of EtherSwap and ERC20Swap v6, as their deployed contracts have them.
+/// The selectors and the event hash of EtherSwap and ERC20Swap v6, as their deployed contracts have them.
 #[test]
 fn signatures_are_those_of_the_de_facto_standard() {
     use alloy::primitives::hex;
@@ -152,6 +163,5 @@ fn signatures_are_those_of_the_de_facto_standard() {
     assert_eq!(Native::refundCall::SELECTOR, hex!("36504721"));
     assert_eq!(NativeForSender::refundCall::SELECTOR, hex!("35cd4ccb"));
     assert_eq!(Native::Lockup::SIGNATURE_HASH, hex!("15b4b8206809535e547317cd5cedc86cff6e7d203551f93701786ddaf14fd9f9"));
-    assert_eq!(Native::Claim::SIGNATURE_HASH, hex!("5664142af3dcfc3dc3de45a43f75c746bd1d8c11170a5037fdf98bdb35775137"));
-    assert_eq!(Native::Refund::SIGNATURE_HASH, hex!("3fbd469ec3a5ce074f975f76ce27e727ba21c99176917b97ae2e713695582a12"));
+    assert_eq!(Native::claimBatch_1Call::SELECTOR, hex!("c2c3a8c9"));
 }

@@ -220,8 +220,10 @@ impl Watch {
             contracts.dedup();
             let since = part.iter().map(|(_, _, _, since)| *since).min().unwrap_or(tip);
             let from = since.saturating_sub(u64::from(self.node.params.timing.final_confirmations)).min(tip);
+            // What a lock begins with has its hash as the second topic; what ends it, and the registry's word, as the only one.
             let mut logs = self.logs(&contracts, &json!([null, hashes]), from, tip).await?;
-            logs.extend(self.logs(&[self.registry], &json!([hashes]), from, tip).await?);
+            contracts.push(self.registry);
+            logs.extend(self.logs(&contracts, &json!([hashes]), from, tip).await?);
             self.take_in(window, logs).await?;
         }
         Ok(behind.into_iter().map(|(id, ..)| id).collect())

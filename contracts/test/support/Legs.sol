@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.33;
 
+import {IHtlc} from "../../src/IHtlc.sol";
 import {INativeHtlc} from "../../src/INativeHtlc.sol";
 import {ITokenHtlc} from "../../src/ITokenHtlc.sol";
 import {SecretRegistry} from "../../src/SecretRegistry.sol";
@@ -38,11 +39,12 @@ abstract contract Legs is World {
     function _refundCall(Terms memory terms) internal view virtual returns (bytes memory);
     function _refundForCall(Terms memory terms) internal view virtual returns (bytes memory);
     function _hashCall(Terms memory terms) internal view virtual returns (bytes memory);
-    function _batchCall(bytes32[] memory, uint256[] memory, address[] memory, uint256[] memory)
+    function _listsCall(bytes32[] memory, uint256[] memory, address[] memory, uint256[] memory)
         internal
         view
         virtual
         returns (bytes memory);
+    function _listCall(IHtlc.Redeem[] memory) internal view virtual returns (bytes memory);
     function _expectedKey(Terms memory terms, uint256 chainId) internal view virtual returns (bytes32);
     function _lockup(Terms memory terms) internal view virtual returns (bytes32 topic, bytes memory data);
 
@@ -121,15 +123,22 @@ abstract contract Legs is World {
         _isRefusal(ok, answer, error, what);
     }
 
-    function _claimBatch(Terms[] memory all) internal returns (bool ok, bytes memory answer) {
+    /// @dev The call that redeems many, in its one form or the other.
+    function _batchCall(Terms[] memory all, bool inLists) internal view returns (bytes memory) {
+        IHtlc.Redeem[] memory redeems = new IHtlc.Redeem[](all.length);
         bytes32[] memory secrets = new bytes32[](all.length);
         uint256[] memory amounts = new uint256[](all.length);
         address[] memory payers = new address[](all.length);
         uint256[] memory words = new uint256[](all.length);
         for (uint256 i = 0; i < all.length; ++i) {
             (secrets[i], amounts[i], payers[i], words[i]) = (all[i].secret, all[i].amount, all[i].payer, all[i].word);
+            redeems[i] = IHtlc.Redeem(secrets[i], amounts[i], payers[i], words[i]);
         }
-        return _send(bob, htlc, _batchCall(secrets, amounts, payers, words), 0);
+        return inLists ? _listsCall(secrets, amounts, payers, words) : _listCall(redeems);
+    }
+
+    function _claimBatch(Terms[] memory all, bool inLists) internal returns (bool ok, bytes memory answer) {
+        return _send(bob, htlc, _batchCall(all, inLists), 0);
     }
 }
 
@@ -190,13 +199,17 @@ abstract contract NativeLeg is Legs {
         );
     }
 
-    function _batchCall(bytes32[] memory a, uint256[] memory b, address[] memory c, uint256[] memory d)
+    function _listsCall(bytes32[] memory a, uint256[] memory b, address[] memory c, uint256[] memory d)
         internal
         pure
         override
         returns (bytes memory)
     {
-        return abi.encodeCall(INativeHtlc.claimBatch, (a, b, c, d));
+        return abi.encodeWithSignature("claimBatch(bytes32[],uint256[],address[],uint256[])", a, b, c, d);
+    }
+
+    function _listCall(IHtlc.Redeem[] memory redeems) internal pure override returns (bytes memory) {
+        return abi.encodeWithSignature("claimBatch((bytes32,uint256,address,uint256)[])", redeems);
     }
 
     function _expectedKey(Terms memory terms, uint256 chainId) internal view override returns (bytes32) {
@@ -301,13 +314,17 @@ abstract contract TokenLeg is Legs {
         );
     }
 
-    function _batchCall(bytes32[] memory a, uint256[] memory b, address[] memory c, uint256[] memory d)
+    function _listsCall(bytes32[] memory a, uint256[] memory b, address[] memory c, uint256[] memory d)
         internal
         view
         override
         returns (bytes memory)
     {
-        return abi.encodeCall(ITokenHtlc.claimBatch, (token, a, b, c, d));
+        return abi.encodeWithSignature("claimBatch(address,bytes32[],uint256[],address[],uint256[])", token, a, b, c, d);
+    }
+
+    function _listCall(IHtlc.Redeem[] memory redeems) internal view override returns (bytes memory) {
+        return abi.encodeWithSignature("claimBatch(address,(bytes32,uint256,address,uint256)[])", token, redeems);
     }
 
     function _expectedKey(Terms memory terms, uint256 chainId) internal view override returns (bytes32) {
