@@ -2,19 +2,24 @@
 
 use crate::abi;
 use crate::chain::{Ask, At};
+use crate::fees::Price;
+use crate::ladder::{Bidding, Stake};
 use crate::node::{Node, View};
 use crate::sender::{Sender, Standing, Turn};
 use crate::slot::{Kind, Slot};
 use crate::trial::{Returns, Trial, Wanted};
 use crate::wallet::Order;
 use alloy::primitives::{Address, B256, U256, keccak256};
-use photon_chains::{IntentKey, Lock, LockStatus, PortError, Progress, Purpose, Secret, Sighting, SignedTx, Template};
+use photon_chains::{IntentKey, Lock, LockStatus, PortError, Progress, Purpose, Secret, Sighting, SignedTx, Template, TxId};
 
 /// Gas of our contracts' functions, half as much again as was measured under the dearer of the two chains' rules, paying an
 /// account that does not exist yet. A token's own code is measured each time.
 pub(crate) mod gas {
     /// A plain payment to an account.
     pub(crate) const PAYMENT: u64 = 21_000;
+    /// What a redeem and a refund use, about, paying an account that exists; and what a linked redeem uses more.
+    pub(crate) const USED: u64 = 36_000;
+    pub(crate) const USED_LINKED: u64 = 27_000;
     /// Funding a lock of the ledger's coin.
     pub(crate) const LOCK: u64 = 90_000;
     /// Redeeming it; a linked one writes into the registry too.
@@ -110,6 +115,23 @@ impl Acting<'_> {
         self.node().try_out(self.us(), wanted).await
     }
 
+    /// How a spend of a lock may bid now, until that second.
+    fn stake(&self, lock: &Lock, until: Option<u64>) -> Bidding {
+        let now = self.chain_clock.max(self.wall_clock);
+        let stake = Stake {
+            amount: lock.asset.token().is_none().then(|| lock.amount.units()),
+            gas: gas::USED + if lock.expiry.linked { gas::USED_LINKED } else { 0 },
+            secs_left: until.map(|until| until.saturating_sub(now)),
+        };
+        Bidding::spend(&self.node().params, stake)
+    }
+
+    /// The time to fund a lock is over: a funding that is mined now reverts.
+    fn too_late_to_fund(&self, lock: &Lock) -> bool {
+        let late = lock.expiry.lock_by.is_some_and(|lock_by| self.chain_clock >= lock_by.secs());
+        late || self.chain_clock >= lock.expiry.opens_time.secs()
+    }
+
     /// Sees to it that the node has a waiting transaction, and raises its bid if it waits too long.
     async fn push(&self, tx: SignedTx) -> Result<Progress, PortError> {
         let hash = B256::new(*tx.txid.as_bytes());
@@ -119,14 +141,9 @@ impl Acting<'_> {
         }
         let Some((_, nonce)) = tx.nonce else { return Ok(Progress::Sent { txid: tx.txid }) };
         let mined = self.node().at(self.node().rpc.nonce(self.us(), At::Latest).await)?;
-        let waited = self.turn.waited(nonce, &self.view);
-        if nonce == mined
-            && waited >= self.node().params.bump_after_blocks
-            && let Some(txid) = self.turn.replace(tx.intent, nonce, None).await?
-        {
-            return Ok(Progress::Sent { txid });
-        }
-        Ok(Progress::Sent { txid: tx.txid })
+        let waiting = self.sender().unsettled().await?;
+        let raised = self.turn.raise(&tx, &waiting, mined, self.turn.waited(nonce, &self.view), &self.view).await?;
+        Ok(Progress::Sent { txid: raised.unwrap_or(tx.txid) })
     }
 
     /// Funds a lock.
@@ -141,6 +158,10 @@ impl Acting<'_> {
         match self.standing(Purpose::Fund, lock).await? {
             Standing::Mined { txid, depth, is_final, succeeded: true, .. } => {
                 return Ok(if is_final { Progress::Done } else { Progress::Mined { txid, depth } });
+            }
+            Standing::Waiting { tx } if self.too_late_to_fund(lock) => {
+                self.use_up(lock, &tx).await?;
+                return Err(self.node().refused("the time to fund this lock is over: its unmined funding is being cancelled"));
             }
             Standing::Waiting { tx } if self.is_alone(&tx).await? => return self.push(tx).await,
             Standing::Waiting { .. } => return Ok(Progress::NotYet),
@@ -175,8 +196,7 @@ impl Acting<'_> {
         if allowances.in_force {
             return self.tried_funding(slot).await;
         }
-        let late = lock.expiry.lock_by.is_some_and(|lock_by| self.chain_clock >= lock_by.secs());
-        if late || self.chain_clock >= lock.expiry.opens_time.secs() {
+        if self.too_late_to_fund(lock) {
             return Err(self.node().refused("the lock can't be funded: the time for it is over"));
         }
         for (place, amount) in allowances.missing.into_iter().enumerate() {
@@ -210,15 +230,16 @@ impl Acting<'_> {
             // Another transaction of ours took the nonce, and is not final.
             (_, None) => Ok(Progress::NotYet),
             (Standing::Waiting { tx }, Some(funding)) if tx.nonce == funding.nonce => self.push(tx).await,
-            (_, Some(funding)) => {
-                let Some((_, nonce)) = funding.nonce else { return Err(self.node().refused("a funding without a nonce")) };
-                let intent = IntentKey::new(Purpose::Cancel, lock.id());
-                match self.turn.replace(intent, nonce, Some(Order::nothing(self.us()))).await? {
-                    Some(txid) => Ok(Progress::Sent { txid }),
-                    None => Err(self.node().refused("the funding can't be outbid: it bids the highest price we allow")),
-                }
-            }
+            (_, Some(funding)) => Ok(Progress::Sent { txid: self.use_up(lock, &funding).await? }),
         }
+    }
+
+    /// Uses up the nonce of an unmined funding by a transaction that does nothing.
+    async fn use_up(&self, lock: &Lock, funding: &SignedTx) -> Result<TxId, PortError> {
+        let Some((_, nonce)) = funding.nonce else { return Err(self.node().refused("a funding without a nonce")) };
+        let intent = IntentKey::new(Purpose::Cancel, lock.id());
+        let cancelled = self.turn.replace(intent, nonce, Some(Order::nothing(self.us()))).await?;
+        cancelled.ok_or_else(|| self.node().refused("the funding can't be outbid: it bids all that we allow, or all we have"))
     }
 
     /// Redeems a lock. The secret leaves this process only if the chain would take it now.
@@ -240,6 +261,11 @@ impl Acting<'_> {
         if let SlotNow::Empty = self.slot_now(slot).await? {
             return Ok(progress_of_spent(seen.as_ref()));
         }
+        let until = lock.expiry.closes.unwrap_or(lock.expiry.opens_time).secs();
+        let over = !lock.expiry.linked && self.may_close_first(lock, true);
+        let bidding = if over { Bidding::NOTHING } else { self.stake(lock, Some(until)) };
+        let intent = IntentKey::new(Purpose::Redeem, lock.id());
+        self.sender().bid(intent, bidding, self.view.tip.number.0);
         if let Standing::Waiting { tx } = standing {
             return self.push(tx).await;
         }
@@ -249,10 +275,11 @@ impl Acting<'_> {
             return Err(self.node().refused("redeeming this lock has ended"));
         }
         match self.try_out(slot, slot.redeem_call(secret), U256::ZERO, gas::REDEEM).await? {
-            Trial::Works(order) => {
-                let txid = self.turn.submit(IntentKey::new(Purpose::Redeem, lock.id()), order).await?;
-                Ok(Progress::Sent { txid })
+            Trial::Works(_) if !is_public && self.is_too_dear(bidding).await? => {
+                tracing::warn!(chain = %self.node().ledger(), lock = %lock.id(), "blocks are dearer than this lock is worth: its secret is kept");
+                Ok(Progress::NotYet)
             }
+            Trial::Works(order) => Ok(Progress::Sent { txid: self.turn.submit(intent, order).await? }),
             Trial::Reverts(_) if self.registered(lock).await? == Registered::TooLate => {
                 Err(self.node().refused("redeeming this lock has ended: its secret became public too late"))
             }
@@ -261,6 +288,12 @@ impl Acting<'_> {
                 Ok(Progress::NotYet)
             }
         }
+    }
+
+    /// True if a bid within these limits would wait for the price to fall, for everybody to see what it shows.
+    async fn is_too_dear(&self, bidding: Bidding) -> Result<bool, PortError> {
+        let (market, fees) = (self.node().market().await?, self.node().params.fees);
+        Ok(Price::suggest(fees, market, bidding.highest).is_below(fees, market))
     }
 
     /// True if redeeming may have ended before a transaction sent now is in a block. The secret being public already, the
@@ -295,6 +328,11 @@ impl Acting<'_> {
         if let SlotNow::Empty = self.slot_now(slot).await? {
             return Ok(progress_of_spent(seen.as_ref()));
         }
+        // Once opened, a lock whose secret is public is a race. Else nobody can take it, and nothing is lost by waiting.
+        let is_race = seen.is_some_and(|seen| seen.secret.is_some());
+        let intent = IntentKey::new(Purpose::Refund, lock.id());
+        let bidding = self.stake(lock, is_race.then_some(lock.expiry.opens_time.secs()));
+        self.sender().bid(intent, bidding, self.view.tip.number.0);
         if let Standing::Waiting { tx } = standing {
             return self.push(tx).await;
         }
@@ -304,10 +342,7 @@ impl Acting<'_> {
             return Ok(Progress::NotYet);
         }
         match self.try_out(slot, slot.refund_call(), U256::ZERO, gas::REFUND).await? {
-            Trial::Works(order) => {
-                let txid = self.turn.submit(IntentKey::new(Purpose::Refund, lock.id()), order).await?;
-                Ok(Progress::Sent { txid })
-            }
+            Trial::Works(order) => Ok(Progress::Sent { txid: self.turn.submit(intent, order).await? }),
             Trial::Reverts(_) if self.registered(lock).await? == Registered::InTime => {
                 Err(self.node().refused("its secret became public in time, so this lock is the redeemer's"))
             }

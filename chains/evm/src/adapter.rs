@@ -338,7 +338,7 @@ impl Port for EvmAdapter {
             Purpose::Refund => gas::REFUND + token,
             Purpose::Send => gas::PAYMENT + token,
         };
-        let price = self.node.price().await?;
+        let price = self.node.price(self.node.params.highest_price).await?;
         self.node.amount(U256::from(units).saturating_mul(U256::from(price.most())))
     }
 }

@@ -1,7 +1,8 @@
 //! The questions we ask a node, and nothing else.
 
+use crate::answers::{Sending, classify};
 use crate::rpc::{Call, Rpc, RpcError, read};
-use crate::wire::{Body, Data, Header, Log, Number, Receipt, Tx, clean, data, quantity};
+use crate::wire::{Body, Data, Header, Log, Number, Receipt, Tx, data, quantity};
 use alloy::primitives::{Address, B256, U256};
 use serde_json::{Value, json};
 
@@ -48,42 +49,6 @@ impl Ask {
             fields.insert("value".into(), json!(self.value));
         }
         call
-    }
-}
-
-/// What the node said to a transaction. None of these is a fact about the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Sending {
-    /// It took it, or had it already.
-    Taken,
-    /// A mined transaction has that nonce.
-    NonceUsed,
-    /// Another one with that nonce waits there and bids as much.
-    Outbid,
-    /// It bids less than the chain, or the node's pool, demands now.
-    TooCheap,
-    /// The account can't pay for it.
-    TooPoor,
-    /// Something else.
-    No(String),
-}
-
-/// Reads a node's refusal of a transaction, by the words that geth, its forks and anvil use.
-pub(crate) fn classify(message: &str) -> Sending {
-    let message = message.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if has(&["already known", "known transaction", "already imported", "already in pool", "alreadyknown"]) {
-        Sending::Taken
-    } else if has(&["nonce too low", "nonce is too low", "old nonce"]) {
-        Sending::NonceUsed
-    } else if has(&["replacement", "another transaction with same nonce"]) {
-        Sending::Outbid
-    } else if has(&["underpriced", "less than block base fee", "fee too low", "gas price too low", "below minimum"]) {
-        Sending::TooCheap
-    } else if has(&["insufficient funds", "insufficient balance"]) {
-        Sending::TooPoor
-    } else {
-        Sending::No(clean(&message))
     }
 }
 
@@ -220,29 +185,5 @@ impl Rpc {
             Err(RpcError::Refused { message, .. }) => Ok(classify(&message)),
             Err(error) => Err(error),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_are_read_as_classes_in_every_dialect() {
-        let table = [
-            ("already known", Sending::Taken),
-            ("known transaction: 0xab", Sending::Taken),
-            ("transaction already imported", Sending::Taken),
-            ("nonce too low: next nonce 5, tx nonce 4", Sending::NonceUsed),
-            ("replacement transaction underpriced", Sending::Outbid),
-            ("transaction underpriced", Sending::TooCheap),
-            ("max fee per gas less than block base fee", Sending::TooCheap),
-            ("insufficient funds for gas * price + value", Sending::TooPoor),
-            ("Insufficient funds for gas * price + value", Sending::TooPoor),
-        ];
-        for (message, class) in table {
-            assert_eq!(classify(message), class, "{message}");
-        }
-        assert!(matches!(classify("exceeds block gas limit"), Sending::No(_)));
     }
 }

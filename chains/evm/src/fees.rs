@@ -31,6 +31,15 @@ impl Price {
         }
     }
 
+    /// True if the next block can't take it, or nodes ask for more: it would wait for the price to fall.
+    pub(crate) fn is_below(self, fees: Fees, market: Market) -> bool {
+        match (self, fees) {
+            (Price::Eip1559 { cap, .. }, _) => cap < market.base_fee.saturating_add(1),
+            (Price::Legacy { price }, Fees::Legacy { least_price }) => price < market.price.max(least_price),
+            (Price::Legacy { price }, Fees::Eip1559 { .. }) => price < market.base_fee.saturating_add(1),
+        }
+    }
+
     /// A bid that should be mined soon, and never above `highest`.
     pub(crate) fn suggest(fees: Fees, market: Market, highest: u128) -> Self {
         match fees {

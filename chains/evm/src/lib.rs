@@ -10,7 +10,7 @@
 //!   acts --> sender[sender: one signer, journal, nonces]
 //!   watch --> tracker[tracker, judge, window: pure]
 //!   acts --> trial[trial: nothing is sent that would revert]
-//!   sender --> pure[wallet, fees, nonce, slot, abi: pure]
+//!   sender --> pure[wallet, fees, ladder, nonce, answers, slot, abi: pure]
 //!   watch --> chain[chain, rpc, wire: the node, bounded]
 //!   sender --> chain
 //! ```
@@ -20,7 +20,10 @@
 //!   slot reads empty at a block of final depth. The code at the contract is compared each time.
 //! - **Nothing is sent that is not journaled**, under one lock per account, and what is journaled is sent again until its
 //!   nonce is final; but a funding only for as long as the core asks for it ([`crate::EvmAdapter`]'s `ensure`).
-//! - **Nothing that shows a secret is sent unless the chain would take it now**, as a simulation at the tip says.
+//! - **Nothing that shows a secret is sent unless the chain would take it now**, as a simulation at the tip says, and at a
+//!   price that we are willing to pay.
+//! - **A spend bids more as its deadline nears** ([`ladder`]), by replacing itself at the same nonce. What a node answers to
+//!   a send ([`answers`]) is never a fact: the chain decides.
 //!
 //! Choices rejected: alloy's providers (their HTTP transport reads answers of any length, their types demand fields that
 //! SMT's old node does not send, and their fillers keep nonces in memory); subscriptions (a lost one is silent; a pass over
@@ -29,6 +32,7 @@
 mod abi;
 mod acts;
 mod adapter;
+mod answers;
 mod artifact;
 mod chain;
 mod config;
@@ -37,6 +41,7 @@ mod eth;
 mod fees;
 mod find;
 mod judge;
+mod ladder;
 mod node;
 mod nonce;
 mod params;

@@ -113,20 +113,24 @@ impl Node {
         Ok(View::of(tip, &self.params.timing, finalized))
     }
 
-    /// A bid for the next blocks.
-    pub(crate) async fn price(&self) -> Result<Price, PortError> {
-        let market = match self.params.fees {
+    /// What the node says about prices now.
+    pub(crate) async fn market(&self) -> Result<Market, PortError> {
+        match self.params.fees {
             crate::params::Fees::Legacy { .. } => {
-                Market { price: self.gwei(self.at(self.rpc.gas_price().await)?), ..Market::default() }
+                Ok(Market { price: self.gwei(self.at(self.rpc.gas_price().await)?), ..Market::default() })
             }
             crate::params::Fees::Eip1559 { .. } => {
                 let tip = self.at(self.rpc.header(At::Latest).await)?;
                 let base = tip.and_then(|tip| tip.base_fee_per_gas).ok_or_else(|| self.nonsense("its tip has no base fee"))?;
                 let tip = self.at(self.rpc.tip().await)?.unwrap_or_default();
-                Market { base_fee: self.gwei(base), tip: self.gwei(tip), price: 0 }
+                Ok(Market { base_fee: self.gwei(base), tip: self.gwei(tip), price: 0 })
             }
-        };
-        Ok(Price::suggest(self.params.fees, market, self.params.highest_price))
+        }
+    }
+
+    /// A bid for the next blocks, of that many wei per gas at most.
+    pub(crate) async fn price(&self, highest: u128) -> Result<Price, PortError> {
+        Ok(Price::suggest(self.params.fees, self.market().await?, highest))
     }
 
     fn gwei(&self, wei: U256) -> u128 {

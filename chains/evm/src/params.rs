@@ -42,8 +42,12 @@ pub struct Params {
     pub genesis: Option<Hash32>,
     /// How transactions bid.
     pub fees: Fees,
-    /// No more than this many wei per gas are ever bid.
+    /// What a spend of a lock may bid whatever is locked, in wei per gas.
+    pub ordinary_price: u128,
+    /// No more than this many wei per gas are bid where nothing presses.
     pub highest_price: u128,
+    /// No more than this many are ever bid, by a redeem of much near its deadline.
+    pub utmost_price: u128,
     /// By what a block counts as final.
     pub finality: Finality,
     /// An unmined transaction is replaced by a dearer one after that many blocks.

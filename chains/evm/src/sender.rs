@@ -1,6 +1,9 @@
 //! The one signer of our account: what is sent is journaled before, and what was journaled is sent until it is settled.
 
-use crate::chain::{At, Sending};
+use crate::answers::Sending;
+use crate::chain::At;
+use crate::fees::Price;
+use crate::ladder::Bidding;
 use crate::node::{Node, View, block_ref};
 use crate::nonce::{self, Place, Waiting};
 use crate::slot::address;
@@ -57,7 +60,12 @@ struct Memory {
     since: HashMap<u64, u64>,
     /// For each lock, the tip when its funding was last asked for.
     wanted: HashMap<LockId, u64>,
+    /// How the spends bid that were asked for lately, and the tip then.
+    biddings: HashMap<IntentKey, (Bidding, u64)>,
 }
+
+/// What was not asked for during so many blocks is forgotten.
+const FORGOTTEN_AFTER: u64 = 1000;
 
 /// The right to sign: only one holds it at a time.
 pub(crate) struct Turn<'a> {
@@ -82,13 +90,36 @@ impl Sender {
     /// Notes that the core still wants a lock funded.
     pub(crate) fn want(&self, lock: LockId, tip: u64) {
         let mut memory = self.memory();
-        memory.wanted.retain(|_, last| *last + 1000 > tip);
+        memory.wanted.retain(|_, last| *last + FORGOTTEN_AFTER > tip);
         memory.wanted.insert(lock, tip);
     }
 
     /// Notes that it does not.
     pub(crate) fn unwant(&self, lock: LockId) {
         self.memory().wanted.remove(&lock);
+    }
+
+    /// Notes how a spend may bid from now on.
+    pub(crate) fn bid(&self, intent: IntentKey, bidding: Bidding, tip: u64) {
+        let mut memory = self.memory();
+        memory.biddings.retain(|_, (_, last)| *last + FORGOTTEN_AFTER > tip);
+        memory.biddings.insert(intent, (bidding, tip));
+    }
+
+    /// How an intent may bid: as was said last, or as what it is for allows.
+    pub(crate) fn bidding(&self, intent: &IntentKey) -> Bidding {
+        let params = &self.node.params;
+        match (self.memory().biddings.get(intent), intent.purpose) {
+            (Some((bidding, _)), _) => *bidding,
+            (None, Purpose::Cancel) => Bidding::replacing(params),
+            (None, Purpose::Fund | Purpose::Redeem | Purpose::Refund | Purpose::Send) => Bidding::ordinary(params),
+        }
+    }
+
+    /// How an intent may bid for a nonce: as itself, or as whatever waits behind it.
+    fn bidding_at(&self, nonce: u64, intent: &IntentKey, waiting: &[(SignedTx, Draft)]) -> Bidding {
+        let behind = waiting.iter().filter(|(_, draft)| draft.nonce > nonce);
+        behind.fold(self.bidding(intent), |bidding, (tx, _)| bidding.and(self.bidding(&tx.intent)))
     }
 
     /// What the account's waiting transactions may still take from it.
@@ -160,13 +191,27 @@ impl Turn<'_> {
         let Sender { node, wallet, journal, .. } = self.sender;
         let mined = node.at(node.rpc.nonce(wallet.address(), At::Latest).await)?;
         let highest = journal.highest_nonce(node.ledger(), address(wallet.address())).await?;
-        let draft = Draft { nonce: nonce::next(mined, highest), order, price: node.price().await? };
-        self.can_pay(draft.most_cost()).await?;
+        let ceiling = self.sender.bidding(&intent).highest;
+        let (market, fees) = (node.market().await?, node.params.fees);
+        let mut draft = Draft { nonce: nonce::next(mined, highest), order, price: Price::suggest(fees, market, ceiling) };
+        let free = self.free().await?;
+        if free < draft.most_cost() {
+            // Room for many full blocks is not worth losing a lock for: what the account can pay must do, if it can be mined.
+            let within = Price::suggest(fees, market, ceiling.min(draft.order.affordable(free)));
+            let must_be = match intent.purpose {
+                Purpose::Redeem | Purpose::Refund | Purpose::Cancel => true,
+                Purpose::Fund | Purpose::Send => false,
+            };
+            if !must_be || within.is_below(fees, market) {
+                return Err(self.not_enough(draft.most_cost(), free));
+            }
+            draft.price = within;
+        }
         self.journal_and_send(intent, &draft).await
     }
 
-    /// Replaces a waiting transaction by a dearer one with the same nonce: the same order, or another. None if the ceiling
-    /// of the ledger's prices does not allow it.
+    /// Replaces a waiting transaction by a dearer one with the same nonce: the same order, or another. None if its ceiling,
+    /// or the account's balance, does not allow it.
     pub(crate) async fn replace(&self, intent: IntentKey, nonce: u64, order: Option<Order>) -> Result<Option<TxId>, PortError> {
         let node = &self.sender.node;
         let unsettled = self.sender.unsettled().await?;
@@ -175,11 +220,13 @@ impl Turn<'_> {
         else {
             return Ok(None);
         };
-        let Some(price) = dearest.price.raised(node.price().await?, node.params.highest_price) else { return Ok(None) };
         let same = unsettled.iter().rev().find(|(tx, draft)| draft.nonce == nonce && tx.intent == intent);
         let Some(order) = order.or_else(|| same.map(|(_, draft)| draft.order.clone())) else { return Ok(None) };
-        let draft = Draft { nonce, order, price };
-        self.journal_and_send(intent, &draft).await.map(Some)
+        let balance = node.at(node.rpc.balance(self.sender.wallet.address(), At::Latest).await)?;
+        let ceiling = self.sender.bidding_at(nonce, &intent, &unsettled).highest;
+        let highest = ceiling.min(order.affordable(balance));
+        let Some(price) = dearest.price.raised(node.price(highest).await?, highest) else { return Ok(None) };
+        self.journal_and_send(intent, &Draft { nonce, order, price }).await.map(Some)
     }
 
     /// Hands a journaled transaction to the node again, unchanged; or, if it bids less than is demanded now, a dearer one in
@@ -198,7 +245,8 @@ impl Turn<'_> {
                 return raised.ok_or_else(|| node.unreachable("a transaction bids too little, and the highest price we allow"));
             }
             Sending::TooPoor => "the account can't pay for a transaction that was signed before".to_owned(),
-            Sending::No(reason) => format!("it does not take a transaction again: {reason}"),
+            Sending::Never(reason) => format!("it does not take a transaction again: {reason}"),
+            Sending::Unclear(reason) => format!("it may have taken a transaction again, or not: {reason}"),
         };
         Err(node.unreachable(refusal))
     }
@@ -226,16 +274,22 @@ impl Turn<'_> {
                 Err(node.unreachable("the price rose meanwhile: the transaction will be sent with a dearer bid"))
             }
             Sending::NonceUsed | Sending::Outbid => Err(node.unreachable("another transaction of the account has that nonce")),
-            Sending::No(reason) => Err(node.unreachable(format!("it does not take a transaction: {reason}"))),
+            Sending::Never(reason) => Err(node.unreachable(format!("it does not take a transaction: {reason}"))),
+            Sending::Unclear(reason) => Err(node.unreachable(format!("it may have taken a transaction, or not: {reason}"))),
         }
     }
 
     /// The account holds that much, beyond what its waiting transactions may take.
     pub(crate) async fn can_pay(&self, cost: U256) -> Result<(), PortError> {
+        let free = self.free().await?;
+        if free < cost { Err(self.not_enough(cost, free)) } else { Ok(()) }
+    }
+
+    /// What the account holds beyond what its waiting transactions may take.
+    async fn free(&self) -> Result<U256, PortError> {
         let Sender { node, wallet, .. } = self.sender;
         let balance = node.at(node.rpc.balance(wallet.address(), At::Latest).await)?;
-        let free = balance.saturating_sub(self.sender.reserved().await?);
-        if free < cost { Err(self.not_enough(cost, free)) } else { Ok(()) }
+        Ok(balance.saturating_sub(self.sender.reserved().await?))
     }
 
     fn not_enough(&self, needed: U256, available: U256) -> PortError {
@@ -320,12 +374,30 @@ impl Turn<'_> {
         let tx = waiting.iter().map(|(tx, _)| tx).find(|tx| Some(tx.txid) == place.free);
         match tx {
             Some(tx) if !place.known => self.resend(tx).await.map(|_| ()),
-            Some(tx) if place.nonce == mined && waited >= self.sender.node.params.bump_after_blocks => {
-                self.replace(tx.intent, place.nonce, None).await.map(|_| ())
-            }
-            Some(_) => Ok(()),
+            Some(tx) => self.raise(tx, waiting, mined, waited, view).await.map(|_| ()),
             None => self.unblock(place, mined, waited, view).await,
         }
+    }
+
+    /// Replaces a transaction that the node has by a dearer one if it waits too long as the first of its account, or bids
+    /// less than the base fee. None if it does not, or may not.
+    pub(crate) async fn raise(
+        &self,
+        tx: &SignedTx,
+        waiting: &[(SignedTx, Draft)],
+        mined: u64,
+        waited: u64,
+        view: &View,
+    ) -> Result<Option<TxId>, PortError> {
+        let Some((_, nonce)) = tx.nonce else { return Ok(None) };
+        let patience = self.sender.bidding_at(nonce, &tx.intent, waiting).patience;
+        let base_fee = view.tip.base_fee_per_gas.unwrap_or_default();
+        let bids = waiting.iter().filter(|(_, draft)| draft.nonce == nonce).map(|(_, draft)| draft.price.most()).max();
+        let priced_out = bids.is_some_and(|most| U256::from(most) < base_fee);
+        if priced_out || (nonce == mined && waited >= patience) {
+            return self.replace(tx.intent, nonce, None).await;
+        }
+        Ok(None)
     }
 
     /// Uses up the nonce of a funding that nobody asks for any more, if something waits behind it.
@@ -343,6 +415,7 @@ impl Turn<'_> {
         name.update(place.nonce.to_be_bytes());
         let intent = IntentKey::new(Purpose::Send, LockId::from_bytes(name.finalize().into()));
         tracing::warn!(chain = %node.ledger(), nonce = place.nonce, "a funding nobody asks for holds up other transactions: its nonce is used up");
+        self.sender.bid(intent, Bidding::replacing(&node.params), view.tip.number.0);
         self.replace(intent, place.nonce, Some(Order::nothing(wallet.address()))).await.map(|_| ())
     }
 

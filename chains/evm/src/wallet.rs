@@ -27,6 +27,12 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// The price per gas at which an account with so many wei can pay for it.
+    pub(crate) fn affordable(&self, wei: U256) -> u128 {
+        let per_gas = wei.saturating_sub(self.value) / U256::from(self.gas.max(1));
+        u128::try_from(per_gas).unwrap_or(u128::MAX)
+    }
+
     /// Pays nothing to ourselves: takes a nonce and does nothing else.
     pub(crate) fn nothing(account: Address) -> Self {
         Self { to: Some(account), value: U256::ZERO, input: Vec::new(), gas: 21_000 }

@@ -71,6 +71,7 @@ fn claim_call(lock: &Lock, secret: &[u8; 32]) -> String {
     format!("0xcd413efa{}{amount:064x}{:0>64}{:0>64}{word}", hex::encode(secret), &redeemer[2..], &refundee[2..])
 }
 
+// C21
 #[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_never_share_a_nonce() {
     for bench in [ethereum().await, smt().await] {
@@ -94,6 +95,7 @@ async fn many_at_once_never_share_a_nonce() {
     }
 }
 
+// C12, C21
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_node_has_lost_is_sent_again_in_order() {
     for bench in [ethereum().await, smt().await] {
@@ -115,6 +117,7 @@ async fn what_the_node_has_lost_is_sent_again_in_order() {
     }
 }
 
+// C21
 #[tokio::test(flavor = "multi_thread")]
 async fn a_funding_that_died_unsent_and_that_nobody_asks_for_holds_nothing_up() {
     let bench = on!(ethereum);
@@ -145,6 +148,7 @@ async fn a_funding_that_is_still_wanted_keeps_its_place() {
     assert_eq!(bench.journal(Who::Alice).len(), 2);
 }
 
+// C7
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_too_long_bids_more_and_is_counted_once() {
     let bench = on!(ethereum);
@@ -162,6 +166,7 @@ async fn what_waits_too_long_bids_more_and_is_counted_once() {
     bench.mine(60).await;
 }
 
+// C23: whoever copies the call pays the redeemer
 #[tokio::test(flavor = "multi_thread")]
 async fn anybody_may_redeem_and_the_redeemer_is_paid() {
     let bench = on!(ethereum);
@@ -323,6 +328,7 @@ async fn a_token_that_takes_a_fee_is_refused() {
     assert!(matches!(stage.alice.decimals(unknown).await, Err(PortError::Refused { .. })), "only what is configured");
 }
 
+// D1
 #[tokio::test(flavor = "multi_thread")]
 async fn another_chain_or_other_contracts_refuse_to_start() {
     let bench = on!(ethereum);
@@ -344,6 +350,7 @@ async fn another_chain_or_other_contracts_refuse_to_start() {
     assert!(connect(right).await.is_ok());
 }
 
+// F4
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_down_is_unreachable_and_changes_nothing() {
     let bench = on!(smt);
@@ -377,6 +384,7 @@ async fn a_refund_that_somebody_else_sent_is_ours_too() {
     assert_eq!(bench.journal(Who::Alice).rows(IntentKey::new(Purpose::Refund, stage.lock.id())).len(), 0);
 }
 
+// D1, D2
 #[tokio::test(flavor = "multi_thread")]
 async fn other_code_at_the_contract_is_a_fault_and_no_secret_is_shown_to_it() {
     let bench = on!(ethereum);
@@ -409,6 +417,7 @@ async fn contracts_are_deployed_once_by_one_account() {
     assert!(EvmAdapter::connect(config, fresh_key(), Arc::new(MemoryJournal::default())).await.is_ok());
 }
 
+// C18
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_shown_where_the_next_block_may_come_too_late() {
     let bench = on!(ethereum);
