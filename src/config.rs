@@ -25,6 +25,9 @@ pub struct Config {
     /// How long this node may be offline at worst.
     #[serde(default)]
     pub profile: ProfileName,
+    /// Megabytes that must be free on the disk before anything new is begun.
+    #[serde(default = "default_min_free_mb")]
+    pub min_free_mb: u64,
     /// How other nodes reach us.
     #[serde(default)]
     pub peer: PeerConfig,
@@ -80,6 +83,11 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self { listen: default_api(), allowed_hosts: Vec::new() }
     }
+}
+
+/// Many times what thousands of swaps write.
+const fn default_min_free_mb() -> u64 {
+    1024
 }
 
 fn default_api() -> SocketAddr {

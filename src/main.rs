@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use photon::cli;
-use photon::commands::{LocalArgs, deploy, init, node, rescue};
+use photon::commands::{LocalArgs, backup, deploy, init, node, rescue};
 use std::process::ExitCode;
 
 /// Swap BTC, LTC, ETH, SMT and ERC20 tokens with people you don't trust, and nobody in the middle.
@@ -20,6 +20,7 @@ enum Command {
     Init(init::InitArgs),
     Node(node::NodeArgs),
     Deploy(deploy::DeployArgs),
+    Backup(backup::BackupArgs),
     Rescue(rescue::RescueArgs),
     /// Real nodes on this machine, three daemons, sixteen swaps
     #[cfg(feature = "demo")]
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Init(args) => init::run(&local, &args, json),
         Command::Node(args) => node::run(&local, &args),
         Command::Deploy(args) => deploy::run(&local, &args, json),
+        Command::Backup(args) => backup::run(&local, &args, json),
         Command::Rescue(args) => rescue::run(&local, &args, json),
         #[cfg(feature = "demo")]
         Command::Demo(args) => return photon::demo::run(&args),

@@ -6,6 +6,7 @@ use crate::service::Funding;
 use photon_chains::{Amount, Asset, Family, PortError, Purpose};
 use photon_swap::{Role, Terms};
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -47,6 +48,29 @@ pub struct Reserves {
     ledgers: Ledgers,
     book: Book,
     fees_held: Arc<AtomicBool>,
+    disk: DiskGate,
+}
+
+/// Says whether the disk has room for what a new swap writes. Running swaps go on without asking: what they write is little, and a
+/// duty that is not tried is worse than a full disk.
+#[derive(Debug, Clone)]
+pub struct DiskGate {
+    folder: PathBuf,
+    least_mb: u64,
+}
+
+impl DiskGate {
+    /// For the file system of that folder, of which so many megabytes must be free.
+    pub const fn new(folder: PathBuf, least_mb: u64) -> Self {
+        Self { folder, least_mb }
+    }
+
+    /// Free megabytes, if they are too few. Where the system does not tell, there may be none.
+    pub fn shortage(&self) -> Option<u64> {
+        let free_mb = nix::sys::statvfs::statvfs(&self.folder)
+            .map_or(0, |disk| u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size()) >> 20);
+        (free_mb < self.least_mb).then_some(free_mb)
+    }
 }
 
 /// Why a swap can't be afforded.
@@ -64,6 +88,16 @@ pub enum ReserveError {
         /// How much is free.
         available: Amount,
     },
+    /// The disk is nearly full.
+    #[error(
+        "only {free_mb} MB are free on the disk, and {least_mb} are wanted before anything new begins: make room, or lower min_free_mb"
+    )]
+    DiskFull {
+        /// What is free.
+        free_mb: u64,
+        /// What is wanted.
+        least_mb: u64,
+    },
     /// Could not ask.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -71,8 +105,8 @@ pub enum ReserveError {
 
 impl Reserves {
     /// Nothing is risked until the first comparison.
-    pub fn new(ledgers: Ledgers) -> Self {
-        Self { ledgers, book: Book::default(), fees_held: Arc::new(AtomicBool::new(false)) }
+    pub fn new(ledgers: Ledgers, disk: DiskGate) -> Self {
+        Self { ledgers, book: Book::default(), fees_held: Arc::new(AtomicBool::new(false)), disk }
     }
 
     /// The swaps that hold reserves.
@@ -80,7 +114,7 @@ impl Reserves {
         &self.book
     }
 
-    /// True if at the last comparison the wallets could pay the redeem and refund fees of every running swap.
+    /// True if at the last comparison the wallets could pay the redeem and refund fees of every running swap, and the disk had room.
     pub fn hold(&self) -> bool {
         self.fees_held.load(Ordering::Acquire)
     }
@@ -102,6 +136,9 @@ impl Reserves {
 
     /// Refuses a swap whose amount and worst fees are not free beside what running swaps hold.
     pub async fn afford(&self, role: Role, terms: &Terms, funding: Funding) -> Result<(), ReserveError> {
+        if let Some(free_mb) = self.disk.shortage() {
+            return Err(ReserveError::DiskFull { free_mb, least_mb: self.disk.least_mb });
+        }
         let mut sum = Sum::default();
         self.add_needs(&mut sum, role, terms, funding == Funding::Wallet).await?;
         let held = self.held().await?;
@@ -136,11 +173,19 @@ impl Reserves {
     pub async fn watch(self) -> anyhow::Result<()> {
         loop {
             match self.compare().await {
-                Ok(enough) => self.fees_held.store(enough, Ordering::Release),
+                Ok(enough) => self.fees_held.store(enough && self.has_room(), Ordering::Release),
                 Err(error) => tracing::warn!(%error, "could not compare balances with what swaps need"),
             }
             tokio::time::sleep(REFRESH).await;
         }
+    }
+
+    fn has_room(&self) -> bool {
+        let shortage = self.disk.shortage();
+        if let Some(free_mb) = shortage {
+            tracing::error!(free_mb, least_mb = self.disk.least_mb, "the disk is nearly full: make room; nothing new is begun");
+        }
+        shortage.is_none()
     }
 
     /// True if every EVM account can pay the gas of all running swaps.

@@ -1,5 +1,6 @@
 //! Commands that work on a node's own folder, rather than asking a running node.
 
+pub mod backup;
 pub mod deploy;
 pub mod init;
 pub mod node;

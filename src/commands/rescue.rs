@@ -10,11 +10,12 @@ use crate::config::{self, Config, Network};
 use crate::datadir::DataDir;
 use crate::keys::{self, SeedWords, Wallet};
 use crate::ledgers::Ledgers;
+use crate::node::LateJournal;
 use crate::rescue::{Report, Rescue};
 use crate::store::Store;
 use crate::wire::Connector;
 use anyhow::Context;
-use photon_chains::{Journal, Ledger, UnixTime};
+use photon_chains::{Ledger, UnixTime};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -111,11 +112,12 @@ fn prepare(datadir: &DataDir, args: &RescueArgs) -> anyhow::Result<(Config, Wall
 
 async fn go(datadir: &DataDir, config: Config, wallet: Wallet, since: UnixTime, once: bool, json: bool) -> anyhow::Result<()> {
     let wallet = Arc::new(wallet);
-    let store = Store::open(&datadir.database(), *wallet.storage_key().expose())?;
-    let journal: Arc<dyn Journal> = Arc::new(store.clone());
-    let connector = Connector::new(config.clone(), wallet.clone(), journal);
+    let journal = Arc::new(LateJournal::default());
+    let connector = Connector::new(config.clone(), wallet.clone(), journal.clone());
     let ledgers = Ledgers::new(&config.ledgers());
     ledgers.connect(&connector).await?;
+    let store = Store::open(&datadir.database(), *wallet.storage_key().expose())?;
+    journal.open(store.clone());
     let rescue = Rescue::begin(wallet, store.clone(), ledgers, connector, Assets::new(&config), since).await?;
     let shown = AtomicU64::new(u64::MAX);
     let progress = |ledger: Ledger, done: u64, all: u64| {

@@ -25,6 +25,9 @@ network = "{name}"
 # The longest time this node may be offline: hot (15 min), standard (2 h) or desktop (12 h). Longer is safer and slower.
 profile = "{profile}"
 
+# With fewer free megabytes on this disk nothing new is begun; what runs goes on.
+min_free_mb = 1024
+
 [peer]
 # Where other nodes reach us. Without it we only dial out: enough to take offers, not to make them.
 listen = "127.0.0.1:7707"

@@ -72,6 +72,20 @@ impl Coordinator {
         Ok(count)
     }
 
+    /// On a database that is a copy put back ([`crate::store::back_up`]), what was running in it may have gone on since: it counts as
+    /// agreed and funded, and nothing of it is revealed or funded anew. Done before the copy is trusted with anything.
+    pub async fn distrust_copy(&self) -> anyhow::Result<()> {
+        if !self.store.is_put_back().await? {
+            return Ok(());
+        }
+        for record in self.store.live_swaps().await? {
+            tracing::warn!(swap_id = %record.swap.id, "known from a copy of the database: only taken back, or redeemed if public");
+            let facts = distrusted().iter().map(FactRow::of).collect::<Result<Vec<_>, _>>()?;
+            self.store.commit_step(record.swap.id, StepRows { facts, ..StepRows::default() }).await?;
+        }
+        Ok(self.store.note_put_back().await?)
+    }
+
     /// Takes back what the database has lost and the recovery file still knows: an old copy was put back, or it is gone.
     /// Whether such a swap was agreed or funded nobody knows, so it counts as both, and nothing of it is ever revealed or
     /// funded anew: it is refunded, or redeemed with a secret that is already public.
@@ -80,8 +94,7 @@ impl Coordinator {
         let count = lost.len();
         for swap in lost {
             tracing::error!(swap_id = %swap.swap.id, "the database has lost this swap: taken back from the recovery file");
-            let facts = [Fact::Agreed, Fact::FundIntent, Fact::NeverReveal];
-            let rows = facts.iter().map(FactRow::of).collect::<Result<Vec<_>, _>>()?;
+            let rows = distrusted().iter().map(FactRow::of).collect::<Result<Vec<_>, _>>()?;
             self.store.restore_swap(swap, rows).await?;
         }
         Ok(count)
@@ -234,6 +247,11 @@ impl Coordinator {
             self.book.with(|swaps| swaps.remove(&id));
         }
     }
+}
+
+/// What is written down of a swap of which nobody knows how far it had come.
+const fn distrusted() -> [Fact; 3] {
+    [Fact::Agreed, Fact::FundIntent, Fact::NeverReveal]
 }
 
 fn event(id: SwapId, body: serde_json::Value) -> anyhow::Result<NewEvent> {

@@ -192,7 +192,9 @@ impl Maker {
         match self.desk.coordinator.reserves.afford(Role::Participant, terms, Funding::Wallet).await {
             Ok(()) => Ok(()),
             // How much we have is nobody's business.
-            Err(error @ (ReserveError::NotEnough { .. } | ReserveError::Port(_))) => Err(self.cannot(&error)),
+            Err(error @ (ReserveError::NotEnough { .. } | ReserveError::DiskFull { .. } | ReserveError::Port(_))) => {
+                Err(self.cannot(&error))
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A running node: everything wired together, from start to shutdown.
 
+mod late;
 mod sends;
 mod service;
 mod views;
@@ -14,12 +15,13 @@ use crate::keys::Wallet;
 use crate::ledgers::Ledgers;
 use crate::negotiation::{Desk, Maker, Taker};
 use crate::peer::PeerNet;
-use crate::reserve::Reserves;
+use crate::reserve::{DiskGate, Reserves};
 use crate::store::Store;
 use crate::wire::Connector;
 use anyhow::Context;
+pub use late::LateJournal;
 use metrics_exporter_prometheus::PrometheusHandle;
-use photon_chains::{Journal, Ledger};
+use photon_chains::Ledger;
 use photon_swap::{LONGEST_LOCK_SECS, Profile};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -51,18 +53,22 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let wallet = Arc::new(wallet);
+    // The nodes first: a start that they refuse leaves nothing behind.
+    let journal = Arc::new(LateJournal::default());
+    let connector = Connector::new(config.clone(), wallet.clone(), journal.clone());
+    let ledgers = Ledgers::new(&config.ledgers());
+    tell_of_single_nodes(&config);
+    ledgers.connect(&connector).await?;
     let store = Store::open(&datadir.database(), *wallet.storage_key().expose())?;
+    journal.open(store.clone());
     let listener = TcpListener::bind(config.api.listen)
         .await
         .with_context(|| format!("the API can't listen on {}: is another node running?", config.api.listen))?;
     let tokens = api::Tokens::from_file(&datadir.api_token())?;
-    let journal: Arc<dyn Journal> = Arc::new(store.clone());
-    let connector = Connector::new(config.clone(), wallet.clone(), journal);
-    let ledgers = Ledgers::new(&config.ledgers());
-    tell_of_single_nodes(&config);
-    ledgers.connect(&connector).await?;
     let mut tasks = JoinSet::new();
-    let node = start(config, wallet, store.clone(), ledgers, &connector, metrics, &mut tasks).await?;
+    let disk = DiskGate::new(datadir.path().to_owned(), config.min_free_mb);
+    let parts = Parts { config, wallet, store: store.clone(), ledgers, disk };
+    let node = start(parts, &connector, metrics, &mut tasks).await?;
     tracing::info!(
         identity = %node.net.identity(),
         peers = node.net.local_addr().map(|address| address.to_string()),
@@ -115,19 +121,27 @@ fn why(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Err
     }
 }
 
-async fn start(
+/// What a start has made ready.
+struct Parts {
     config: Config,
     wallet: Arc<Wallet>,
     store: Store,
     ledgers: Ledgers,
+    disk: DiskGate,
+}
+
+async fn start(
+    parts: Parts,
     connector: &Connector,
     metrics: Option<PrometheusHandle>,
     tasks: &mut JoinSet<anyhow::Result<()>>,
 ) -> anyhow::Result<Arc<Node>> {
+    let Parts { config, wallet, store, ledgers, disk } = parts;
     let profile = profile(config.profile);
-    let reserves = Reserves::new(ledgers.clone());
+    let reserves = Reserves::new(ledgers.clone(), disk);
     let (coordinator, added) =
         Coordinator::new(wallet.clone(), store.clone(), ledgers.clone(), reserves.clone(), profile.skew_secs);
+    coordinator.distrust_copy().await?;
     coordinator.take_back_lost().await?;
     let resumed = coordinator.resume().await?;
     tracing::info!(swaps = resumed, "taken up again");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Readers and the checkpointer may make the writer wait a moment; longer means that something is wrong.
-const BUSY_WAIT: Duration = Duration::from_secs(20);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(20);
 const STATEMENTS_KEPT: usize = 64;
 /// Bytes the write-ahead log keeps on disk after it was emptied.
 const LOG_KEPT_BYTES: u32 = 16 << 20;

@@ -253,6 +253,8 @@ pub(super) const LIVE_SWAPS: &str = "SELECT * FROM swaps INDEXED BY swaps_live W
 // CROSS JOIN tells SQLite to walk the live swaps and look up the facts of each, never the other way round.
 pub(super) const LIVE_FACTS: &str = "SELECT f.* FROM swaps s INDEXED BY swaps_live CROSS JOIN facts f ON f.swap = s.n \
                                      WHERE s.ended_at IS NULL ORDER BY s.n, f.n";
+const LIVE_FACTS_COUNT: &str = "SELECT count(*) FROM swaps s INDEXED BY swaps_live CROSS JOIN facts f INDEXED BY sqlite_autoindex_facts_1 \
+                                ON f.swap = s.n WHERE s.ended_at IS NULL";
 // Only live swaps have rows here.
 pub(super) const LIVE_OUTBOX: &str = "SELECT * FROM outbox ORDER BY n";
 
@@ -268,6 +270,12 @@ fn load_live(read: &Read<'_>) -> Result<Vec<SwapRecord>, StoreError> {
             let fact = fact_row(read.seals, record.swap.id, row)?;
             record.facts.push(fact);
         }
+    }
+    // A damaged index finds fewer facts, and another swap; another index has the same number of entries.
+    let loaded: usize = records.iter().map(|record| record.facts.len()).sum();
+    let counted: usize = read.conn.prepare_cached(LIVE_FACTS_COUNT)?.query_row([], |row| row.get(0))?;
+    if loaded != counted || places.len() != records.len() || records.iter().any(|record| record.swap.ended.is_some()) {
+        return Err(StoreError::Unreadable("swap"));
     }
     for (swap, effect) in all_rows!(read.conn, LIVE_OUTBOX, [], |row| Ok((row.get("swap")?, effect_row(row)?)))? {
         let record = places.get(&swap).and_then(|place| records.get_mut(*place));
@@ -297,6 +305,11 @@ fn fact_row(seals: &Seals, swap: SwapId, row: &Row<'_>) -> Result<StoredFact, St
         }
         None => row.get("body")?,
     };
+    // A sealed body proves itself; a plain one is compared with what was written.
+    let digest: [u8; 32] = row.get("digest")?;
+    if seals.digest(&identity(swap, &kind).text(&body).finish()) != digest {
+        return Err(StoreError::Unreadable("fact"));
+    }
     Ok(StoredFact { at: time(row, "at")?, kind, body, is_secret })
 }
 

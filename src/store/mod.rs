@@ -27,6 +27,7 @@
 //! computed from facts), one transaction per call (one sync each), and `INSERT OR IGNORE` (it would hide broken rules).
 
 mod answers;
+mod backup;
 mod checkpoint;
 mod connect;
 mod error;
@@ -47,6 +48,7 @@ mod swaps;
 mod tests;
 mod writer;
 
+pub use backup::{Backup, back_up};
 pub use error::StoreError;
 pub use events::{EventPage, NewEvent, StoredEvent};
 pub use facts::{EffectRow, FactRow, StepRows, StepWritten, StoredEffect, StoredFact, SwapRecord};

@@ -8,13 +8,13 @@ use super::connect::{beside, open_private, sync_folder_of, unopenable};
 use super::facts::{FactRow, write_facts};
 use super::rows::all_rows;
 use super::seal::Seals;
-use super::swaps::{NewSwap, ReservedHash, find, insert, reserve};
+use super::swaps::{NewSwap, ReservedHash, SwapRow, find, insert, reserve, swap_row};
 use super::{Store, StoreError};
 use photon_chains::{Address, BlockHeight, Canon, SecretHash};
 use photon_swap::{Role, Salt, SwapId};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -77,15 +77,26 @@ impl RecoveryFile {
 
 impl Store {
     /// The swaps that only the recovery file knows. Look here at every start, before anything new begins: each has to be
-    /// taken up again by [`Store::restore_swap`].
+    /// taken up again by [`Store::restore_swap`]. A running swap whose row says something else than its line was damaged on the
+    /// disk: that is a failure, and nothing is done on top of it.
     pub async fn lost_swaps(&self) -> Result<Vec<LostSwap>, StoreError> {
         let path = beside(&self.0.path, SUFFIX);
         self.read(move |read| {
             let file = File::open(&path).map_err(|error| unopenable(&path, &error))?;
+            let live = "SELECT * FROM swaps INDEXED BY swaps_live WHERE ended_at IS NULL";
+            let live = all_rows!(read.conn, live, [], swap_row)?;
+            let live: HashMap<SecretHash, SwapRow> = live.into_iter().map(|row| (row.secret_hash, row)).collect();
             let mut lost = Vec::new();
             let mut seen = HashSet::new();
             for line in lines(&file) {
                 let Some(hash) = hash_of(&line) else { continue };
+                if let Some(row) = live.get(&hash) {
+                    let written = open_line(&line, hash, read.seals);
+                    if written.is_some_and(|written| !says_the_same(row, &written.swap)) {
+                        return Err(StoreError::Unreadable("swap"));
+                    }
+                    continue;
+                }
                 if knows_hash(read.conn, hash)? || !seen.insert(hash) {
                     continue;
                 }
@@ -149,6 +160,13 @@ fn lines(file: &File) -> impl Iterator<Item = Vec<u8>> {
             }
         }
     })
+}
+
+/// True if a row is still what was written down when the swap began. What may change since is left out.
+fn says_the_same(row: &SwapRow, written: &NewSwap) -> bool {
+    let of_row = (row.id, row.role, row.peer, &row.terms, row.salt, row.alpha_since, row.beta_since);
+    let of_line = (written.id, written.role, written.peer, &written.terms, written.salt, written.alpha_since, written.beta_since);
+    of_row == of_line
 }
 
 fn hash_of(line: &[u8]) -> Option<SecretHash> {

@@ -57,12 +57,13 @@ fn a_participant_with_an_old_database_redeems_what_is_public() {
         let (alice, mut bob) = scene.alice_and_bob("old-participant").await;
         let first = agree(&alice, &bob, "SMT", "LTC").await;
         both_complete(&alice, &bob, &first).await;
-        bob.stop().unwrap();
-        let copies: Vec<(std::path::PathBuf, Option<Vec<u8>>)> =
-            DATABASE.iter().map(|name| bob.folder.join(name)).map(|path| (path.clone(), std::fs::read(path).ok())).collect();
-        bob.start().await.unwrap();
-
         let before = bitcoin_of(&scene, &bob).await;
+        // Copied while the node runs, and just then another swap begins.
+        let copied = agree(&alice, &bob, "SMT", "LTC").await;
+        let copy = bob.folder.join("copy.db");
+        bob.shell().ok(&["backup", copy.to_str().unwrap()]).await;
+        let (_, said) = bob.shell().no(&["backup", copy.to_str().unwrap()]).await;
+        assert!(said.contains("nothing is overwritten"), "{said}");
         let swap = agree(&alice, &bob, "BTC", "ETH").await;
         reach(&bob, &swap, Moment::Sent("fund")).await;
         until("Bob's funding is in a block", Duration::from_secs(20), async || {
@@ -71,15 +72,17 @@ fn a_participant_with_an_old_database_redeems_what_is_public() {
         .await;
         bob.kill().unwrap();
         lose(&bob);
-        for (path, bytes) in copies {
-            if let Some(bytes) = bytes {
-                std::fs::write(path, bytes).unwrap();
-            }
-        }
+        std::fs::copy(copy, bob.folder.join("photon.db")).unwrap();
         reach(&alice, &swap, Moment::Sent("redeem")).await;
         bob.start().await.unwrap();
         assert_eq!((ended(&bob, &swap).await, ended(&alice, &swap).await), ("completed".into(), "completed".into()));
         assert_eq!(ended(&bob, &first).await, "completed", "what the old copy knew is as it was");
+        // What was running in the copy may have gone on since: it is not begun anew.
+        let distrusted = bob.swap(&copied).await.unwrap();
+        assert!(distrusted.facts.iter().any(|fact| fact.fact == "never_reveal"), "{distrusted:?}");
+        let ends = (ended(&bob, &copied).await, ended(&alice, &copied).await);
+        let alike = [("completed", "completed"), ("refunded", "refunded"), ("void", "refunded")];
+        assert!(alike.iter().any(|(bob, alice)| ends.0 == *bob && ends.1 == *alice), "{ends:?}");
         let got = u64::try_from(amount("BTC").units()).unwrap();
         until("Bob has what is his", Duration::from_secs(30), async || {
             let now = bitcoin_of(&scene, &bob).await;

@@ -17,7 +17,22 @@ fn child(test: &str, database: &Path) -> Child {
         .unwrap()
 }
 
-fn child_database() -> Option<PathBuf> {
+/// The same for a test of a neighbouring module, with files that may not grow beyond that many blocks of 512 bytes: what comes after
+/// is refused by the system as a full disk is. (The signal that goes with it is ignored.)
+pub(super) fn child_with(module: &str, test: &str, database: &Path, limit_blocks: u32) -> std::process::Output {
+    let path = module_path!().split_once("::").map_or("", |(_, module)| module);
+    let path = path.rsplit_once("::").map_or(path, |(parent, _)| parent);
+    Command::new("sh")
+        .args(["-c", &format!("trap '' XFSZ; ulimit -f {limit_blocks}; exec \"$@\""), "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("{path}::{module}::{test}"), "--nocapture", "--test-threads=1"])
+        .env(CHILD_DATABASE, database)
+        .stderr(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+pub(super) fn child_database() -> Option<PathBuf> {
     std::env::var_os(CHILD_DATABASE).map(PathBuf::from)
 }
 

@@ -1,7 +1,9 @@
 //! What the store promises, tried out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backup;
 mod crash;
+mod disk;
 mod opening;
 mod others;
 mod poison;
