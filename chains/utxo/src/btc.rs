@@ -10,7 +10,15 @@ const MINUTE: u64 = 60;
 pub const CHAIN: Chain = Chain {
     ledger: Ledger::Bitcoin,
     replacements: Replacements::Relayed,
-    fees: FeePolicy { floor: 1_000, cap: 500_000, fallback: 5_000, first_bid_percent: 150, dust: 3_000 },
+    fees: FeePolicy {
+        floor: 1_000,
+        cap: 500_000,
+        fallback: 5_000,
+        first_bid_percent: 150,
+        step_percent: 125,
+        patience_blocks: 1,
+        dust: 3_000,
+    },
     unscripted: &[],
     networks: &[
         NetworkParams {

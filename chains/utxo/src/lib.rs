@@ -25,6 +25,7 @@ mod address;
 mod btc;
 mod coins;
 mod decode;
+mod fees;
 mod ltc;
 mod params;
 mod rpc;

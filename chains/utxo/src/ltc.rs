@@ -7,13 +7,21 @@ use photon_chains::{ClockRule, Ledger, Timing};
 const HOUR: u64 = 3600;
 const MINUTE: u64 = 60;
 
-/// Litecoin's record. Its nodes (0.21) refuse every replacement unless told otherwise, so a first bid is generous; its
-/// wallet calls an output dust below ten times Bitcoin's limit. Base58 `3…` (0x05) and `2…` (0xc4) addresses, which it
+/// Litecoin's record. Its nodes (0.21) refuse every replacement unless told otherwise, so a first bid is generous
+/// and a raise is a longer chain of children, of which there is room for two dozen; its wallet calls an output dust below ten times Bitcoin's limit. Base58 `3…` (0x05) and `2…` (0xc4) addresses, which it
 /// still reads as its own, are Bitcoin's to every reader of today, so they are refused.
 pub const CHAIN: Chain = Chain {
     ledger: Ledger::Litecoin,
     replacements: Replacements::Refused,
-    fees: FeePolicy { floor: 1_000, cap: 500_000, fallback: 2_000, first_bid_percent: 500, dust: 30_000 },
+    fees: FeePolicy {
+        floor: 1_000,
+        cap: 500_000,
+        fallback: 2_000,
+        first_bid_percent: 500,
+        step_percent: 150,
+        patience_blocks: 2,
+        dust: 30_000,
+    },
     unscripted: &[("ltcmweb", "MWEB"), ("tmweb", "MWEB"), ("rmweb", "MWEB")],
     networks: &[
         NetworkParams {

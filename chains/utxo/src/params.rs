@@ -5,12 +5,13 @@ use bitcoin::{FeeRate, ScriptBuf};
 pub use photon_chains::Network;
 use photon_chains::{Hash32, Ledger, Timing};
 
-/// What a node does with a transaction that spends the inputs of one in its mempool.
+/// What a node does with a transaction that spends the inputs of one in its mempool, and so how a bid of ours is raised.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Replacements {
-    /// Relays it, if it signals (BIP-125) and pays more.
+    /// Relays it, if it signals (BIP-125) and pays more: a bid is raised by another in its place.
     Relayed,
-    /// Refuses it: the first one seen stays.
+    /// Refuses it: the first one seen stays. A bid is raised by a child that spends its output to us and pays for both, that
+    /// one by a grandchild, and so on; what has no output to us, or was pushed aside, can't be raised.
     Refused,
 }
 
@@ -25,6 +26,10 @@ pub struct FeePolicy {
     pub fallback: u64,
     /// Percent of the estimate that a first bid pays.
     pub first_bid_percent: u64,
+    /// Percent of the last bid that the next one pays. Larger where each rung takes a place in a chain of children.
+    pub step_percent: u64,
+    /// Blocks that may pass a bid by before the next one.
+    pub patience_blocks: u64,
     /// The rate below which the chain's nodes call an output dust.
     pub dust: u64,
 }
@@ -125,6 +130,18 @@ mod tests {
         ] {
             let known = genesis_block(library).block_hash().to_string();
             assert_eq!(Params::of(Ledger::Bitcoin, network).unwrap().net.genesis, known);
+        }
+    }
+
+    /// A funding that can be neither replaced nor cancelled must not linger (C14): it pays at least twice what is asked.
+    #[test]
+    fn where_nothing_can_be_replaced_a_first_bid_is_at_least_twice_the_estimate() {
+        for chain in CHAINS {
+            let least = match chain.replacements {
+                Replacements::Relayed => 100,
+                Replacements::Refused => 200,
+            };
+            assert!(chain.fees.first_bid_percent >= least && chain.fees.step_percent >= 125, "{}", chain.ledger);
         }
     }
 

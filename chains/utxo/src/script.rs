@@ -211,6 +211,28 @@ mod tests {
         assert_eq!(LockScript::of(&Lock { amount, ..lock() }).unwrap().output_script(), place, "a script holds no amount");
     }
 
+    /// B3: whatever else a counterparty pays to, however little it differs, is not the lock.
+    #[test]
+    fn a_script_that_differs_in_any_byte_is_another_place() {
+        let script = LockScript::of(&lock()).unwrap();
+        let place = script.output_script();
+        let right = script.witness_script().to_bytes();
+        let mut others = 0;
+        for at in 0..right.len() {
+            for flip in 1..=u8::MAX {
+                let mut wrong = right.clone();
+                wrong[at] ^= flip;
+                assert_ne!(ScriptBuf::from_bytes(wrong).to_p2wsh(), place, "byte {at} flipped by {flip:#04x}");
+                others += 1;
+            }
+            let (mut shorter, mut longer) = (right.clone(), right.clone());
+            shorter.remove(at);
+            longer.insert(at, 0x61);
+            assert!(![shorter, longer].map(|wrong| ScriptBuf::from_bytes(wrong).to_p2wsh()).contains(&place), "byte {at}");
+        }
+        assert_eq!(others, P2WSH_LEN * 255);
+    }
+
     #[test]
     fn terms_that_are_no_script_are_refused() {
         let account = Party::Account(Address::from_bytes([1; 20]));
@@ -253,6 +275,33 @@ mod tests {
         let mut pushed = vec![32];
         pushed.extend([7; 32]);
         assert_eq!(classify(&input(&[], pushed), &hash), SpendKind::Redeem, "in a legacy script");
+    }
+
+    /// A7: only what hashes to the agreed hash is a secret, whatever the spend looks like.
+    #[test]
+    fn garbage_in_any_number_and_order_is_no_secret() {
+        let (secret, hash) = (Secret::from_bytes([7; 32]), lock().secret_hash);
+        let script = LockScript::of(&lock()).unwrap();
+        let refund = script.refund_witness(&[0; 71], key(2).as_bytes());
+        let mut garbage: Vec<Vec<u8>> = (100..140).map(|n| vec![n; 32]).collect();
+        garbage.extend(refund.iter().map(<[u8]>::to_vec));
+        assert_eq!(classify(&input(&garbage, vec![]), &hash), SpendKind::Refund, "a refund with forty items on top");
+        garbage.reverse();
+        assert_eq!(classify(&input(&garbage, vec![]), &hash), SpendKind::Refund, "in another order");
+        // One, and a spend by a key alone, which has a single item.
+        assert_eq!(classify(&input(&[vec![9; 64]], vec![]), &hash), SpendKind::Refund);
+        let mut redeem: Vec<Vec<u8>> =
+            script.redeem_witness(&[0; 71], key(1).as_bytes(), &secret).iter().map(<[u8]>::to_vec).collect();
+        for _ in 0..redeem.len() {
+            redeem.rotate_left(1);
+            let all: Vec<Vec<u8>> = garbage.iter().chain(&redeem).cloned().collect();
+            assert_eq!(classify(&input(&all, vec![]), &hash), SpendKind::Redeem, "the secret counts wherever it stands");
+        }
+        // Almost the secret: cut, padded, one bit off, or hashed already.
+        let hashed = hash.as_bytes().to_vec();
+        for near in [vec![7; 31], vec![7; 33], [vec![7; 31], vec![6]].concat(), hashed, vec![]] {
+            assert_eq!(classify(&input(&[near], vec![]), &hash), SpendKind::Refund);
+        }
     }
 
     proptest! {

@@ -197,7 +197,6 @@ impl Tracker {
         }
     }
 
-    /// Forgets every block above that height.
     /// Forgets every block above that height; every block there is, if the branch leaves the chain below all known ones.
     pub fn rewind_to(&mut self, height: u64) {
         self.chain.retain(|known, _| *known <= height);
@@ -253,6 +252,11 @@ impl Tracker {
         }
         let hit = |prints: &[u64]| prints.iter().any(|print| fresh.contains(print));
         self.pool.iter().filter(|(_, prints)| hit(prints)).map(|(txid, _)| *txid).collect()
+    }
+
+    /// Every watched output that is known.
+    pub fn outputs(&self) -> impl Iterator<Item = OutPoint> + '_ {
+        self.outputs.keys().copied()
     }
 
     /// True if the mempool has it.

@@ -311,3 +311,23 @@ fn with_nothing_to_look_for_no_old_block_is_read() {
     watch(&mut tracker, 1, 4);
     assert_eq!(tracker.next_height(500), 5);
 }
+
+/// C20: a funding that does not sign with witnesses can be mined under another id than the one that was seen.
+#[test]
+fn a_funding_that_is_mined_under_another_id_is_the_same_lock() {
+    let seen = universe().remove(0);
+    let mut mined = seen.clone();
+    mined.input[0].script_sig = ScriptBuf::from_bytes(vec![1, 7]);
+    assert_ne!(seen.compute_txid(), mined.compute_txid());
+    let (mut world, mut tracker) = (World::default(), Tracker::default());
+    world.mine(&[]);
+    watch(&mut tracker, 0, 0);
+    world.sift_pool(vec![seen.clone()]);
+    catch_up(&mut tracker, &world);
+    assert_eq!(tracker.paid(lock_id(0))[0].locked.outpoint.txid, seen.compute_txid());
+    world.mine(std::slice::from_ref(&mined));
+    catch_up(&mut tracker, &world);
+    let paid = tracker.paid(lock_id(0));
+    assert_eq!((paid.len(), paid[0].locked.outpoint.txid), (1, mined.compute_txid()));
+    assert_eq!(flat(paid), fresh_look(&world, 0));
+}

@@ -240,6 +240,17 @@ mod tests {
         assert_eq!((witness.len(), witness[2], witness[3]), (5, secret.expose().as_slice(), [1].as_slice()));
     }
 
+    /// C11: whoever wants to pin a transaction needs an output of it to stand on.
+    #[test]
+    fn a_claim_pays_us_and_nobody_else() {
+        let (key, secret) = (LockKey::from_bytes([1; 32]), Secret::from_bytes([7; 32]));
+        let script = LockScript::of(&lock(&key, &key, &secret)).unwrap();
+        let with = Spending { script: &script, payout: wallet_script(), fee: 500, dust: 294, key: &key };
+        for tx in [redeem(locked(0), &secret, &with).unwrap(), refund(&[locked(0), locked(1)], &with).unwrap()] {
+            assert!(tx.output.len() == 1 && tx.output[0].script_pubkey == wallet_script());
+        }
+    }
+
     #[test]
     fn an_output_that_is_not_worth_its_fee_is_not_spent() {
         let (key, secret) = (LockKey::from_bytes([1; 32]), Secret::from_bytes([7; 32]));

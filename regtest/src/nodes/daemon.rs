@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::slot::Slot;
 use super::{NodeError, PORT_ATTEMPTS, STOP_GRACE, private_folder};
@@ -57,6 +58,8 @@ pub struct Daemon {
     rpc: Rpc,
     /// Unix seconds the node believes in, over a restart too; 0 for the real ones.
     mock_time: AtomicU64,
+    /// Options of this run, after all others.
+    extra: Mutex<Vec<String>>,
     slot: Slot,
 }
 
@@ -79,6 +82,7 @@ impl Daemon {
                 p2p_port,
                 rpc: Rpc::new(format!("http://127.0.0.1:{rpc_port}"), Some(cookie)),
                 mock_time: AtomicU64::new(0),
+                extra: Mutex::default(),
                 slot: Slot::new(node),
             };
             match daemon.run().await {
@@ -127,6 +131,18 @@ impl Daemon {
             .args(config.flavour.args.iter().copied())
             .arg(format!("-mocktime={}", self.mock_time.load(Ordering::Relaxed)))
             .args(config.args.clone())
+            .args(self.extra.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Stops it in order and starts it again with more options, or, with none, without those of an earlier call. Waits until it has
+    /// read its mempool again.
+    pub async fn restart_with(&self, args: &[&str]) -> Result<(), NodeError> {
+        self.stop().await?;
+        *self.extra.lock().unwrap_or_else(PoisonError::into_inner) = args.iter().map(ToString::to_string).collect();
+        self.run().await?;
+        let loaded = |pool: Value| pool.get("loaded").and_then(Value::as_bool).unwrap_or(true);
+        let ready = || async { self.rpc.call("getmempoolinfo", json!([])).await.is_ok_and(loaded) };
+        self.slot.wait(ready, || tail(&self.log_path())).await
     }
 
     /// Stops it in order: it writes down everything it knows.

@@ -19,7 +19,7 @@ pub struct Stage<'a> {
     pub lock: Lock,
     pub secret: Secret,
     pub bob_key: LockKey,
-    alice_key: LockKey,
+    pub alice_key: LockKey,
     /// Nothing of the lock is at or below this block.
     pub since: BlockHeight,
 }
@@ -142,18 +142,17 @@ pub async fn fault_of(port: &dyn Port, lock: Lock) -> Result<Progress, PortError
     port.ensure(&Act::Fund { lock }).await
 }
 
-/// What an intent that has exactly one mined transaction paid for it.
+/// What an intent paid that was done once: one of its transactions was mined, with the children that carried it.
 pub fn mined_fee(journal: &MemoryJournal, intent: IntentKey) -> Amount {
     let rows = journal.rows(intent);
-    let fees: Vec<Amount> = rows
-        .iter()
-        .filter_map(|(_, end)| match end {
-            Some(Settlement::Mined { fee, succeeded: true, .. }) => Some(*fee),
-            Some(Settlement::Mined { succeeded: false, .. } | Settlement::Replaced) | None => None,
-        })
-        .collect();
-    assert_eq!(fees.len(), 1, "{rows:?}");
-    fees[0]
+    let is_mined = |end: &Option<Settlement>| match end {
+        Some(Settlement::Mined { succeeded, .. }) => *succeeded,
+        Some(Settlement::Replaced) | None => false,
+    };
+    let mined: Vec<_> = rows.iter().filter(|(_, end)| is_mined(end)).map(|(tx, _)| tx).collect();
+    let is_child = |inputs: &[String]| mined.iter().any(|tx| inputs.iter().any(|input| input.starts_with(&tx.txid.to_string())));
+    assert_eq!(mined.iter().filter(|tx| !is_child(&tx.inputs)).count(), 1, "{rows:?}");
+    mined.iter().fold(Amount::ZERO, |sum, tx| sum.checked_add(tx.fee).unwrap())
 }
 
 pub fn fresh_key() -> LockKey {

@@ -1,8 +1,8 @@
 //! Making it impossible that a funding is ever mined: another transaction takes its coins.
 
 use super::UtxoAdapter;
-use super::pay::raised_fee;
 use super::wallet::{Handed, bytes_of, inputs_of};
+use crate::fees::Limit;
 use crate::params::Replacements;
 use crate::tx;
 use bitcoin::{OutPoint, ScriptBuf};
@@ -10,8 +10,8 @@ use photon_chains::{IntentKey, Lock, PortError, Progress, Purpose, SignedTx};
 
 impl UtxoAdapter {
     /// Takes the coins of our unmined funding back. Not yet possible: a block has the funding (then it is refunded, once
-    /// that is allowed), or the nodes hold it and relay no replacement (then it must be waited for). Done: it can never be
-    /// mined any more.
+    /// that is allowed), or the nodes hold it and relay no replacement (then it is carried into a block, or cancelled once
+    /// they have dropped it). Done: it can never be mined any more, because something else took its coins at final depth.
     pub(super) async fn cancel(&self, lock: &Lock) -> Result<Progress, PortError> {
         let _acting = self.acting.lock().await;
         let intent = IntentKey::new(Purpose::Cancel, lock.id());
@@ -28,22 +28,23 @@ impl UtxoAdapter {
         let Some(last) = earlier.last() else {
             let in_pool = open.iter().any(|tx| self.state().tracker.is_pooled(&tx::inner_id(tx.txid)));
             if in_pool && self.params.chain.replacements == Replacements::Refused {
+                self.hurry(lock, &open).await?;
                 return Ok(Progress::NotYet);
             }
             let (to, old_fee) = (self.change().await?, newest.fee.to_u64().unwrap_or(0));
-            let signed = self.take_back(intent, newest, to, old_fee.saturating_mul(2)).await?;
+            let signed = self.take_back(lock, newest, to, old_fee.saturating_mul(2)).await?;
             return self.hand_over(&signed).await;
         };
         let handed = self.hand(last).await?;
         let raise = match handed {
-            Handed::Held => self.may_raise(intent),
+            Handed::Held => self.may_raise(intent, true),
             // What stands on the funding's change falls with it, and must be outbid too.
             Handed::TooCheap | Handed::Outbid => true,
             Handed::Taken | Handed::Not => false,
         };
         if raise && let Some(to) = bytes_of(last).and_then(|tx| tx.output.into_iter().next()) {
             let fee = last.fee.to_u64().unwrap_or(0);
-            match self.take_back(intent, newest, to.script_pubkey, fee).await {
+            match self.take_back(lock, newest, to.script_pubkey, fee).await {
                 Ok(signed) => return self.hand_over(&signed).await,
                 // It can't be raised further: the last bid stays.
                 Err(PortError::Refused { .. }) => {}
@@ -53,32 +54,35 @@ impl UtxoAdapter {
         Ok(if handed == Handed::Held { Progress::Sent { txid: last.txid } } else { Progress::NotYet })
     }
 
-    /// A transaction that takes all inputs of the funding to ourselves and pays more than `outbid`.
-    async fn take_back(&self, intent: IntentKey, funding: &SignedTx, to: ScriptBuf, outbid: u64) -> Result<SignedTx, PortError> {
+    /// A funding that can't be pushed aside is not left to linger either: mined in time it is an ordinary lock, which is
+    /// refunded. What hangs unmined until the other leg is refunded would be a present to whoever then has it mined.
+    async fn hurry(&self, lock: &Lock, fundings: &[SignedTx]) -> Result<(), PortError> {
+        let to = self.script_of(lock)?.output_script();
+        let (amount, raise) = (self.value_of(lock.amount, &to)?, self.may_raise(IntentKey::new(Purpose::Fund, lock.id()), true));
+        for funding in fundings {
+            if self.hand(funding).await? == Handed::Held {
+                self.carry_payment(funding, &to, amount, raise).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A transaction that takes all inputs of the funding to ourselves and pays more than `outbid`: twice what a funding
+    /// would, for as long as it takes, up to the share of the lock that a claim may cost.
+    async fn take_back(&self, lock: &Lock, funding: &SignedTx, to: ScriptBuf, outbid: u64) -> Result<SignedTx, PortError> {
         let unreadable = || self.refused("the journal holds a funding that can't be read");
         let old = bytes_of(funding).ok_or_else(unreadable)?;
         let paid: u64 = old.output.iter().map(|output| output.value.to_sat()).sum();
         let held = paid.saturating_add(funding.fee.to_u64().ok_or_else(unreadable)?);
-        let vsize = old.vsize() as u64;
-        let (rate, cap) = (self.rate().await?, self.params.chain.fees.cap);
-        let fee = raised_fee(vsize, outbid, rate.saturating_mul(2).min(cap), cap)
+        let (vsize, mut market) = (old.vsize() as u64, self.market().await?);
+        market.estimate = market.estimate.saturating_mul(2);
+        let limit = Limit::Share { haste: self.haste(lock.expiry.opens_time.secs()), held: lock.amount.to_u64().unwrap_or(0) };
+        let fee = limit
+            .replacing_fee(vsize, outbid, &market, &self.params.chain.fees)
             .ok_or_else(|| self.refused("the fee of the cancelling transaction is at its limit"))?;
         let inputs: Vec<OutPoint> = inputs_of(funding).collect();
         let tx = tx::sweep(&inputs, held, &to, fee, self.params.dust_limit(&to));
         let tx = self.signed(&tx.map_err(|error| self.refused(error.to_string()))?).await?;
-        self.record(intent, &tx, fee).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::adapter::pay::coins_fee;
-
-    #[test]
-    fn a_cancelling_bid_is_never_below_twice_the_funding() {
-        let fee = raised_fee(153, 2 * 1_148, 2 * 7_500, 500_000);
-        assert_eq!(fee, Some(2_870));
-        assert_eq!(fee.map(|fee| fee >= coins_fee(153, 2 * 7_500)), Some(true));
+        self.record(IntentKey::new(Purpose::Cancel, lock.id()), &tx, fee).await
     }
 }

@@ -1,19 +1,26 @@
 //! Taking locked money: with the secret, or back.
 
-use super::pay::{coins_fee, raised_fee};
+use super::carry::is_child;
 use super::wallet::{Handed, bytes_of, inputs_of};
 use super::{Seen, TipSeen, UtxoAdapter};
+use crate::fees::{Haste, Limit, fee_at};
+use crate::params::Replacements;
+use crate::rpc::{PoolEntry, RpcError, To};
 use crate::script::LockScript;
 use crate::tracker::{Paid, SpentBy};
 use crate::tx::{self, BuildError, Locked, Spending, public_key};
 use crate::view;
-use bitcoin::{ScriptBuf, Transaction};
-use photon_chains::{IntentKey, Lock, LockKey, Party, PortError, Progress, Purpose, Secret, SignedTx, SpendKind};
+use bitcoin::{ScriptBuf, Transaction, Txid};
+use photon_chains::{ClockRule, IntentKey, Lock, LockKey, Party, PortError, Progress, Purpose, Secret, SignedTx, SpendKind};
+use serde_json::json;
 
 /// The most outputs one refund takes.
 const MAX_SWEPT: usize = 50;
 /// Besides the lock itself, an output is taken back only if it brings this many times what its input costs.
 const SWEEP_WORTH: u64 = 3;
+
+/// A claim has one output, to us: nobody else can attach anything to it, to pin it.
+const PAYOUT_INDEX: u32 = 0;
 
 /// What one claim of ours takes and how.
 struct Claim<'a> {
@@ -22,6 +29,9 @@ struct Claim<'a> {
     targets: Vec<Locked>,
     key: &'a LockKey,
     secret: Option<&'a Secret>,
+    haste: Haste,
+    /// What spends the first target in the mempool.
+    rival: Option<Txid>,
 }
 
 impl UtxoAdapter {
@@ -43,7 +53,11 @@ impl UtxoAdapter {
             return Ok(progress);
         }
         let targets = vec![target.locked];
-        self.claim(&Claim { intent, script: &script, targets, key, secret: Some(secret) }).await
+        // The other side can take it back from the expiry on; miners that forge their clocks may let it do so earlier.
+        let deadline = u64::from(script.expiry()).saturating_sub(self.spans().0);
+        let haste = self.haste(deadline);
+        let rival = waiting_spend(target);
+        self.claim(&Claim { intent, script: &script, targets, key, secret: Some(secret), haste, rival }).await
     }
 
     /// Takes our own lock back, with everything else that was paid to its script and is worth it.
@@ -62,7 +76,12 @@ impl UtxoAdapter {
             return Ok(Progress::NotYet);
         }
         let intent = IntentKey::new(Purpose::Refund, lock.id());
-        self.claim(&Claim { intent, script: &script, targets, key, secret: None }).await
+        // It opens now by the median clock, and what the other side might still do with it should end soon.
+        let (now, window) = (tip.median_time, self.spans().1);
+        let haste = Haste { now, deadline: u64::from(script.expiry()).saturating_add(window), window };
+        let first = targets.first().map(|locked| locked.outpoint);
+        let rival = seen.paid.iter().find(|paid| Some(paid.locked.outpoint) == first).and_then(waiting_spend);
+        self.claim(&Claim { intent, script: &script, targets, key, secret: None, haste, rival }).await
     }
 
     fn check_key(&self, key: &LockKey, party: &Party) -> Result<(), PortError> {
@@ -93,7 +112,7 @@ impl UtxoAdapter {
         let standing = |paid: &&Paid| paid.block.is_some() && paid.spent.is_none_or(|by| by.block.is_none());
         let mut targets: Vec<Locked> = seen.paid.iter().filter(standing).map(|paid| paid.locked).collect();
         if targets.len() > 1 || targets.first().map(|locked| locked.outpoint) != own {
-            let cost = coins_fee(tx::INPUT_VSIZE, self.rate().await?);
+            let cost = fee_at(tx::INPUT_VSIZE, self.rate().await?);
             let worth = |locked: &Locked| Some(locked.outpoint) == own || locked.value >= cost.saturating_mul(SWEEP_WORTH);
             targets.retain(worth);
             targets.sort_by_key(|locked| (Some(locked.outpoint) != own, std::cmp::Reverse(locked.value), locked.outpoint));
@@ -103,62 +122,110 @@ impl UtxoAdapter {
     }
 
     async fn claim(&self, claim: &Claim<'_>) -> Result<Progress, PortError> {
-        let acting = self.acting.lock().await;
+        let _acting = self.acting.lock().await;
         let earlier = self.journal.of_intent(&claim.intent).await?;
         let Some(last) = earlier.iter().rev().find(|tx| claim.fits(tx)) else {
-            let payout = match earlier.last().and_then(payout_of) {
+            let payout = match earlier.iter().rev().find(|tx| !is_child(tx, &earlier)).and_then(payout_of) {
                 Some(known) => known,
                 None => self.payout().await?,
             };
             let signed = self.bid(claim, payout, None).await?;
-            drop(acting);
             return self.hand_over(&signed).await;
         };
         let handed = self.hand(last).await?;
-        let raise = match handed {
-            Handed::Held => self.may_raise(claim.intent),
-            Handed::TooCheap | Handed::Outbid => true,
-            Handed::Taken | Handed::Not => false,
-        };
-        if raise && let Some(payout) = payout_of(last) {
-            match self.bid(claim, payout, last.fee.to_u64()).await {
-                Ok(signed) => {
-                    drop(acting);
-                    return self.hand_over(&signed).await;
+        match handed {
+            Handed::Held => self.after_a_block(claim, last).await,
+            Handed::TooCheap | Handed::Outbid => self.bid_more(claim, last).await,
+            Handed::Taken | Handed::Not => {
+                // An older bid may be the one the node has: then it is that one which can be raised.
+                for held in earlier.iter().rev().filter(|tx| claim.fits(tx) && tx.txid != last.txid) {
+                    if self.state().tracker.is_pooled(&tx::inner_id(held.txid)) && self.hand(held).await? == Handed::Held {
+                        return self.after_a_block(claim, held).await;
+                    }
                 }
-                // It can't be raised further: the last bid stays.
-                Err(PortError::Refused { .. }) => {}
-                Err(error) => return Err(error),
+                Ok(Progress::NotYet)
             }
         }
-        Ok(match handed {
-            Handed::Held => Progress::Sent { txid: last.txid },
-            Handed::Taken | Handed::TooCheap | Handed::Outbid | Handed::Not => Progress::NotYet,
-        })
+    }
+
+    /// A bid that the node holds: raised, the way the chain allows, if blocks pass it by.
+    async fn after_a_block(&self, claim: &Claim<'_>, held: &SignedTx) -> Result<Progress, PortError> {
+        let raise = self.may_raise(claim.intent, claim.haste.is_urgent());
+        match self.params.chain.replacements {
+            Replacements::Relayed if raise => self.bid_more(claim, held).await,
+            Replacements::Relayed => Ok(Progress::Sent { txid: held.txid }),
+            Replacements::Refused => {
+                self.carry(held, PAYOUT_INDEX, &claim.limit(), raise).await?;
+                Ok(Progress::Sent { txid: held.txid })
+            }
+        }
+    }
+
+    /// Another bid in the place of the last, which stays if it can't be raised further.
+    async fn bid_more(&self, claim: &Claim<'_>, last: &SignedTx) -> Result<Progress, PortError> {
+        let Some(payout) = payout_of(last) else { return Ok(Progress::NotYet) };
+        match self.bid(claim, payout, last.fee.to_u64()).await {
+            Ok(signed) => self.hand_over(&signed).await,
+            Err(PortError::Refused { reason, .. }) => {
+                tracing::warn!(chain = %self.params.chain.ledger, intent = %claim.intent, %reason, "a claim is not raised");
+                let is_held = self.state().tracker.is_pooled(&tx::inner_id(last.txid));
+                Ok(if is_held { Progress::Sent { txid: last.txid } } else { Progress::NotYet })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Signs and writes down a claim, the first or one that outbids the last.
     async fn bid(&self, claim: &Claim<'_>, payout: ScriptBuf, last_fee: Option<u64>) -> Result<SignedTx, PortError> {
         let vsize = tx::spend_vsize(claim.script, claim.kind(), claim.targets.len(), &payout);
-        let held: u64 = claim.targets.iter().map(|locked| locked.value).sum();
-        let (rate, fees) = (self.rate().await?, &self.params.chain.fees);
+        let (market, fees, limit) = (self.market().await?, &self.params.chain.fees, claim.limit());
         let fee = match last_fee {
-            // Not more than half of what is at stake, but never less than what is relayed at all.
-            None => coins_fee(vsize, rate).min((held / 2).max(coins_fee(vsize, fees.floor))),
-            Some(last) => raised_fee(vsize, last, rate, fees.cap)
-                .filter(|fee| *fee <= held / 2)
-                .ok_or_else(|| self.refused("the fee is at its limit"))?,
+            None => limit.first_fee(vsize, &market, fees),
+            Some(last) => limit
+                .replacing_fee(vsize, last.max(self.rivals_fee(claim, vsize).await?), &market, fees)
+                .ok_or_else(|| self.refused("its fee is at the share of the money that may be spent on it now"))?,
         };
         let dust = self.params.dust_limit(&payout);
         let with = Spending { script: claim.script, payout, fee, dust, key: claim.key };
         let tx = claim.build(&with).map_err(|error| self.refused(error.to_string()))?;
         self.record(claim.intent, &tx, fee).await
     }
+
+    /// What another's spend of the same output makes us pay at least: the fees of all that would fall with it (BIP-125, rule
+    /// 3), and a higher rate than its own. Nothing where no replacement is relayed.
+    async fn rivals_fee(&self, claim: &Claim<'_>, vsize: u64) -> Result<u64, PortError> {
+        let Some(rival) = claim.rival.filter(|_| self.params.chain.replacements == Replacements::Relayed) else { return Ok(0) };
+        match self.rpc.call::<PoolEntry>(To::Node, "getmempoolentry", json!([rival])).await {
+            Ok(entry) => {
+                let rate = entry.fees.base.to_sat().saturating_mul(1000).checked_div(entry.vsize).unwrap_or(0);
+                Ok(entry.fees.descendant.to_sat().max(fee_at(vsize, rate)))
+            }
+            Err(RpcError::Node { .. }) => Ok(0),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Seconds that dishonest miners can make a refund open early, and that a claim needs to be mined, lost and mined again.
+    fn spans(&self) -> (u64, u64) {
+        match self.params.net.timing.rule {
+            ClockRule::MedianTimePast { early_secs, settle_secs, .. } => (early_secs, settle_secs),
+            ClockRule::BlockTime { .. } => (0, 0),
+        }
+    }
+
+    /// The time until a deadline, by what the tip's miner stamped on it: a false stamp only makes us pay more.
+    pub(super) fn haste(&self, deadline: u64) -> Haste {
+        Haste { now: self.state().tip.map_or(0, |tip| tip.time), deadline, window: self.spans().1 }
+    }
 }
 
 impl Claim<'_> {
     fn kind(&self) -> SpendKind {
         if self.secret.is_some() { SpendKind::Redeem } else { SpendKind::Refund }
+    }
+
+    fn limit(&self) -> Limit {
+        Limit::Share { haste: self.haste, held: self.targets.iter().map(|locked| locked.value).sum() }
     }
 
     /// True if that transaction takes the first target, and nothing that can't be taken any more.
@@ -175,6 +242,10 @@ impl Claim<'_> {
             (_, None) => Err(BuildError::NotWorthTheFee),
         }
     }
+}
+
+fn waiting_spend(paid: &Paid) -> Option<Txid> {
+    paid.spent.filter(|by| by.block.is_none()).map(|by| by.txid)
 }
 
 /// Where an earlier claim paid: later bids pay there too.

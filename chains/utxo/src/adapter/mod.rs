@@ -1,6 +1,7 @@
 //! The port, filled: what is watched, what was seen, and what is done about it.
 
 mod cancel;
+mod carry;
 mod claim;
 mod connect;
 mod find;
@@ -66,6 +67,8 @@ struct Seen {
 #[derive(Copy, Clone)]
 struct TipSeen {
     place: Place,
+    /// What its miner stamped on it.
+    time: u64,
     median_time: u64,
 }
 

@@ -1,9 +1,12 @@
 //! Paying out of the wallet: fundings and plain payments.
 
 use super::UtxoAdapter;
+use super::carry::is_child;
 use super::wallet::{Handed, bytes_of};
 use crate::address;
 use crate::coins::{self, Wanted};
+use crate::fees::Limit;
+use crate::params::Replacements;
 use crate::tx;
 use crate::view;
 use bitcoin::{ScriptBuf, Transaction};
@@ -67,11 +70,15 @@ impl UtxoAdapter {
             return self.hand_over(&signed).await;
         };
         let handed = self.hand(newest).await?;
-        let raise = match handed {
-            Handed::Held => self.may_raise(intent),
-            Handed::TooCheap => true,
+        let raise = match (handed, self.params.chain.replacements) {
+            (Handed::Held, Replacements::Relayed) => self.may_raise(intent, false),
+            (Handed::Held, Replacements::Refused) => {
+                self.carry_payment(newest, to, amount, self.may_raise(intent, false)).await?;
+                false
+            }
+            (Handed::TooCheap, Replacements::Relayed | Replacements::Refused) => true,
             // If the wallet's owner spends the same coins by hand, that is not to be outbid.
-            Handed::Outbid | Handed::Taken | Handed::Not => false,
+            (Handed::Outbid | Handed::Taken | Handed::Not, Replacements::Relayed | Replacements::Refused) => false,
         };
         if raise && let Some(signed) = self.raised_payment(newest, to, amount).await? {
             return self.hand_over(&signed).await;
@@ -115,7 +122,8 @@ impl UtxoAdapter {
             return Ok(None);
         }
         let (vsize, old_fee) = (tx.vsize() as u64, last.fee.to_u64().unwrap_or(0));
-        let Some(fee) = raised_fee(vsize, old_fee, self.rate().await?, self.params.chain.fees.cap) else { return Ok(None) };
+        let fee = Limit::Cap.replacing_fee(vsize, old_fee, &self.market().await?, &self.params.chain.fees);
+        let Some(fee) = fee else { return Ok(None) };
         let is_payment = |output: &bitcoin::TxOut| output.script_pubkey == *to && output.value.to_sat() == amount;
         let Some(change) = tx.output.iter_mut().find(|output| !is_payment(output)) else { return Ok(None) };
         let left = change.value.to_sat().checked_sub(fee.saturating_sub(old_fee));
@@ -125,12 +133,22 @@ impl UtxoAdapter {
         self.record(last.intent, &tx, fee).await.map(Some)
     }
 
-    /// The transactions of an intent that may yet be mined, oldest first.
+    /// Speeds up a payment that the node holds, by children that stand on its change.
+    pub(super) async fn carry_payment(&self, tx: &SignedTx, to: &ScriptBuf, amount: u64, raise: bool) -> Result<(), PortError> {
+        let Some(parsed) = bytes_of(tx) else { return Ok(()) };
+        let is_payment = |output: &bitcoin::TxOut| output.script_pubkey == *to && output.value.to_sat() == amount;
+        let change = (0..).zip(&parsed.output).find(|(_, output)| !is_payment(output));
+        let Some((vout, _)) = change else { return Ok(()) };
+        self.carry(tx, vout, &Limit::Cap, raise).await
+    }
+
+    /// The transactions of an intent that may yet be mined, oldest first, without the children that carry them.
     pub(super) async fn alive(&self, intent: &IntentKey) -> Result<Vec<SignedTx>, PortError> {
+        let all = self.journal.of_intent(intent).await?;
         let mut alive = Vec::new();
-        for tx in self.journal.of_intent(intent).await? {
-            if !self.is_dead(&tx).await? {
-                alive.push(tx);
+        for tx in all.iter().filter(|tx| !is_child(tx, &all)) {
+            if !self.is_dead(tx).await? {
+                alive.push(tx.clone());
             }
         }
         Ok(alive)
@@ -160,18 +178,6 @@ impl UtxoAdapter {
     }
 }
 
-/// The fee of a bid that outbids the last: a quarter more, or what the estimate has risen to; at least the relay fee of its
-/// own size more (BIP-125). None above the cap.
-pub(super) fn raised_fee(vsize: u64, old_fee: u64, rate: u64, cap: u64) -> Option<u64> {
-    let least = old_fee.saturating_add(vsize).saturating_add(1);
-    let fee = coins_fee(vsize, rate).max(old_fee.saturating_mul(5).div_ceil(4)).max(least);
-    (fee <= coins_fee(vsize, cap)).then_some(fee)
-}
-
-pub(super) fn coins_fee(vsize: u64, rate: u64) -> u64 {
-    vsize.saturating_mul(rate).div_ceil(1000)
-}
-
 /// Without signatures.
 fn stripped(mut tx: Transaction) -> Transaction {
     for input in &mut tx.input {
@@ -179,17 +185,4 @@ fn stripped(mut tx: Transaction) -> Transaction {
         input.script_sig = ScriptBuf::new();
     }
     tx
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_raised_bid_pays_more_and_stops_at_the_cap() {
-        assert_eq!(raised_fee(143, 1_000, 1_000, 500_000), Some(1_250));
-        assert_eq!(raised_fee(143, 143, 1_000, 500_000), Some(287), "the relay fee of its own size on top");
-        assert_eq!(raised_fee(143, 1_000, 50_000, 500_000), Some(7_150), "the estimate has risen");
-        assert_eq!(raised_fee(143, 70_000, 1_000, 500_000), None);
-    }
 }

@@ -2,10 +2,10 @@
 
 use super::{Seen, TipSeen, UtxoAdapter};
 use crate::decode;
-use crate::rpc::{HeaderFacts, RpcError, To, code};
+use crate::rpc::{HeaderFacts, PoolSpend, RpcError, To, code};
 use crate::tracker::Place;
 use crate::view;
-use bitcoin::{BlockHash, Txid};
+use bitcoin::{BlockHash, OutPoint, Txid};
 use photon_chains::{BlockHeight, LockId, PortError, Tip, UnixTime};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -14,6 +14,10 @@ use std::collections::HashSet;
 const MAX_ROUNDS: usize = 8;
 /// Times mempool transactions are looked at again because of what others of them pay; one is enough but for chains.
 const MAX_RECHECKS: usize = 25;
+/// The most transactions of the mempool read in one pass. After a start, or in a flood, the rest is read in the next ones.
+const MAX_READ: usize = 5_000;
+/// The most outputs of which it is asked in one pass what spends them.
+const MAX_ASKED: usize = 1_000;
 
 impl UtxoAdapter {
     /// One pass: blocks, mempool, what was seen, what is settled.
@@ -48,7 +52,7 @@ impl UtxoAdapter {
                 (id, Seen { sighting, paid })
             });
             state.seen = seen.collect();
-            state.tip = Some(TipSeen { place, median_time: tip.mediantime });
+            state.tip = Some(TipSeen { place, time: tip.time, median_time: tip.mediantime });
         }
         self.settle(place).await?;
         Ok(Tip {
@@ -103,7 +107,13 @@ impl UtxoAdapter {
         if self.best().await? != tip {
             return Ok(false);
         }
-        let new = self.state().tracker.sync_pool(&listed);
+        let mut new = self.state().tracker.sync_pool(&listed);
+        if new.len() > MAX_READ {
+            let first = self.spenders().await?;
+            tracing::info!(chain = %self.params.chain.ledger, unread = new.len(), "the mempool is read in parts");
+            put_first(&mut new, &first);
+            new.truncate(MAX_READ);
+        }
         self.read_pooled(&new).await?;
         for _ in 0..MAX_RECHECKS {
             let again = self.state().tracker.recheck();
@@ -113,6 +123,17 @@ impl UtxoAdapter {
             self.read_pooled(&again).await?;
         }
         Ok(true)
+    }
+
+    /// What spends the watched outputs in the mempool, as far as the node can be asked (Bitcoin's can, Litecoin's 0.21 not).
+    async fn spenders(&self) -> Result<HashSet<Txid>, PortError> {
+        let outputs: Vec<OutPoint> = self.state().tracker.outputs().take(MAX_ASKED).collect();
+        let asked: Vec<Value> = outputs.iter().map(|output| json!({ "txid": output.txid, "vout": output.vout })).collect();
+        match self.rpc.call::<Vec<PoolSpend>>(To::Node, "gettxspendingprevout", json!([asked])).await {
+            Ok(answers) => Ok(answers.into_iter().filter_map(|answer| answer.spendingtxid).collect()),
+            Err(RpcError::Node { .. }) => Ok(HashSet::new()),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     async fn read_pooled(&self, txids: &[Txid]) -> Result<(), PortError> {
@@ -171,5 +192,26 @@ impl UtxoAdapter {
             return Err(self.bad_answer(format!("block {height} is not the one that was asked for")));
         }
         Ok((header, txs))
+    }
+}
+
+/// What spends a watched output comes first, in whatever crowd it hides.
+fn put_first(unread: &mut [Txid], first: &HashSet<Txid>) {
+    unread.sort_by_key(|txid| !first.contains(txid));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bitcoin::hashes::Hash;
+
+    #[test]
+    fn in_a_flood_what_spends_our_outputs_is_read_before_the_rest() {
+        let txid = |n: u16| Txid::from_slice(&[[0; 30].as_slice(), &n.to_be_bytes()].concat());
+        let mut unread: Vec<Txid> = (0..10_000).filter_map(|n| txid(n).ok()).collect();
+        let first: HashSet<Txid> = [9_000, 9_999].into_iter().filter_map(|n| txid(n).ok()).collect();
+        put_first(&mut unread, &first);
+        assert_eq!(unread.len(), 10_000);
+        assert!(unread.iter().take(2).all(|txid| first.contains(txid)));
     }
 }

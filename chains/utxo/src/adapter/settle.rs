@@ -2,6 +2,7 @@
 
 use super::UtxoAdapter;
 use super::wallet::inputs_of;
+use crate::params::Replacements;
 use crate::tracker::Place;
 use crate::tx::shown_id;
 use crate::view;
@@ -33,7 +34,12 @@ impl UtxoAdapter {
                 known => known,
             };
             let end = match fate {
-                Fate::Open => continue,
+                Fate::Open => {
+                    if ask_wallet && self.params.chain.replacements == Replacements::Refused {
+                        self.finish_child(&tx).await;
+                    }
+                    continue;
+                }
                 Fate::Mined(at) => Settlement::Mined { at: view::block_ref(at), fee: tx.fee, succeeded: true },
                 Fate::Replaced => {
                     self.state().dead.insert(tx.txid);

@@ -3,7 +3,7 @@
 use super::UtxoAdapter;
 use crate::address;
 use crate::coins::Coin;
-use crate::params::Replacements;
+use crate::fees::{Market, fee_at};
 use crate::rpc::{Acceptance, Balances, FeeEstimate, PoolFacts, RpcError, Signed, To, Unspent, WalletTx, code};
 use crate::tx::{inner_id, shown_id};
 use bitcoin::consensus::encode::{deserialize, serialize_hex};
@@ -12,12 +12,15 @@ use photon_chains::{Amount, Balance, IntentKey, PortError, Purpose, SignedTx, Tx
 use serde_json::json;
 use std::collections::HashSet;
 
-/// How soon a transaction of ours should be mined, in blocks: what fee estimates are asked for.
+/// How soon a transaction of ours should be mined, in blocks: what fee estimates are asked for. Nodes have no better one
+/// for the next block.
 const TARGET_BLOCKS: u64 = 2;
-/// Blocks a bid waits before it is raised.
-const BID_BLOCKS: u64 = 2;
-/// How far fees may rise while a swap runs, as a factor: what is held back for them.
-const WORST_FACTOR: u64 = 4;
+/// What a replacement pays on top, per thousand virtual bytes, where the node does not say.
+const DEFAULT_INCREMENT: u64 = 1_000;
+/// How far fees may rise while a swap runs, as a factor, before a payment is given up rather than raised.
+const PAYMENT_FACTOR: u64 = 4;
+/// How far they may rise before a claim is.
+const CLAIM_FACTOR: u64 = 50;
 /// Sizes that fees are held back for: a funding out of five coins, and spends to the longest kind of address.
 const FUND_VSIZE: u64 = 153 + 4 * 68;
 const REDEEM_VSIZE: u64 = 155;
@@ -92,37 +95,44 @@ impl UtxoAdapter {
         address::decode(&self.params, &text).map_err(|error| self.bad_answer(format!("the wallet's own address: {error}")))
     }
 
-    /// The rate of a first bid, in units per thousand virtual bytes.
+    /// The rate of a payment's first bid, in units per thousand virtual bytes.
     pub(super) async fn rate(&self) -> Result<u64, PortError> {
-        let fees = &self.params.chain.fees;
+        Ok(self.market().await?.payment_rate(&self.params.chain.fees))
+    }
+
+    /// What the node says of fees now.
+    pub(super) async fn market(&self) -> Result<Market, PortError> {
         let estimate = self.rpc.call::<FeeEstimate>(To::Node, "estimatesmartfee", json!([TARGET_BLOCKS, "CONSERVATIVE"])).await;
         let estimate = match estimate {
             Ok(answer) => answer.feerate.map(bitcoin::Amount::to_sat).filter(|rate| *rate > 0),
             Err(RpcError::Node { .. }) => None,
             Err(error) => return Err(self.failed(error)),
         };
-        let bid = estimate.unwrap_or(fees.fallback).saturating_mul(fees.first_bid_percent) / 100;
-        Ok(bid.clamp(self.floor().await?, fees.cap.max(fees.floor)))
-    }
-
-    /// The least rate that the node takes now.
-    async fn floor(&self) -> Result<u64, PortError> {
         let pool: PoolFacts = self.rpc.call(To::Node, "getmempoolinfo", json!([])).await.map_err(|error| self.failed(error))?;
-        let least = pool.mempoolminfee.max(pool.minrelaytxfee).to_sat();
-        let fees = &self.params.chain.fees;
-        Ok(least.max(fees.floor).min(fees.cap))
+        Ok(Market {
+            estimate: estimate.unwrap_or(self.params.chain.fees.fallback),
+            floor: pool.mempoolminfee.max(pool.minrelaytxfee).to_sat(),
+            increment: pool.incrementalrelayfee.map_or(DEFAULT_INCREMENT, bitcoin::Amount::to_sat),
+        })
     }
 
     /// The most that a transaction of that purpose should cost.
+    ///
+    /// A payment is counted at four times its first bid. Fees that rise further are not paid: a funding that is stuck is
+    /// cancelled, or mined late and refunded, so nothing is lost but the swap. A claim can't be given up: it is counted at
+    /// fifty times its first bid. It takes that from the locked money, never from the wallet, so nothing needs to be held
+    /// back for it; what it says is how large a lock must be for its claim to survive that.
     pub(super) async fn dearest(&self, purpose: Purpose) -> Result<Amount, PortError> {
-        let vsize = match purpose {
-            Purpose::Fund | Purpose::Send => FUND_VSIZE,
-            Purpose::Cancel => 2 * FUND_VSIZE,
-            Purpose::Redeem => REDEEM_VSIZE,
-            Purpose::Refund => REFUND_VSIZE,
+        let (market, fees) = (self.market().await?, &self.params.chain.fees);
+        let payment = market.payment_rate(fees).saturating_mul(PAYMENT_FACTOR).min(fees.cap);
+        let claim = market.claim_rate(fees).saturating_mul(CLAIM_FACTOR);
+        let (vsize, rate) = match purpose {
+            Purpose::Fund | Purpose::Send => (FUND_VSIZE, payment),
+            Purpose::Cancel => (2 * FUND_VSIZE, payment),
+            Purpose::Redeem => (REDEEM_VSIZE, claim),
+            Purpose::Refund => (REFUND_VSIZE, claim),
         };
-        let rate = self.rate().await?.saturating_mul(WORST_FACTOR).min(self.params.chain.fees.cap);
-        Ok(Amount::from_units(u128::from(vsize.saturating_mul(rate).div_ceil(1000))))
+        Ok(Amount::from_units(u128::from(fee_at(vsize, rate))))
     }
 
     /// Has the wallet sign.
@@ -161,12 +171,15 @@ impl UtxoAdapter {
         Ok(record)
     }
 
-    /// True if the last bid of this intent has waited long enough, and the chain takes replacements.
-    pub(super) fn may_raise(&self, intent: IntentKey) -> bool {
+    /// True if the last bid of this intent has been passed by for long enough. When it was made is not known after a
+    /// restart: then it waits anew, unless there is haste.
+    pub(super) fn may_raise(&self, intent: IntentKey, is_urgent: bool) -> bool {
+        let patience = self.params.chain.fees.patience_blocks;
         let mut state = self.state();
         let Some(tip) = state.tip else { return false };
-        let since = *state.bids.entry(intent).or_insert(tip.place.height);
-        self.params.chain.replacements == Replacements::Relayed && tip.place.height >= since.saturating_add(BID_BLOCKS)
+        let unknown = if is_urgent { tip.place.height.saturating_sub(patience) } else { tip.place.height };
+        let since = *state.bids.entry(intent).or_insert(unknown);
+        tip.place.height >= since.saturating_add(patience)
     }
 
     /// Says that this intent is in a block: should a reorganisation take it out again, its bid waits anew.
@@ -179,7 +192,8 @@ impl UtxoAdapter {
 
     /// Hands a transaction to the node, which relays it. Handing it over again is harmless.
     pub(super) async fn hand(&self, tx: &SignedTx) -> Result<Handed, PortError> {
-        let sent = self.rpc.call::<String>(To::Node, "sendrawtransaction", json!([hex::encode(&tx.raw)])).await;
+        // Zero: no limit of the node's own. What a transaction may cost was decided when it was signed.
+        let sent = self.rpc.call::<String>(To::Node, "sendrawtransaction", json!([hex::encode(&tx.raw), 0])).await;
         let (handed, words) = match sent {
             Ok(_) | Err(RpcError::Node { code: code::IN_CHAIN, .. }) => return Ok(Handed::Held),
             Err(RpcError::Node { message, .. }) => (class_of(&message), message),

@@ -115,6 +115,37 @@ pub struct PoolFacts {
     /// Below this rate nothing is ever taken.
     #[serde(deserialize_with = "coins")]
     pub minrelaytxfee: Amount,
+    /// What a replacement must pay on top, per thousand virtual bytes. Not said by Litecoin's 0.21.
+    #[serde(default, deserialize_with = "maybe_coins")]
+    pub incrementalrelayfee: Option<Amount>,
+}
+
+/// `getmempoolentry`.
+#[derive(Debug, Deserialize)]
+pub struct PoolEntry {
+    /// Its virtual size.
+    pub vsize: u64,
+    /// Its fees.
+    pub fees: PoolFees,
+}
+
+/// A part of `getmempoolentry`.
+#[derive(Debug, Deserialize)]
+pub struct PoolFees {
+    /// Its own.
+    #[serde(deserialize_with = "coins")]
+    pub base: Amount,
+    /// Its own and those of all that stands on it.
+    #[serde(deserialize_with = "coins")]
+    pub descendant: Amount,
+}
+
+/// `gettxspendingprevout`, one entry.
+#[derive(Debug, Deserialize)]
+pub struct PoolSpend {
+    /// What spends the output in the mempool, if anything does.
+    #[serde(default)]
+    pub spendingtxid: Option<Txid>,
 }
 
 /// `gettransaction`.

@@ -42,8 +42,9 @@ async fn spends_to_taproot_have_their_sizes_too() {
     assert_eq!(vsize(&bench.chain, sent(alice.ensure(&later.refund()).await)).await, 146);
 }
 
+/// C8: by another in its place where replacements are relayed, else by children, each on the one before.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redeem_that_blocks_pass_by_is_outbid_where_replacements_are_relayed() {
+async fn a_redeem_that_blocks_pass_by_is_raised_the_way_the_chain_allows() {
     for bench in both().await {
         let stage = Stage::new(&bench).await;
         stage.fund().await;
@@ -59,19 +60,29 @@ async fn a_redeem_that_blocks_pass_by_is_outbid_where_replacements_are_relayed()
         }
         bids.dedup();
         let rows = bench.journal(Who::Bob).rows(stage.redeem().intent());
-        assert_eq!(rows.iter().map(|(tx, _)| tx.txid).collect::<Vec<_>>(), bids, "each bid was written down before it was sent");
+        let written: Vec<SignedTx> = rows.into_iter().map(|(tx, _)| tx).collect();
+        assert_eq!(written.len(), 4, "each was written down before it was sent");
+        let mut waiting = pool(&bench.chain).await;
+        waiting.sort();
         if bench.can_replace() {
-            assert_eq!(bids.len(), 4);
-            assert!(rows.windows(2).all(|pair| raised_by_a_quarter(&pair[0].0, &pair[1].0)), "{rows:?}");
+            assert_eq!(bids, written.iter().map(|tx| tx.txid).collect::<Vec<_>>());
+            assert!(written.windows(2).all(|pair| raised_by_a_quarter(&pair[0], &pair[1])), "{written:?}");
+            assert_eq!(waiting, [written[3].txid.to_string()]);
         } else {
-            assert_eq!(bids.len(), 1);
+            assert_eq!(bids, [written[0].txid], "one spend of the lock, ever");
+            assert!(written.windows(2).all(|pair| pair[1].inputs == [format!("{}:0", pair[0].txid)]), "{written:?}");
+            let mut all: Vec<String> = written.iter().map(|tx| tx.txid.to_string()).collect();
+            all.sort();
+            assert_eq!(waiting, all, "and a chain of children");
         }
-        assert_eq!(pool(&bench.chain).await, [bids[bids.len() - 1].to_string()]);
         stage.finish().await;
         let rows = bench.journal(Who::Bob).rows(stage.redeem().intent());
-        let (last, replaced) = rows.split_last().unwrap();
-        assert!(matches!(last.1, Some(Settlement::Mined { succeeded: true, .. })), "{rows:?}");
-        assert!(replaced.iter().all(|(_, end)| *end == Some(Settlement::Replaced)), "{rows:?}");
+        let mined = |end: &Option<Settlement>| matches!(end, Some(Settlement::Mined { succeeded: true, .. }));
+        let (last, before) = rows.split_last().unwrap();
+        assert!(mined(&last.1), "{rows:?}");
+        let all_mined = before.iter().all(|(_, end)| mined(end));
+        let all_replaced = before.iter().all(|(_, end)| *end == Some(Settlement::Replaced));
+        assert_eq!((all_replaced, all_mined), (bench.can_replace(), !bench.can_replace()), "{rows:?}");
     }
 }
 

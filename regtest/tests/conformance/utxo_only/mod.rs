@@ -1,7 +1,12 @@
 //! What only Bitcoin and Litecoin have.
 
 mod bids;
+mod clocks;
+mod crowds;
+mod liars;
+mod mallory;
 mod nodes;
+mod rivals;
 
 use crate::bench::{Bench, Who};
 use crate::stage::Stage;
