@@ -12,7 +12,11 @@
 //!   tx --> journal[(journal)] --> node
 //! ```
 //!
-//! `script`, `tx`, `coins`, `decode`, `tracker` and `view` are pure; `rpc` and `adapter` talk to the node. Chains differ
+//! A bid that blocks pass by is raised: by another in its place where nodes relay replacements (Bitcoin), else by a child
+//! that pays for both, and a child of that (Litecoin). A claim may cost a tenth of what it takes, and half of it as its
+//! deadline comes near; a payment is held to a rate. Whatever the node loses is sent again from the journal at each attempt.
+//!
+//! `script`, `tx`, `coins`, `fees`, `decode`, `tracker` and `view` are pure; `rpc` and `adapter` talk to the node. Chains differ
 //! only by their record in `params`: nothing asks which chain it is.
 //!
 //! Choices rejected: importing lock scripts into the node's wallet (slow to rescan, one wallet for all, other fields on

@@ -5,9 +5,7 @@ use crate::bench::{Bench, Who};
 use crate::journal::MemoryJournal;
 use crate::stage::Stage;
 use crate::utxo::{UtxoBench, litecoin};
-use photon_chains::{
-    Act, Amount, Asset, BlockHeight, Expiry, Ledger, Lock, LockStatus, Port, PortError, Progress, Settlement, Template,
-};
+use photon_chains::{Act, Amount, Asset, Expiry, Ledger, Lock, LockStatus, Port, PortError, Progress, Settlement, Template};
 use photon_regtest::nodes::litecoind::LITECOIND;
 use photon_regtest::nodes::{Daemon, DaemonConfig, Flavour};
 use photon_regtest::require_nodes;
