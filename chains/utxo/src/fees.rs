@@ -23,9 +23,10 @@ impl Market {
         self.wanted(fees).clamp(self.floor.clamp(fees.floor, fees.cap), fees.cap)
     }
 
-    /// The rate of a claim's first bid: what the market asks, whatever that is. The share bounds it.
+    /// The rate of a claim's first bid: what the market asks, whatever that is, for the share bounds it. Only what is put on
+    /// top of the market is held to the cap: else a small market's estimates would be driven up by our own bids.
     pub fn claim_rate(&self, fees: &FeePolicy) -> u64 {
-        self.wanted(fees).max(self.floor).max(fees.floor)
+        self.wanted(fees).min(fees.cap).max(self.estimate).max(self.floor).max(fees.floor)
     }
 
     fn wanted(&self, fees: &FeePolicy) -> u64 {

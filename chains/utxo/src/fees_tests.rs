@@ -41,10 +41,11 @@ fn a_first_claim_pays_half_more_than_the_estimate_or_five_times_it() {
     assert_eq!(share(DAY, 10_000_000).first_fee(VSIZE, &market(10_000), LTC), 7_150);
     // C7: fees at fifty times the ordinary are followed, past what a payment would pay, as far as the money is worth it.
     let spike = market(1_000_000);
-    assert_eq!(share(DAY, 10_000_000).first_fee(VSIZE, &spike, BTC), 214_500);
+    assert_eq!(share(DAY, 10_000_000).first_fee(VSIZE, &spike, BTC), 143_000);
     assert_eq!(Limit::Cap.first_fee(VSIZE, &spike, BTC), fee_at(VSIZE, BTC.cap));
     assert_eq!(share(DAY, 1_000_000).first_fee(VSIZE, &spike, BTC), 100_000, "a tenth");
-    assert_eq!(share(0, 1_000_000).first_fee(VSIZE, &spike, BTC), 214_500);
+    assert_eq!(share(0, 1_000_000).first_fee(VSIZE, &spike, BTC), 143_000);
+    assert_eq!(share(0, 1_000_000).first_fee(VSIZE, &market(200_000), LTC), fee_at(VSIZE, LTC.cap), "no five times of that");
 }
 
 #[test]

@@ -134,11 +134,12 @@ impl Daemon {
             .args(self.extra.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// Stops it in order and starts it again with more options, or, with none, without those of an earlier call. Waits until it has
-    /// read its mempool again.
+    /// Stops it in order and starts it again with more options, or, with none, without those of an earlier call. It forgets its
+    /// estimates of fees, which on a small chain are but an echo of what was just paid. Waits until it has read its mempool again.
     pub async fn restart_with(&self, args: &[&str]) -> Result<(), NodeError> {
         self.stop().await?;
         *self.extra.lock().unwrap_or_else(PoisonError::into_inner) = args.iter().map(ToString::to_string).collect();
+        let _ = std::fs::remove_file(self.config.dir.join("regtest/fee_estimates.dat"));
         self.run().await?;
         let loaded = |pool: Value| pool.get("loaded").and_then(Value::as_bool).unwrap_or(true);
         let ready = || async { self.rpc.call("getmempoolinfo", json!([])).await.is_ok_and(loaded) };

@@ -1,6 +1,7 @@
 //! Making it impossible that a funding is ever mined: another transaction takes its coins.
 
 use super::UtxoAdapter;
+use super::carry::is_child;
 use super::wallet::{Handed, bytes_of, inputs_of};
 use crate::fees::Limit;
 use crate::params::Replacements;
@@ -25,8 +26,8 @@ impl UtxoAdapter {
         if self.mined(&open).await?.is_some() {
             return Ok(Progress::NotYet);
         }
-        let Some(last) = earlier.last() else {
-            let in_pool = open.iter().any(|tx| self.state().tracker.is_pooled(&tx::inner_id(tx.txid)));
+        let in_pool = open.iter().any(|tx| self.state().tracker.is_pooled(&tx::inner_id(tx.txid)));
+        let Some(last) = earlier.iter().rev().find(|tx| !is_child(tx, &earlier)) else {
             if in_pool && self.params.chain.replacements == Replacements::Refused {
                 self.hurry(lock, &open).await?;
                 return Ok(Progress::NotYet);
@@ -36,11 +37,19 @@ impl UtxoAdapter {
             return self.hand_over(&signed).await;
         };
         let handed = self.hand(last).await?;
-        let raise = match handed {
-            Handed::Held => self.may_raise(intent, true),
+        let raise = match (handed, self.params.chain.replacements) {
+            (Handed::Held, Replacements::Relayed) => self.may_raise(intent, true),
+            (Handed::Held, Replacements::Refused) => {
+                self.carry(last, 0, &self.limit(lock), self.may_raise(intent, true)).await?;
+                false
+            }
             // What stands on the funding's change falls with it, and must be outbid too.
-            Handed::TooCheap | Handed::Outbid => true,
-            Handed::Taken | Handed::Not => false,
+            (Handed::TooCheap | Handed::Outbid, Replacements::Relayed | Replacements::Refused) => true,
+            (Handed::Taken | Handed::Not, Replacements::Refused) if in_pool => {
+                self.hurry(lock, &open).await?;
+                false
+            }
+            (Handed::Taken | Handed::Not, Replacements::Relayed | Replacements::Refused) => false,
         };
         if raise && let Some(to) = bytes_of(last).and_then(|tx| tx.output.into_iter().next()) {
             let fee = last.fee.to_u64().unwrap_or(0);
@@ -59,12 +68,16 @@ impl UtxoAdapter {
     async fn hurry(&self, lock: &Lock, fundings: &[SignedTx]) -> Result<(), PortError> {
         let to = self.script_of(lock)?.output_script();
         let (amount, raise) = (self.value_of(lock.amount, &to)?, self.may_raise(IntentKey::new(Purpose::Fund, lock.id()), true));
-        for funding in fundings {
-            if self.hand(funding).await? == Handed::Held {
-                self.carry_payment(funding, &to, amount, raise).await?;
-            }
+        // Only what the node has: one that it dropped is not sent again.
+        for funding in fundings.iter().filter(|tx| self.state().tracker.is_pooled(&tx::inner_id(tx.txid))) {
+            self.carry_payment(funding, &to, amount, raise).await?;
         }
         Ok(())
+    }
+
+    /// What it may cost that this lock is never funded: as much as a claim to it.
+    fn limit(&self, lock: &Lock) -> Limit {
+        Limit::Share { haste: self.haste(lock.expiry.opens_time.secs()), held: lock.amount.to_u64().unwrap_or(0) }
     }
 
     /// A transaction that takes all inputs of the funding to ourselves and pays more than `outbid`: twice what a funding
@@ -76,8 +89,8 @@ impl UtxoAdapter {
         let held = paid.saturating_add(funding.fee.to_u64().ok_or_else(unreadable)?);
         let (vsize, mut market) = (old.vsize() as u64, self.market().await?);
         market.estimate = market.estimate.saturating_mul(2);
-        let limit = Limit::Share { haste: self.haste(lock.expiry.opens_time.secs()), held: lock.amount.to_u64().unwrap_or(0) };
-        let fee = limit
+        let fee = self
+            .limit(lock)
             .replacing_fee(vsize, outbid, &market, &self.params.chain.fees)
             .ok_or_else(|| self.refused("the fee of the cancelling transaction is at its limit"))?;
         let inputs: Vec<OutPoint> = inputs_of(funding).collect();

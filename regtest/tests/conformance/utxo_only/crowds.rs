@@ -26,16 +26,21 @@ async fn crowd(bench: &UtxoBench, coins: u32) -> UtxoWallet {
     wallet
 }
 
-/// One payment from each of their coins, at that rate (per thousand virtual bytes); and the weight of one.
-async fn crowd_in(bench: &UtxoBench, wallet: &UtxoWallet, rate: u64) -> (HashSet<String>, u64) {
-    let (mut txids, mut weight) = (HashSet::new(), 0);
+/// The weight of one payment of theirs.
+async fn weight(wallet: &UtxoWallet) -> u64 {
+    let coin = coins_of(wallet).await.remove(0);
+    sign(wallet, &to_nobody(coin.outpoint, coin.value)).await.weight().to_wu()
+}
+
+/// One payment from each of their coins, at that rate (per thousand virtual bytes).
+async fn crowd_in(bench: &UtxoBench, wallet: &UtxoWallet, rate: u64) -> HashSet<String> {
+    let mut txids = HashSet::new();
+    let fee = weight(wallet).await.div_ceil(4) * rate / 1000;
     for coin in coins_of(wallet).await {
-        let sized = sign(wallet, &to_nobody(coin.outpoint, coin.value)).await;
-        weight = sized.weight().to_wu().max(weight);
-        let tx = sign(wallet, &to_nobody(coin.outpoint, coin.value - sized.vsize() as u64 * rate / 1000)).await;
+        let tx = sign(wallet, &to_nobody(coin.outpoint, coin.value - fee)).await;
         txids.insert(push(bench, &tx).await.unwrap().to_string());
     }
-    (txids, weight)
+    txids
 }
 
 fn fees(rows: &[(SignedTx, Option<Settlement>)], mined: bool) -> u128 {
@@ -51,11 +56,11 @@ async fn a_redeem_that_full_blocks_leave_out_climbs_until_it_is_mined() {
         stage.fund().await;
         stage.confirm().await;
         let wallet = crowd(&bench, 60).await;
+        bench.chain.node().restart_with(&[&small_blocks(&bench, weight(&wallet).await)]).await.unwrap();
         stage.poll().await;
         sent(stage.bob.ensure(&stage.redeem()).await);
         let bid = bench.journal(Who::Bob).rows(stage.redeem().intent())[0].0.fee.units() as u64;
-        let (strangers, weight) = crowd_in(&bench, &wallet, bid * 1000 / 143 * 9 / 5).await;
-        bench.chain.node().restart_with(&[&small_blocks(&bench, weight)]).await.unwrap();
+        let strangers = crowd_in(&bench, &wallet, bid * 1000 / 143 * 9 / 5).await;
         let mut blocks = 0;
         while !matches!(stage.bob.ensure(&stage.redeem()).await.unwrap(), Progress::Mined { .. }) {
             blocks += 1;
@@ -86,6 +91,7 @@ async fn a_redeem_below_a_raised_floor_is_bid_anew() {
         let stage = Stage::new(&bench).await;
         stage.fund().await;
         stage.confirm().await;
+        bench.chain.node().restart_with(&[]).await.unwrap();
         // To an outside address: the node's wallet would bring its own back by itself.
         let outside = address_of(&bench.chain, &format!("0014{}", "ab".repeat(20))).await;
         let bob = paying_to(&bench, &stage, Who::Bob, outside).await;

@@ -87,8 +87,8 @@ async fn one_is_unmined_and_the_other_mined(bench: &UtxoBench, first: SpendKind,
     stage.poll().await;
     let coin = locked_coin(bench, &stage).await;
     let (mine, theirs, rival) = match first {
-        SpendKind::Redeem => (stage.bob.clone(), stage.redeem(), Spend::refund(&stage, coin, 50_000)),
-        SpendKind::Refund => (stage.alice.clone(), stage.refund(), Spend::redeem(&stage, coin, 50_000)),
+        SpendKind::Redeem => (stage.bob.clone(), stage.redeem(), Spend::refund(&stage, coin, 400_000)),
+        SpendKind::Refund => (stage.alice.clone(), stage.refund(), Spend::redeem(&stage, coin, 400_000)),
     };
     sent(mine.ensure(&theirs).await);
     stage.mine(depth).await;
@@ -133,20 +133,21 @@ async fn a_refund_that_is_cycled_out_comes_back_and_the_secret_is_known() {
     let wallet = bench.chain.wallet("conformance-bob");
     let refund = sent(stage.alice.ensure(&stage.refund()).await);
     let coins: Vec<Coin> = coins_of(&wallet).await;
+    let fee = 4 * bench.journal(Who::Alice).rows(stage.refund().intent())[0].0.fee.units() as u64;
     for coin in coins.iter().take(10) {
-        let redeem = Spend { also: Some(*coin), ..Spend::redeem(&stage, locked, 5_000) };
+        let redeem = Spend { also: Some(*coin), ..Spend::redeem(&stage, locked, fee) };
         push(&bench, &sign(&wallet, &redeem.signed()).await).await.unwrap();
         assert!(!pool(&bench.chain).await.contains(&refund.to_string()), "the refund is out");
         stage.alice.poll().await.unwrap();
         assert_eq!(spend_of(&stage.alices_view()), Some((SpendKind::Redeem, 0)));
-        push(&bench, &sign(&wallet, &to_nobody(coin.outpoint, coin.value - 20_000)).await).await.unwrap();
+        push(&bench, &sign(&wallet, &to_nobody(coin.outpoint, coin.value - 4 * fee)).await).await.unwrap();
         stage.alice.poll().await.unwrap();
         assert_eq!(spend_of(&stage.alices_view()), None, "nothing spends it, as far as anybody can see");
         assert_eq!(stage.alices_view().secret, Some(stage.secret.clone()), "Alpha can be redeemed");
         assert_eq!(sent(stage.alice.ensure(&stage.refund()).await), refund, "and the refund is there again");
     }
     // The last one is not taken away, only outbid: so is it.
-    push(&bench, &Spend::redeem(&stage, locked, 5_000).signed()).await.unwrap();
+    push(&bench, &Spend::redeem(&stage, locked, fee).signed()).await.unwrap();
     stage.alice.poll().await.unwrap();
     let mut progress = Progress::NotYet;
     for _ in 0..3 {
