@@ -91,7 +91,10 @@ fn judge_one(setting: &Setting, party: &Party, outcome: Option<Outcome>, own: St
         (false, true) => Outcome::Completed,
         (false, false) => Outcome::Void,
     };
-    if outcome != Some(truth) {
+    // Who could not see for a second that the other leg is its own for good may take its own back too, and learn of it after
+    // the end. Only who let its own time pass can lose by that, and honest parties don't: that would be a theft.
+    let missed = setting.mallory.is_some() && truth == Outcome::TookBoth && outcome == Some(Outcome::Completed);
+    if outcome != Some(truth) && !missed {
         return Err(Wrong::Belief(role, outcome));
     }
     Ok(())

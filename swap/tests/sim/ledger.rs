@@ -7,9 +7,9 @@ use photon_swap::Role;
 /// Blocks within which an honest transaction with the right fee is mined.
 pub const INCLUSION_BLOCKS: u32 = 2;
 /// Confirmations at which a lock is relied on, and no reorganisation is as deep.
-pub const CONFIRMATIONS: u32 = 2;
+pub const CONFIRMATIONS: u32 = 3;
 /// Confirmations at which a spend is final.
-pub const FINAL_CONFIRMATIONS: u32 = 3;
+pub const FINAL_CONFIRMATIONS: u32 = 4;
 pub const EARLY_SECS: u64 = 4;
 /// The fee above the usual one that reserves are held for.
 pub const HIGHEST_FEE: u32 = 50;
@@ -22,18 +22,18 @@ const HELD_BACK_OF_ELEVEN: usize = 5;
 
 pub fn timing(family: Family) -> Timing {
     let (confirm_secs, rule) = match family {
-        // Six blocks are free by the median rule; a redeem needs two to be mined, loses one to a reorganisation that brings
-        // two more, and needs two again.
+        // Six blocks are free by the median rule; a redeem needs two to be mined, is lost to a reorganisation that brings one
+        // block more than it takes, and needs two again.
         Family::Utxo => (
-            9,
+            12,
             ClockRule::MedianTimePast {
                 early_secs: EARLY_SECS,
-                settle_secs: SLOWEST_SCRIPT_BLOCK_SECS,
+                settle_secs: u64::from(2 * INCLUSION_BLOCKS + CONFIRMATIONS - 5) * SLOWEST_SCRIPT_BLOCK_SECS,
                 late_secs: (11 + u64::from(INCLUSION_BLOCKS)) * SLOWEST_SCRIPT_BLOCK_SECS,
             },
         ),
         Family::Evm => (
-            6,
+            8,
             ClockRule::BlockTime {
                 min_block_secs: 1,
                 worst_block_millis: SLOWEST_ACCOUNT_BLOCK_SECS * 1000,
@@ -126,6 +126,8 @@ pub struct Weather {
     pub reorgs_from: u64,
     /// Halts to come.
     pub halts: u32,
+    /// How long a halt lasts, where it is longer than the schedule allows for.
+    pub halt_secs: u64,
     /// Fundings get stuck now and then.
     pub stuck_percent: u64,
     /// From then on every block takes as long as it may.
@@ -341,6 +343,7 @@ impl SimLedger {
         if self.weather.halts > 0 && rng.percent(halt_percent) {
             self.weather.halts -= 1;
             let lasts = if self.weather.is_cruel { HALT_SECS } else { rng.between(1, HALT_SECS) };
+            let lasts = lasts.max(self.weather.halt_secs);
             self.next_block_at = self.next_block_at.max(now + lasts);
         }
         if now < self.next_block_at {
@@ -414,11 +417,12 @@ impl SimLedger {
         self.forks.push(self.fork);
     }
 
-    /// The last blocks, one fewer than are relied on, are replaced by one more. What stood in them waits again; what a cheat
+    /// The last blocks, at most one fewer than are relied on, are replaced by one more. What stood in them waits again; what a cheat
     /// had in them may be gone, or paid to itself.
     fn reorganise(&mut self, now: u64, rng: &mut Rng) {
         self.fork += 1;
-        for _ in 1..CONFIRMATIONS {
+        let lost = rng.between(1, u64::from(CONFIRMATIONS) - 1);
+        for _ in 0..lost {
             let height = self.height();
             self.stamps.pop();
             self.forks.pop();
@@ -432,7 +436,7 @@ impl SimLedger {
                 }
             }
         }
-        for _ in 0..CONFIRMATIONS {
+        for _ in 0..=lost {
             self.mine(now, rng, false);
         }
     }

@@ -25,6 +25,8 @@ pub struct Mallory {
     digs_up: bool,
     /// Has a redeem ready for when the block with the counterparty's refund is reorganised away.
     undoes: bool,
+    /// Shows the secret, and sees to it that nobody mines it.
+    teases: bool,
     gone_at: Option<u64>,
     knows: Option<Key>,
 }
@@ -70,6 +72,7 @@ impl Mallory {
             cycles: role == Role::Initiator && rng.percent(20),
             digs_up: role == Role::Initiator && rng.percent(50),
             undoes: rng.percent(30),
+            teases: rng.percent(10),
             gone_at: rng.percent(10).then(|| rng.between(start, last)),
             knows: (role == Role::Initiator).then_some(Key::Swap),
         }
@@ -125,7 +128,8 @@ impl Mallory {
             self.redeem_at.is_some_and(|at| now >= at)
         };
         if key.is_some() && peer_is_there && (is_time || is_undone || (self.cycles && is_back)) {
-            peer.send(tx(Kind::Redeem), rng);
+            let redeem = tx(Kind::Redeem);
+            peer.send(if self.teases { Tx { public: true, held: true, ..redeem } } else { redeem }, rng);
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Far more than any of them needs.
-const MOST_SEEDS: u64 = 60_000;
+const MOST_SEEDS: u64 = 200_000;
 
 /// A guard, how it is weakened, and against whom the honest party plays; none: two honest ones.
 type Row = (Guard, Mutation, Option<Role>);

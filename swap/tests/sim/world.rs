@@ -36,6 +36,7 @@ fn weather(rng: &mut Rng, end: u64) -> Weather {
         reorgs: u32::from(rng.percent(70)),
         reorgs_from: if rng.percent(50) { rng.between(START, end) } else { 0 },
         halts: u32::from(rng.percent(50)),
+        halt_secs: 0,
         stuck_percent: rng.pick(&[0, 0, 50]),
         slow_from: if rng.percent(50) { rng.between(START, end) } else { 0 },
         fast_from: if rng.percent(25) { rng.between(START, end) } else { 0 },
@@ -57,7 +58,12 @@ fn worst_weather(leg: LegName, mallory: Role, terms: &Terms, rng: &mut Rng) -> W
         (Role::Initiator, LegName::Alpha) => {
             // The block that a refund waits for comes soonest, or blocks are slow once the secret is out.
             let slow_from = rng.pick(&[0, 0, beta_opens]);
-            Weather { slow_from, fast_from: 1, halts: u32::from(rng.percent(50)), ..cruel }
+            // However long a chain of contracts halts, its refund waits for its block. // C18
+            let halt_secs = match terms.alpha.lock.asset.ledger().family() {
+                Family::Utxo => 0,
+                Family::Evm => rng.pick(&[0, 60]),
+            };
+            Weather { slow_from, fast_from: 1, halts: u32::from(rng.percent(50)), halt_secs, ..cruel }
         }
         (Role::Participant, LegName::Beta) => {
             let slow_from = rng.pick(&[0, reveal_by - 5]);
