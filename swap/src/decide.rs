@@ -382,7 +382,7 @@ fn redeemed_ending(scene: &Scene, own: &Sighting) -> Option<Outcome> {
     }
 }
 
-fn is_being_redeemed(seen: &Sighting) -> bool {
+pub(crate) fn is_being_redeemed(seen: &Sighting) -> bool {
     seen.spend.is_some_and(|spend| spend.kind == SpendKind::Redeem)
 }
 

@@ -1,6 +1,6 @@
 //! Where a swap stands, in a word for people. It is computed at each look and never stored.
 
-use crate::decide::{Action, Scene, has_stray_money, is_open, is_refunded, is_unmined};
+use crate::decide::{Action, Scene, has_stray_money, is_being_redeemed, is_open, is_refunded, is_unmined};
 use crate::terms::{LegName, Role};
 use crate::view::{Outcome, View};
 use photon_chains::{LockStatus, SpendKind};
@@ -136,7 +136,7 @@ const MOVES: &[(Phase, &[Phase])] = {
         (WaitingForRefund, &[BetaPending, BetaFunded, Cancelling, Redeeming, Refunding, Blind, Refunded, Lost]),
         // Stray money was taken back, and the funding that never came is made impossible.
         (Refunding, &[WaitingForRefund, Cancelling, Redeeming, Blind, Refunded, TookBoth, Lost, Void]),
-        (Redeeming, &[WaitingForRefund, Refunding, Blind, Completed, TookBoth, Refunded, Lost]),
+        (Redeeming, &[WaitingForRefund, Refunding, Blind, Completed, TookBoth, Refunded, Void, Lost]),
         (
             Blind,
             &[
@@ -189,7 +189,9 @@ pub(crate) fn phase(scene: &Scene, actions: &[Action]) -> Phase {
         return Phase::Blind;
     };
     let has_stake = scene.has_stake();
-    let is_redeeming = scene.is_out() && has_stake && !is_refunded(own) && !is_refunded(peer);
+    // Also where our stake is gone again, and a redeem that we sent before may still be mined.
+    let is_claimed = has_stake || is_being_redeemed(peer);
+    let is_redeeming = scene.is_out() && is_claimed && !is_refunded(own) && !is_refunded(peer);
     let is_refunding = is_refunded(own)
         || own.spend.is_some_and(|spend| spend.kind == SpendKind::Refund)
         || actions.contains(&Action::Refund(scene.role.own_leg()));
