@@ -34,6 +34,8 @@ mod acts;
 mod adapter;
 mod answers;
 mod artifact;
+#[cfg(feature = "bare")]
+pub mod bare;
 mod chain;
 mod config;
 mod deploy;

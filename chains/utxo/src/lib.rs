@@ -26,6 +26,8 @@
 
 mod adapter;
 mod address;
+#[cfg(feature = "bare")]
+pub mod bare;
 mod btc;
 mod coins;
 mod decode;

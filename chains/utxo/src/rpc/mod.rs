@@ -2,6 +2,8 @@
 //! it is entered.
 
 mod answers;
+#[cfg(feature = "bare")]
+pub mod bare;
 
 pub use answers::*;
 
