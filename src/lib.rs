@@ -23,6 +23,8 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod coordinator;
+#[cfg(feature = "demo")]
+pub mod crash;
 pub mod datadir;
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -23,6 +23,7 @@
 mod amount;
 mod asset;
 mod canon;
+pub mod crash;
 mod journal;
 mod lock;
 mod network;

@@ -25,6 +25,8 @@ pub struct NodeArgs {
 /// Runs it.
 pub fn run(local: &LocalArgs, args: &NodeArgs) -> anyhow::Result<()> {
     start_log(args.log_json);
+    #[cfg(feature = "demo")]
+    crate::crash::begin();
     let datadir = DataDir::new(local.datadir.clone());
     let config = args.set.load(&datadir)?;
     let wallet = open_wallet(&datadir, config.network, &args.passphrase.get()?)?;

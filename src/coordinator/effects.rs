@@ -4,7 +4,7 @@ use super::{Coordinator, Live};
 use crate::clock;
 use crate::keys::KeyUse;
 use crate::service::Funding;
-use photon_chains::{Act, Ledger, PortError, Progress};
+use photon_chains::{Act, Ledger, PortError, Progress, crash};
 use photon_swap::{Effect, EffectKind, Role, SwapId};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -134,7 +134,9 @@ impl Coordinator {
         let ledger = self.ledger_of(&live, effect);
         let port = self.ledgers.port(ledger)?.clone();
         let started = Instant::now();
+        crash::point(format_args!("ensure.before.{}/{}", effect.leg, effect.kind.purpose().word()));
         let result = port.ensure(&act).await;
+        crash::point(format_args!("ensure.after.{}/{}", effect.leg, effect.kind.purpose().word()));
         metrics::histogram!("photon_ensure_seconds", "chain" => ledger.name(), "effect" => effect.kind.purpose().word())
             .record(started.elapsed().as_secs_f64());
         if let Ok(progress) = &result {

@@ -33,6 +33,8 @@ pub struct Party {
     pub folder: PathBuf,
     /// What its daemon logs, as `RUST_LOG` says it.
     pub verbosity: String,
+    /// More for the environment of its daemon.
+    pub env: Vec<(String, String)>,
     program: PathBuf,
     token: Zeroizing<String>,
     http: reqwest::Client,
@@ -66,7 +68,7 @@ impl Party {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build()?;
         let (name, program) = (name.to_owned(), program.to_owned());
         let verbosity = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
-        Ok(Self { name, identity, api, peer, folder, verbosity, program, token, http, process: None })
+        Ok(Self { name, identity, api, peer, folder, verbosity, env: Vec::new(), program, token, http, process: None })
     }
 
     /// Writes the configuration: where to listen, and these ledgers.
@@ -88,12 +90,15 @@ impl Party {
 
     /// Starts the daemon, and waits until its health is as wanted.
     pub async fn start_until(&mut self, is_well: impl Fn(&HealthView) -> bool) -> anyhow::Result<()> {
-        let launch = Launch::new(&self.program, self.log())
+        let mut launch = Launch::new(&self.program, self.log())
             .args(["node", "--passphrase-file"])
             .arg(self.folder.join("passphrase"))
             .arg("--datadir")
             .arg(&self.folder)
             .env("RUST_LOG", &self.verbosity);
+        for (key, value) in &self.env {
+            launch = launch.env(key, value);
+        }
         self.process = Some(launch.start().with_context(|| format!("can't start {}'s daemon", self.name))?);
         let began = std::time::Instant::now();
         while began.elapsed() < START_WITHIN {
@@ -108,6 +113,14 @@ impl Party {
             }
         }
         bail!("{}'s daemon is not healthy after {} s:\n{}", self.name, START_WITHIN.as_secs(), launch.tail())
+    }
+
+    /// True if its daemon was started and has ended by itself.
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(match &mut self.process {
+            Some(process) => process.ended()?.is_some(),
+            None => false,
+        })
     }
 
     /// Kills it as a power cut would (SIGKILL).

@@ -7,7 +7,7 @@ use super::limits::Limits;
 use super::message::{Envelope, Message, tidy};
 use super::net::{Node, Task};
 use futures::FutureExt;
-use photon_chains::Address;
+use photon_chains::{Address, crash};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -114,8 +114,11 @@ impl Connection {
         };
         let _forget = Forget { connection: self, id };
         self.touch();
+        crash::point(format_args!("ask.before.{kind}"));
         self.push(bytes).await?;
-        Some(answered.await.unwrap_or(Err(PeerError::Lost)))
+        let answer = answered.await.unwrap_or(Err(PeerError::Lost));
+        crash::point(format_args!("ask.after.{kind}"));
+        Some(answer)
     }
 
     /// Queues bytes, waiting for room. None if the connection has ended.
@@ -197,6 +200,7 @@ async fn write_all<W: AsyncWrite + Unpin>(
         if let Err(error) = sent {
             return error.into();
         }
+        crash::point(format_args!("message.written"));
     }
 }
 
@@ -274,9 +278,12 @@ async fn answer(connection: Arc<Connection>, id: u64, request: PeerRequest, node
         () = node.stopped() => return,
         turn = node.answering.acquire() => turn,
     };
+    let kind = request.kind.clone();
+    crash::point(format_args!("answer.before.{kind}"));
     let answer = AssertUnwindSafe(node.handler.handle(connection.peer, request)).catch_unwind();
     // A bug in an answer must not leave the peer without one, nor end the connection for all others.
     let reply = answer.await.unwrap_or(PeerReply::Failed);
+    crash::point(format_args!("answer.after.{kind}"));
     // What is left depends on how fast the peer reads: it takes no turn from other peers, nor holds up a shutdown.
     drop((turn, task));
     let message = match reply {

@@ -1,6 +1,7 @@
 //! A swap's facts and its outbox: the step that saves both at once, and what is loaded at start.
 
 use super::events::{NewEvent, append};
+use super::points;
 use super::reader::Read;
 use super::rows::{all_rows, change, first_row, time};
 use super::seal::Seals;
@@ -173,6 +174,8 @@ impl Store {
 
 fn write_step(write: &mut Write<'_>, id: SwapId, step: &StepRows) -> Result<StepWritten, StoreError> {
     let swap = find(write.conn, id)?.ok_or(StoreError::NoSuch("swap"))?;
+    step.facts.iter().for_each(|fact| points::detail(format_args!("{}", fact.kind)));
+    step.effects.iter().for_each(|effect| points::detail(format_args!("{}", effect.key)));
     let new_facts = write_facts(write, &swap, &step.facts)?;
     if swap.ended.is_some() {
         // The very step that ended it may come twice; anything new comes too late.

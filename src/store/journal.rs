@@ -1,5 +1,6 @@
 //! The journal of signed transactions, as the adapters need it, and what the API shows of it.
 
+use super::points;
 use super::rows::{all_rows, change, first_row, optional_time, parsed, time};
 use super::seal::Seals;
 use super::{Store, StoreError};
@@ -63,6 +64,7 @@ impl Store {
             if let Some(known) = known {
                 return if known == intent { Ok(()) } else { Err(StoreError::Conflict("transaction")) };
             }
+            points::detail(format_args!("{}/{}", tx.intent.purpose.word(), tx.ledger));
             let raw = write.seals.seal(&place(tx.ledger, tx.txid), &tx.raw)?;
             let inputs = serde_json::to_string(&tx.inputs).map_err(|_| StoreError::Unreadable("input"))?;
             write.conn.prepare_cached(INSERT)?.execute(named_params! {
@@ -84,6 +86,7 @@ impl Store {
             };
             let known = "SELECT * FROM transactions WHERE ledger = ?1 AND txid = ?2";
             let known = first_row!(write.conn, known, (ledger.name(), txid.as_bytes()), tx_row)?;
+            points::detail(format_args!("{ending}/{ledger}"));
             let before = known.ok_or(StoreError::NoSuch("transaction"))?.ended.map(|end| end.settlement);
             add_fee(write.conn, ledger, before, end)?;
             write.conn.prepare_cached(SETTLE)?.execute(named_params! {

@@ -37,6 +37,7 @@ mod journal;
 mod meta;
 mod offers;
 mod peers;
+mod points;
 mod reader;
 mod recovery;
 mod rows;
@@ -60,14 +61,13 @@ pub(crate) use seal::Seals;
 pub use sends::{NewSend, SendRow, SendState};
 pub use swaps::{Ending, FromOffer, NewSwap, Page, ReservedHash, SwapFilter, SwapRow};
 
+use crate::clock::now;
 use checkpoint::Checkpointer;
 use connect::ProcessLock;
-use photon_chains::UnixTime;
 use reader::{Read, Readers};
 use recovery::RecoveryFile;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, watch};
 use writer::{Health, Job, Write, Writer};
 
@@ -219,8 +219,4 @@ fn start(
         })
         .map_err(no_thread)?;
     Ok(ended)
-}
-
-fn now() -> UnixTime {
-    UnixTime::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }

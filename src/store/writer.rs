@@ -1,5 +1,6 @@
 //! The one thread that writes: it takes whatever has queued, commits it in one transaction with one sync, and answers.
 
+use super::points;
 use super::StoreError;
 use super::recovery::RecoveryFile;
 use super::seal::Seals;
@@ -119,6 +120,7 @@ where
         match &result {
             Ok(_) => {
                 savepoint.commit()?;
+                points::written::<F>();
                 around.newest_event = newest_event;
                 around.recovery.extend(recovery);
             }
@@ -179,10 +181,13 @@ impl Writer {
         }
         let Around { newest_event, recovery, .. } = around;
         if !recovery.is_empty() {
+            points::pass("recovery");
             self.recovery.append(&recovery)?;
         }
+        points::pass("before");
         // A commit that fails for whatever reason, even a constraint, leaves it open what is on disk.
         tx.commit().map_err(failed)?;
+        points::pass_last("after");
         self.health.commits.fetch_add(1, Ordering::Relaxed);
         self.health.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
         if let Some(seq) = newest_event {

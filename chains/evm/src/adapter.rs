@@ -278,7 +278,8 @@ impl Port for EvmAdapter {
         let turn = self.sender.turn().await;
         let view = self.node.view().await?;
         let registry = account(self.contracts.registry);
-        let wall_clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
+        let machine = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
+        let wall_clock = photon_chains::crash::test_clock_secs().unwrap_or_else(machine);
         let acting = Acting { turn, view, chain_clock: view.tip.timestamp.0, wall_clock, registry };
         match act {
             Act::Fund { lock } => {

@@ -180,7 +180,10 @@ impl Rpc {
 
     /// Hands a signed transaction to the node.
     pub(crate) async fn send(&self, raw: &[u8]) -> Result<Sending, RpcError> {
-        match self.ask::<B256>("eth_sendRawTransaction", json!([data(raw)])).await {
+        photon_chains::crash::point(format_args!("send.before.evm"));
+        let answer = self.ask::<B256>("eth_sendRawTransaction", json!([data(raw)])).await;
+        photon_chains::crash::point(format_args!("send.after.evm"));
+        match answer {
             Ok(_) => Ok(Sending::Taken),
             Err(RpcError::Refused { message, .. }) => Ok(classify(&message)),
             Err(error) => Err(error),

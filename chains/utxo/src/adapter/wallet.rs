@@ -8,7 +8,7 @@ use crate::rpc::{Acceptance, Balances, FeeEstimate, PoolFacts, RpcError, Signed,
 use crate::tx::{inner_id, shown_id};
 use bitcoin::consensus::encode::{deserialize, serialize_hex};
 use bitcoin::{OutPoint, ScriptBuf, Transaction, consensus};
-use photon_chains::{Amount, Balance, IntentKey, PortError, Purpose, SignedTx, TxId};
+use photon_chains::{Amount, Balance, IntentKey, PortError, Purpose, SignedTx, TxId, crash};
 use serde_json::json;
 use std::collections::HashSet;
 
@@ -192,8 +192,10 @@ impl UtxoAdapter {
 
     /// Hands a transaction to the node, which relays it. Handing it over again is harmless.
     pub(super) async fn hand(&self, tx: &SignedTx) -> Result<Handed, PortError> {
+        crash::point(format_args!("send.before.{}/{}", tx.intent.purpose.word(), tx.ledger));
         // Zero: no limit of the node's own. What a transaction may cost was decided when it was signed.
         let sent = self.rpc.call::<String>(To::Node, "sendrawtransaction", json!([hex::encode(&tx.raw), 0])).await;
+        crash::point(format_args!("send.after.{}/{}", tx.intent.purpose.word(), tx.ledger));
         let (handed, words) = match sent {
             Ok(_) | Err(RpcError::Node { code: code::IN_CHAIN, .. }) => return Ok(Handed::Held),
             Err(RpcError::Node { message, .. }) => (class_of(&message), message),

@@ -1,0 +1,209 @@
+//! The crash matrix: real daemons on real nodes are killed (-9) at every point that a swap passes, and started again. (THREATS
+//! F8, F15, F16, C21, §1.8)
+//!
+//! A swap is first played with nobody killed, and every point noted that each party passes (see `photon_chains::crash`): before
+//! and after each commit, each transaction handed to a node, each message, each effect. Then each of these points is died at.
+//! So a new step is tried by itself. Every run must end alike for both, completed or refunded; the books of both must agree to
+//! the unit; of each lock at most one funding and one spend may be mined; and no nonce and no coin may have been signed away
+//! twice with two meanings.
+//!
+//! `cargo test --test matrix` tries every point of one pair once. `PHOTON_MATRIX=full cargo test --test matrix -- --nocapture`
+//! tries all pairs, and at every point also: both daemons at once, twice in a row, and while a node is down.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod gate;
+mod judge;
+mod plan;
+mod play;
+mod report;
+mod seat;
+mod time;
+
+use judge::Ended;
+use photon::demo::stage::Stage;
+use photon_regtest::{Mining, WorldConfig};
+use plan::{Assets, Case, Death, Kill, Leg, Point, Tale, points};
+use play::{Played, play};
+use report::Report;
+use seat::{Pair, Seat, Who};
+use std::collections::{BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use time::Time;
+
+/// One pair in CI, and every pair in the full matrix.
+const CI: [Assets; 1] = [("BTC", "ETH")];
+const FULL: [Assets; 6] = [("BTC", "ETH"), ("ETH", "BTC"), ("LTC", "SMT"), ("SMT", "LTC"), ("ETH", "USDX"), ("USDX", "ETH")];
+/// Swaps that are played at once. Most of their time is waiting for blocks.
+const AT_ONCE: usize = 10;
+/// Between blocks until the time is taken over.
+const SETTING_UP: Duration = Duration::from_secs(1);
+/// A point that is not passed in one run may be passed in the next: whether two writes share a commit is a matter of chance.
+const TRIES: usize = 3;
+
+#[test]
+fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Some(world) = photon_regtest::own_world(WorldConfig::every(Mining::Every(SETTING_UP))).await else { return };
+        let is_full = std::env::var("PHOTON_MATRIX").is_ok_and(|which| which == "full");
+        let (assets, deaths): (&[Assets], _) = if is_full { (&FULL, Deaths::All) } else { (&CI, Deaths::Alone) };
+        let began = Instant::now();
+        let stage = Stage::set(Arc::new(world), &scratch()).await.unwrap();
+        let parties = stage.world.dir().join("parties");
+        std::fs::create_dir(&parties).unwrap();
+        let mut cast = cast(&stage, &parties).await;
+        let time = Arc::clone(&cast[0].time);
+        let clock = time.run();
+        futures::future::join_all(cast.iter_mut().map(start)).await;
+        println!("matrix: {} parties are ready after {:.0} s", 2 * cast.len(), began.elapsed().as_secs_f64());
+
+        let cases = plan_all(&mut cast, assets, deaths).await;
+        println!("matrix: {} runs are planned after {:.0} s", cases.len(), began.elapsed().as_secs_f64());
+        let report = Arc::new(Report::new(cases.len(), began));
+        let queue: Arc<Mutex<VecDeque<Planned>>> = Arc::new(Mutex::new(cases.into()));
+        let mut workers = Vec::new();
+        for pair in cast {
+            workers.push(tokio::spawn(work(pair, Arc::clone(&queue), Arc::clone(&report))));
+        }
+        let mut databases = Vec::new();
+        for worker in workers {
+            databases.extend(worker.await.unwrap());
+        }
+        clock.abort();
+        report.journals(databases.iter().map(|database| judge::journal_is_sound(database)));
+        report.processes(&parties);
+        report.close();
+    });
+}
+
+/// For what the stage itself writes down.
+fn scratch() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("photon-matrix-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+async fn cast(stage: &Stage, parties: &Path) -> Vec<Pair> {
+    let clock = stage.world.dir().join("clock");
+    let at_once = std::env::var("PHOTON_MATRIX_AT_ONCE").ok().and_then(|text| text.parse().ok()).unwrap_or(AT_ONCE);
+    let seats = (0..at_once).map(async |number| {
+        let (alice, bob) = (format!("alice-{number}"), format!("bob-{number}"));
+        tokio::join!(Seat::new(stage, &clock, parties, &alice), Seat::new(stage, &clock, parties, &bob))
+    });
+    let seats = futures::future::join_all(seats).await;
+    let time = Time::take_over(Arc::clone(&stage.world)).await;
+    seats.into_iter().map(|(alice, bob)| Pair { alice, bob, time: Arc::clone(&time) }).collect()
+}
+
+async fn start(pair: &mut Pair) {
+    let (alice, bob) = tokio::join!(pair.alice.start(|health| health.healthy), pair.bob.start(|health| health.healthy));
+    assert!(alice && bob);
+}
+
+/// Which ways of dying are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deaths {
+    Alone,
+    All,
+}
+
+/// A case, where Alice would reveal on its pair, and how often it was tried.
+struct Planned {
+    case: Case,
+    reveal: Point,
+    tries: usize,
+}
+
+/// Plays each pair's swap with nobody killed, and plans a death at each point that was passed.
+async fn plan_all(cast: &mut [Pair], assets: &[Assets], deaths: Deaths) -> Vec<Planned> {
+    let traced = cast.iter_mut().zip(assets).map(|(pair, assets)| plan_one(pair, *assets, deaths));
+    let mut planned: Vec<Planned> = futures::future::join_all(traced).await.into_iter().flatten().collect();
+    // The long ones first, so that they don't come alone in the end.
+    planned.sort_by_key(|planned| planned.case.tale == Tale::Kept);
+    planned
+}
+
+async fn plan_one(pair: &mut Pair, assets: Assets, deaths: Deaths) -> Vec<Planned> {
+    let nobody = |tale| Case { assets, tale, kill: None };
+    let kept = play(pair, &nobody(Tale::Kept), None).await.unwrap();
+    assert_eq!(kept.ended, Ended::Completed);
+    let kept = (points(&kept.alice_passed), points(&kept.bob_passed));
+    let is_reveal = |point: &&Point| point.name.starts_with("store.before.commit_step(reveal_intent");
+    let reveal = kept.0.iter().find(is_reveal).expect("Alice writes down that she will reveal").clone();
+    let left = play(pair, &nobody(Tale::Left), Some(&reveal)).await.unwrap();
+    assert_eq!(left.ended, Ended::Refunded);
+    let left = (points(&left.alice_passed), points(&left.bob_passed));
+    let mut planned = Vec::new();
+    let mut plan = |tale, who, points: &[Point], known: &[Point]| {
+        let known: BTreeSet<&Point> = known.iter().collect();
+        for (number, point) in points.iter().filter(|point| !known.contains(point)).enumerate() {
+            for death in ways(deaths, number) {
+                let kill = Kill { who, point: point.clone(), death };
+                let case = Case { assets, tale, kill: Some(kill) };
+                planned.push(Planned { case, reveal: reveal.clone(), tries: 0 });
+            }
+        }
+    };
+    plan(Tale::Kept, Who::Alice, &kept.0, &[]);
+    plan(Tale::Kept, Who::Bob, &kept.1, &[]);
+    plan(Tale::Left, Who::Alice, &left.0, &kept.0);
+    plan(Tale::Left, Who::Bob, &left.1, &kept.1);
+    planned
+}
+
+/// The ways to die at a point. Which node is down, and when the second death comes, changes from point to point.
+fn ways(deaths: Deaths, number: usize) -> Vec<Death> {
+    let leg = if number.is_multiple_of(2) { Leg::Alpha } else { Leg::Beta };
+    match deaths {
+        Deaths::Alone => vec![Death::Alone],
+        Deaths::All => vec![Death::Alone, Death::Both, Death::Twice(1 + number as u64 % 12), Death::NodeDown(leg)],
+    }
+}
+
+/// Plays cases until none is left; returns where the journals of the pair are.
+async fn work(mut pair: Pair, queue: Arc<Mutex<VecDeque<Planned>>>, report: Arc<Report>) -> Vec<PathBuf> {
+    let next = || queue.lock().unwrap().pop_front();
+    while let Some(mut planned) = next() {
+        planned.tries += 1;
+        match play(&mut pair, &planned.case, Some(&planned.reveal)).await {
+            Ok(Played { deaths: 0, .. }) if planned.tries < TRIES => queue.lock().unwrap().push_back(planned),
+            Ok(played) => report.played(&planned.case, &played),
+            Err(wrong) => {
+                report.wrong(&planned.case, &wrong, &pair);
+                // What is left of it must not spoil the next run.
+                if !comes_to_rest(&mut pair).await {
+                    report.gives_up(&pair);
+                    break;
+                }
+            }
+        }
+    }
+    [&mut pair.alice, &mut pair.bob].map(|seat| {
+        seat.party.kill().unwrap();
+        seat.party.folder.join("photon.db")
+    }).into()
+}
+
+/// Both started again and left alone until no swap of theirs is live. False if that does not happen.
+async fn comes_to_rest(pair: &mut Pair) -> bool {
+    let until = pair.time.now() + 200;
+    for seat in [&mut pair.alice, &mut pair.bob] {
+        seat.disarm();
+        seat.party.kill().unwrap();
+        if !seat.start(|_| true).await {
+            return false;
+        }
+    }
+    while pair.time.now() < until {
+        pair.time.pass(1).await;
+        let live = |swaps: anyhow::Result<Vec<photon::service::SwapView>>| {
+            swaps.map_or(1, |swaps| swaps.iter().filter(|swap| swap.outcome.is_none()).count())
+        };
+        if live(pair.alice.party.swaps().await) + live(pair.bob.party.swaps().await) == 0 {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,125 @@
+//! What is tried: every point that a swap was seen to pass, each way of dying there.
+
+use crate::seat::Who;
+use photon_chains::Ledger;
+use std::collections::BTreeMap;
+
+/// A point, and at which passing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Point {
+    pub name: String,
+    pub nth: u64,
+}
+
+impl Point {
+    pub fn new(name: &str, nth: u64) -> Self {
+        Self { name: name.to_owned(), nth }
+    }
+}
+
+/// How somebody dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Death {
+    /// Is killed there, and started again.
+    Alone,
+    /// The other one is killed at the same time.
+    Both,
+    /// Is killed again soon after: at the same point, or at the so many-th that it passes in its second life.
+    Twice(u64),
+    /// A node of its own is down when it comes back, for a while.
+    NodeDown(Leg),
+}
+
+/// A leg of the swap, for its ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leg {
+    Alpha,
+    Beta,
+}
+
+/// What becomes of the swap if nobody dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tale {
+    /// Both are there: it is completed.
+    Kept,
+    /// Alice is gone from the moment when she would reveal until Bob's refund is open: it is refunded.
+    Left,
+}
+
+/// What Alice pays and what she gets.
+pub type Assets = (&'static str, &'static str);
+
+/// Who is killed where, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kill {
+    pub who: Who,
+    pub point: Point,
+    pub death: Death,
+}
+
+/// One run.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub assets: Assets,
+    pub tale: Tale,
+    /// None: nobody is killed, and the points are only noted.
+    pub kill: Option<Kill>,
+}
+
+impl Case {
+    pub fn ledger(&self, leg: Leg) -> Ledger {
+        match leg {
+            Leg::Alpha => ledger(self.assets.0),
+            Leg::Beta => ledger(self.assets.1),
+        }
+    }
+}
+
+impl std::fmt::Display for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{} {:?}", self.assets.0, self.assets.1, self.tale)?;
+        match &self.kill {
+            None => f.write_str(", nobody is killed"),
+            Some(Kill { who, point: Point { name, nth }, death }) => {
+                write!(f, " {death:?} {} at {name} #{nth}", who.role())
+            }
+        }
+    }
+}
+
+fn ledger(asset: &str) -> Ledger {
+    match asset {
+        "BTC" => Ledger::Bitcoin,
+        "LTC" => Ledger::Litecoin,
+        "SMT" => Ledger::Smt,
+        _ => Ledger::Ethereum,
+    }
+}
+
+/// How much of an asset is swapped, in smallest units.
+pub fn amount(asset: &str) -> u128 {
+    match asset {
+        "BTC" => 300_000,
+        "LTC" => 10_000_000,
+        "ETH" => 100_000_000_000_000_000,
+        "SMT" => 200_000_000_000_000_000_000,
+        _ => 30_000_000_000_000_000_000,
+    }
+}
+
+/// Housekeeping by this machine's clock, which belongs to no swap and does not come in every run.
+const OF_NO_SWAP: [&str; 2] = ["expire_offers", "forget_void_swaps"];
+
+/// The points of a trace. One that is passed again and again is met once, for the second passing finds the same facts as the
+/// first; but where the name does not say what is sent, each of the first passings is another thing.
+pub fn points(trace: &[String]) -> Vec<Point> {
+    let mut times: BTreeMap<&str, u64> = BTreeMap::new();
+    for name in trace.iter().filter(|name| !OF_NO_SWAP.iter().any(|housekeeping| name.contains(housekeeping))) {
+        *times.entry(name).or_default() += 1;
+    }
+    let most = |name: &str| match name {
+        "send.before.evm" | "send.after.evm" | "message.written" => 3,
+        _ => 1,
+    };
+    times.into_iter().flat_map(|(name, times)| (1..=times.min(most(name))).map(|nth| Point::new(name, nth))).collect()
+}

@@ -1,0 +1,180 @@
+//! A party in the matrix: its daemon can be told where to die, and each of its nodes can be taken away from it.
+
+use crate::gate::Gate;
+use crate::plan::Point;
+use crate::time::Time;
+use photon::demo::party::Party;
+use photon::demo::stage::{COIN, Purse, Stage};
+use photon::service::{BalanceView, SwapPage, SwapView};
+use photon_chains::Ledger;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The program under test.
+const PHOTON: &str = env!("CARGO_BIN_EXE_photon");
+/// Enough for some hundred swaps.
+const PURSE: Purse = Purse {
+    coins: 12,
+    bitcoin_sat_each: 4_000_000,
+    litecoin_sat_each: 100_000_000,
+    ether_wei: 50 * COIN,
+    smt_wei: 50_000 * COIN,
+    token_units: 10_000 * COIN,
+};
+/// On a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+static ORDERS: AtomicU64 = AtomicU64::new(0);
+
+/// A party and what can be done to it.
+pub struct Seat {
+    pub party: Party,
+    /// Where its daemon finds its orders, and leaves its trace.
+    orders: PathBuf,
+    gates: BTreeMap<Ledger, Gate>,
+}
+
+impl Seat {
+    /// A party with money, whose daemon lives by the time of the world. Its daemon is not started.
+    pub async fn new(stage: &Stage, clock: &Path, folder: &Path, name: &str) -> Self {
+        let mut party = stage.party(name, folder, Path::new(PHOTON), PURSE).await.unwrap();
+        let world = &stage.world;
+        let mut gates = BTreeMap::new();
+        let mut ledgers = stage.ledgers(name);
+        for (ledger, url) in [
+            (Ledger::Bitcoin, world.bitcoin.url()),
+            (Ledger::Litecoin, world.litecoin.url()),
+            (Ledger::Ethereum, world.ethereum.url()),
+            (Ledger::Smt, world.smt.url()),
+        ] {
+            let gate = Gate::before(url).await;
+            let url = url.trim_end_matches('/');
+            assert!(ledgers.contains(&format!("\"{url}\"")), "{ledgers} names {url}");
+            ledgers = ledgers.replace(&format!("\"{url}\""), &format!("\"{}\"", gate.url()));
+            gates.insert(ledger, gate);
+        }
+        party.configure(&ledgers).unwrap();
+        let orders = party.folder.join("crash");
+        std::fs::create_dir(&orders).unwrap();
+        let path = |path: &Path| path.to_str().unwrap().to_owned();
+        party.env = vec![("PHOTON_CRASH".to_owned(), path(&orders)), ("PHOTON_CLOCK".to_owned(), path(clock))];
+        Self { party, orders, gates }
+    }
+
+    /// Has its daemon die at the first of these that it comes to.
+    pub fn arm(&self, points: &[Point]) {
+        // With a number of its own, so that the same points armed again are counted anew.
+        let mut lines = format!("# {}\n", ORDERS.fetch_add(1, Ordering::Relaxed));
+        lines.extend(points.iter().map(|point| format!("{}\t{}\n", point.name, point.nth)));
+        let (new, orders) = (self.orders.join("kill.new"), self.orders.join("kill"));
+        std::fs::write(&new, lines).unwrap();
+        std::fs::rename(&new, &orders).unwrap();
+    }
+
+    pub fn disarm(&self) {
+        self.arm(&[]);
+    }
+
+    /// Every point it has passed since this was last asked, in order.
+    pub fn take_trace(&self) -> Vec<String> {
+        let path = self.orders.join("trace");
+        let taken = self.orders.join("trace.taken");
+        if std::fs::rename(&path, &taken).is_err() {
+            return Vec::new();
+        }
+        std::fs::read_to_string(&taken).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    pub fn gate(&self, ledger: Ledger) -> &Gate {
+        &self.gates[&ledger]
+    }
+
+    /// Starts its daemon. False if it died before it was well.
+    pub async fn start(&mut self, is_well: fn(&photon::service::HealthView) -> bool) -> bool {
+        let began = Instant::now();
+        loop {
+            match self.party.start_until(is_well).await {
+                Ok(()) => return true,
+                Err(_) if self.party.has_ended().unwrap() => return false,
+                // It is only slow.
+                Err(error) => assert!(began.elapsed() < START_LIMIT, "{error:#}"),
+            }
+            self.party.kill().unwrap();
+        }
+    }
+
+    pub async fn wait_until_healthy(&mut self) {
+        let began = Instant::now();
+        loop {
+            let health = self.party.get::<photon::service::HealthView>("/v1/health").await;
+            if health.is_ok_and(|health| health.healthy) {
+                return;
+            }
+            assert!(began.elapsed() < START_LIMIT, "{} is not healthy", self.party.name);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Its side of the swap that came of an offer.
+    pub async fn swap_of(&self, offer: &str) -> anyhow::Result<Option<SwapView>> {
+        let page: SwapPage = self.party.get("/v1/swaps?limit=10").await?;
+        Ok(page.swaps.into_iter().find(|swap| swap.offer == offer))
+    }
+
+    /// What it holds, by asset.
+    pub async fn held(&self) -> anyhow::Result<BTreeMap<String, BalanceView>> {
+        let balances = self.party.balances().await?;
+        if let Some(balance) = balances.iter().find(|balance| balance.trouble.is_some()) {
+            anyhow::bail!("{}: {:?}", balance.asset, balance.trouble);
+        }
+        Ok(balances.into_iter().map(|balance| (balance.asset.clone(), balance)).collect())
+    }
+
+    /// All that its daemon has said.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.party.log()).unwrap_or_default()
+    }
+}
+
+/// Alice, who takes, and Bob, who makes.
+pub struct Pair {
+    pub alice: Seat,
+    pub bob: Seat,
+    pub time: Arc<Time>,
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    Alice,
+    Bob,
+}
+
+impl Who {
+    pub fn other(self) -> Who {
+        match self {
+            Who::Alice => Who::Bob,
+            Who::Bob => Who::Alice,
+        }
+    }
+
+    /// What the party is in the swap.
+    pub fn role(self) -> &'static str {
+        match self {
+            Who::Alice => "initiator",
+            Who::Bob => "participant",
+        }
+    }
+}
+
+impl Pair {
+    pub fn seat(&mut self, who: Who) -> &mut Seat {
+        match who {
+            Who::Alice => &mut self.alice,
+            Who::Bob => &mut self.bob,
+        }
+    }
+}
