@@ -1,7 +1,7 @@
 //! The one thread that writes: it takes whatever has queued, commits it in one transaction with one sync, and answers.
 
-use super::points;
 use super::StoreError;
+use super::points;
 use super::recovery::RecoveryFile;
 use super::seal::Seals;
 use photon_chains::UnixTime;

@@ -51,13 +51,7 @@ pub async fn settled(seat: &Seat) -> Result<Held, String> {
 }
 
 /// Waits until a party holds what it held, less what it gave and its fees, and with what it got. To the unit.
-pub async fn balanced(
-    seat: &Seat,
-    time: &Time,
-    before: Held,
-    gave: &[(&str, u128)],
-    got: &[(&str, u128)],
-) -> Result<(), String> {
+pub async fn balanced(seat: &Seat, time: &Time, before: Held, gave: &[(&str, u128)], got: &[(&str, u128)]) -> Result<(), String> {
     let until = time.now() + SETTLED_WITHIN_SECS;
     loop {
         let wrong = match seat.held().await {

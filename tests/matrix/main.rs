@@ -8,7 +8,7 @@
 //! twice with two meanings.
 //!
 //! `cargo test --test matrix` tries every point of one pair once. `PHOTON_MATRIX=full cargo test --test matrix -- --nocapture`
-//! tries all pairs, and at every point also: both daemons at once, twice in a row, and while a node is down.
+//! tries all pairs, and at every point also one of these in turn: both daemons at once, twice in a row, and a node that is down.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod gate;
@@ -21,12 +21,13 @@ mod time;
 
 use judge::Ended;
 use photon::demo::stage::Stage;
+use photon_chains::Ledger;
 use photon_regtest::{Mining, WorldConfig};
 use plan::{Assets, Case, Death, Kill, Leg, Point, Tale, points};
 use play::{Played, play};
 use report::Report;
 use seat::{Pair, Seat, Who};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ use time::Time;
 const CI: [Assets; 1] = [("BTC", "ETH")];
 const FULL: [Assets; 6] = [("BTC", "ETH"), ("ETH", "BTC"), ("LTC", "SMT"), ("SMT", "LTC"), ("ETH", "USDX"), ("USDX", "ETH")];
 /// Swaps that are played at once. Most of their time is waiting for blocks.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 9;
 /// Between blocks until the time is taken over.
 const SETTING_UP: Duration = Duration::from_secs(1);
 /// A point that is not passed in one run may be passed in the next: whether two writes share a commit is a matter of chance.
@@ -53,19 +54,21 @@ fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
         let stage = Stage::set(Arc::new(world), &scratch()).await.unwrap();
         let parties = stage.world.dir().join("parties");
         std::fs::create_dir(&parties).unwrap();
-        let mut cast = cast(&stage, &parties).await;
-        let time = Arc::clone(&cast[0].time);
-        let clock = time.run();
-        futures::future::join_all(cast.iter_mut().map(start)).await;
-        println!("matrix: {} parties are ready after {:.0} s", 2 * cast.len(), began.elapsed().as_secs_f64());
+        let mut troupes = troupes(&stage, &parties, assets).await;
+        let clock = troupes[0].cast[0].time.run();
+        futures::future::join_all(troupes.iter_mut().flat_map(|troupe| &mut troupe.cast).map(start)).await;
+        println!("matrix: all parties are ready after {:.0} s", began.elapsed().as_secs_f64());
 
-        let cases = plan_all(&mut cast, assets, deaths).await;
-        println!("matrix: {} runs are planned after {:.0} s", cases.len(), began.elapsed().as_secs_f64());
-        let report = Arc::new(Report::new(cases.len(), began));
-        let queue: Arc<Mutex<VecDeque<Planned>>> = Arc::new(Mutex::new(cases.into()));
+        futures::future::join_all(troupes.iter_mut().map(|troupe| plan_all(troupe, deaths))).await;
+        let runs = troupes.iter().map(|troupe| troupe.planned.len()).sum();
+        println!("matrix: {runs} runs are planned after {:.0} s", began.elapsed().as_secs_f64());
+        let report = Arc::new(Report::new(runs, began));
         let mut workers = Vec::new();
-        for pair in cast {
-            workers.push(tokio::spawn(work(pair, Arc::clone(&queue), Arc::clone(&report))));
+        for Troupe { cast, planned, .. } in troupes {
+            let queue = Arc::new(Mutex::new(planned));
+            for pair in cast {
+                workers.push(tokio::spawn(work(pair, Arc::clone(&queue), Arc::clone(&report))));
+            }
         }
         let mut databases = Vec::new();
         for worker in workers {
@@ -85,16 +88,44 @@ fn scratch() -> PathBuf {
     folder
 }
 
-async fn cast(stage: &Stage, parties: &Path) -> Vec<Pair> {
+/// Pairs of parties that know the same ledgers, and what they are to play.
+struct Troupe {
+    assets: Vec<Assets>,
+    cast: Vec<Pair>,
+    planned: VecDeque<Planned>,
+}
+
+/// One for each set of ledgers.
+async fn troupes(stage: &Stage, parties: &Path, assets: &[Assets]) -> Vec<Troupe> {
     let clock = stage.world.dir().join("clock");
     let at_once = std::env::var("PHOTON_MATRIX_AT_ONCE").ok().and_then(|text| text.parse().ok()).unwrap_or(AT_ONCE);
-    let seats = (0..at_once).map(async |number| {
-        let (alice, bob) = (format!("alice-{number}"), format!("bob-{number}"));
-        tokio::join!(Seat::new(stage, &clock, parties, &alice), Seat::new(stage, &clock, parties, &bob))
-    });
-    let seats = futures::future::join_all(seats).await;
+    let mut of_ledgers: BTreeMap<BTreeSet<Ledger>, Vec<Assets>> = BTreeMap::new();
+    for assets in assets {
+        of_ledgers.entry([assets.0, assets.1].map(plan::ledger).into()).or_default().push(*assets);
+    }
+    // Each of its pairs of assets is traced by a pair of parties of its own.
+    let most = of_ledgers.values().map(Vec::len).max().unwrap_or(1);
+    let each = at_once.div_ceil(of_ledgers.len()).max(most);
+    let mut seated = Vec::new();
+    for (troupe, (ledgers, assets)) in of_ledgers.into_iter().enumerate() {
+        let seats = (0..each).map(|number| {
+            let (clock, ledgers) = (&clock, &ledgers);
+            async move {
+                let (alice, bob) = (format!("alice-{troupe}-{number}"), format!("bob-{troupe}-{number}"));
+                let seat = |name| async move { Seat::new(stage, clock, parties, name, ledgers).await };
+                tokio::join!(seat(&alice), seat(&bob))
+            }
+        });
+        seated.push((assets, futures::future::join_all(seats).await));
+    }
     let time = Time::take_over(Arc::clone(&stage.world)).await;
-    seats.into_iter().map(|(alice, bob)| Pair { alice, bob, time: Arc::clone(&time) }).collect()
+    let pair = |(alice, bob)| Pair { alice, bob, time: Arc::clone(&time) };
+    let troupe = |(assets, seats): (Vec<Assets>, Vec<_>)| Troupe {
+        assets,
+        cast: seats.into_iter().map(pair).collect(),
+        planned: VecDeque::new(),
+    };
+    seated.into_iter().map(troupe).collect()
 }
 
 async fn start(pair: &mut Pair) {
@@ -116,13 +147,13 @@ struct Planned {
     tries: usize,
 }
 
-/// Plays each pair's swap with nobody killed, and plans a death at each point that was passed.
-async fn plan_all(cast: &mut [Pair], assets: &[Assets], deaths: Deaths) -> Vec<Planned> {
-    let traced = cast.iter_mut().zip(assets).map(|(pair, assets)| plan_one(pair, *assets, deaths));
+/// Plays the swaps of each pair of assets with nobody killed, and plans a death at each point that was passed.
+async fn plan_all(troupe: &mut Troupe, deaths: Deaths) {
+    let traced = troupe.cast.iter_mut().zip(&troupe.assets).map(|(pair, assets)| plan_one(pair, *assets, deaths));
     let mut planned: Vec<Planned> = futures::future::join_all(traced).await.into_iter().flatten().collect();
-    // The long ones first, so that they don't come alone in the end.
-    planned.sort_by_key(|planned| planned.case.tale == Tale::Kept);
-    planned
+    // The long ones together: where all swaps only wait for a lock to open, time runs faster.
+    planned.sort_by_key(|planned| (planned.case.tale, planned.case.kill.as_ref().map(|kill| kill.death != Death::Alone)));
+    troupe.planned = planned.into();
 }
 
 async fn plan_one(pair: &mut Pair, assets: Assets, deaths: Deaths) -> Vec<Planned> {
@@ -139,7 +170,7 @@ async fn plan_one(pair: &mut Pair, assets: Assets, deaths: Deaths) -> Vec<Planne
     let mut plan = |tale, who, points: &[Point], known: &[Point]| {
         let known: BTreeSet<&Point> = known.iter().collect();
         for (number, point) in points.iter().filter(|point| !known.contains(point)).enumerate() {
-            for death in ways(deaths, number) {
+            for death in ways(deaths, assets, number) {
                 let kill = Kill { who, point: point.clone(), death };
                 let case = Case { assets, tale, kill: Some(kill) };
                 planned.push(Planned { case, reveal: reveal.clone(), tries: 0 });
@@ -153,12 +184,19 @@ async fn plan_one(pair: &mut Pair, assets: Assets, deaths: Deaths) -> Vec<Planne
     planned
 }
 
-/// The ways to die at a point. Which node is down, and when the second death comes, changes from point to point.
-fn ways(deaths: Deaths, number: usize) -> Vec<Death> {
+/// The ways to die at a point of a pair: alone, and one of the others in turn, so that over all pairs each point is met by each.
+/// Which node is down, and when the second death comes, changes too.
+fn ways(deaths: Deaths, assets: Assets, number: usize) -> Vec<Death> {
+    let pair = FULL.iter().position(|other| *other == assets).unwrap_or(0);
     let leg = if number.is_multiple_of(2) { Leg::Alpha } else { Leg::Beta };
+    let other = match (number + pair) % 3 {
+        0 => Death::Both,
+        1 => Death::Twice(1 + number as u64 % 12),
+        _ => Death::NodeDown(leg),
+    };
     match deaths {
         Deaths::Alone => vec![Death::Alone],
-        Deaths::All => vec![Death::Alone, Death::Both, Death::Twice(1 + number as u64 % 12), Death::NodeDown(leg)],
+        Deaths::All => vec![Death::Alone, other],
     }
 }
 
@@ -180,10 +218,12 @@ async fn work(mut pair: Pair, queue: Arc<Mutex<VecDeque<Planned>>>, report: Arc<
             }
         }
     }
-    [&mut pair.alice, &mut pair.bob].map(|seat| {
-        seat.party.kill().unwrap();
-        seat.party.folder.join("photon.db")
-    }).into()
+    [&mut pair.alice, &mut pair.bob]
+        .map(|seat| {
+            seat.party.kill().unwrap();
+            seat.party.folder.join("photon.db")
+        })
+        .into()
 }
 
 /// Both started again and left alone until no swap of theirs is live. False if that does not happen.

@@ -87,7 +87,7 @@ impl std::fmt::Display for Case {
     }
 }
 
-fn ledger(asset: &str) -> Ledger {
+pub fn ledger(asset: &str) -> Ledger {
     match asset {
         "BTC" => Ledger::Bitcoin,
         "LTC" => Ledger::Litecoin,

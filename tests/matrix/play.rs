@@ -3,12 +3,13 @@
 use crate::judge::{self, Ended};
 use crate::plan::{Case, Death, Kill, Point, Tale, amount};
 use crate::seat::{Pair, Who};
+use crate::time::Playing;
 use photon::service::{AssetAmount, Funding, NewOffer, NewSwap, SwapView};
 use photon_chains::Amount;
 use reqwest::Method;
 use std::time::Duration;
 
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(100);
 /// Longer than any swap on regtest takes, refunds and all that follows included, in the world's seconds.
 const SWAP_LIMIT_SECS: u64 = 300;
 /// A point may be passed after the end: transactions are settled when they are final.
@@ -32,11 +33,14 @@ pub struct Played {
 pub async fn play(pair: &mut Pair, case: &Case, reveal: Option<&Point>) -> Result<Played, String> {
     let began = pair.time.now();
     let (alice_held, bob_held) = (judge::settled(&pair.alice).await?, judge::settled(&pair.bob).await?);
-    (pair.alice.take_trace(), pair.bob.take_trace());
-    let mut run = Run { pair, case, deaths: 0, alice: Alice::Here };
+    pair.alice.take_trace();
+    pair.bob.take_trace();
+    let playing = pair.time.play();
+    let mut run = Run { pair, case, playing, deaths: 0, alice: Alice::Here };
     run.arm(reveal);
     let (offer, views) = run.swap(began).await?;
     let deaths = run.deaths;
+    drop(run);
     pair.alice.disarm();
     pair.bob.disarm();
     let ended = judge::outcome(&views)?;
@@ -63,6 +67,7 @@ enum Alice {
 struct Run<'a> {
     pair: &'a mut Pair,
     case: &'a Case,
+    playing: Playing,
     deaths: u32,
     alice: Alice,
 }
@@ -123,8 +128,7 @@ impl Run<'_> {
     /// Bob's offer; once more if he dies over it.
     async fn publish(&mut self) -> Result<String, String> {
         let (pay, get) = self.case.assets;
-        let money =
-            |asset: &str| AssetAmount { asset: asset.to_owned(), amount: Amount::from_units(amount(asset)), coins: None };
+        let money = |asset: &str| AssetAmount { asset: asset.to_owned(), amount: Amount::from_units(amount(asset)), coins: None };
         let offer = NewOffer { give: money(get), want: money(pay), valid_secs: 600 };
         loop {
             match self.pair.bob.party.offer(&offer).await {
@@ -173,21 +177,27 @@ impl Run<'_> {
             let swaps = self.pair.bob.party.swaps().await.unwrap_or_default();
             let opens = swaps.first().map(|swap| swap.legs[1].refund_from.secs());
             self.alice = Alice::Gone(opens.map(|opens| opens + 1));
+            // Bob only waits to take his own back.
+            self.playing.waits(opens);
             return Ok(());
         };
         if self.pair.time.now() < until {
             return Ok(());
         }
         self.alice = Alice::Back;
+        self.playing.waits(None);
         self.pair.alice.disarm();
         self.pair.alice.take_trace();
         let kill = self.case.kill.as_ref();
         if let Some(Kill { point, .. }) = kill.filter(|kill| kill.who == Who::Alice) {
             self.pair.alice.arm(std::slice::from_ref(point));
         }
+        // Time stands still until she has seen what she missed.
+        let away = self.pair.time.leave();
         if !self.pair.alice.start(|health| health.healthy).await {
             self.revive(Who::Alice).await?;
         }
+        drop(away);
         Ok(())
     }
 
@@ -229,7 +239,9 @@ impl Run<'_> {
                 if !up {
                     return Err(format!("it does not start without {ledger}"));
                 }
-                self.pair.seat(who).wait_until_healthy().await;
+                if !self.pair.seat(who).becomes(|health| health.healthy).await {
+                    return Err(format!("it dies when {ledger} is back"));
+                }
             }
         }
         drop(away);

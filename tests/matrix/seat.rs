@@ -5,9 +5,9 @@ use crate::plan::Point;
 use crate::time::Time;
 use photon::demo::party::Party;
 use photon::demo::stage::{COIN, Purse, Stage};
-use photon::service::{BalanceView, SwapPage, SwapView};
-use photon_chains::Ledger;
-use std::collections::BTreeMap;
+use photon::service::{BalanceView, HealthView, SwapPage, SwapView};
+use photon_chains::{Family, Ledger};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,17 +39,21 @@ pub struct Seat {
 
 impl Seat {
     /// A party with money, whose daemon lives by the time of the world. Its daemon is not started.
-    pub async fn new(stage: &Stage, clock: &Path, folder: &Path, name: &str) -> Self {
-        let mut party = stage.party(name, folder, Path::new(PHOTON), PURSE).await.unwrap();
+    pub async fn new(stage: &Stage, clock: &Path, folder: &Path, name: &str, known: &BTreeSet<Ledger>) -> Self {
+        let coins = if known.iter().any(|ledger| ledger.family() == Family::Utxo) { PURSE.coins } else { 0 };
+        let mut party = stage.party(name, folder, Path::new(PHOTON), Purse { coins, ..PURSE }).await.unwrap();
         let world = &stage.world;
         let mut gates = BTreeMap::new();
-        let mut ledgers = stage.ledgers(name);
+        let mut ledgers = only(known, &stage.ledgers(name));
         for (ledger, url) in [
             (Ledger::Bitcoin, world.bitcoin.url()),
             (Ledger::Litecoin, world.litecoin.url()),
             (Ledger::Ethereum, world.ethereum.url()),
             (Ledger::Smt, world.smt.url()),
         ] {
+            if !known.contains(&ledger) {
+                continue;
+            }
             let gate = Gate::before(url).await;
             let url = url.trim_end_matches('/');
             assert!(ledgers.contains(&format!("\"{url}\"")), "{ledgers} names {url}");
@@ -93,29 +97,23 @@ impl Seat {
     }
 
     /// Starts its daemon. False if it died before it was well.
-    pub async fn start(&mut self, is_well: fn(&photon::service::HealthView) -> bool) -> bool {
-        let began = Instant::now();
-        loop {
-            match self.party.start_until(is_well).await {
-                Ok(()) => return true,
-                Err(_) if self.party.has_ended().unwrap() => return false,
-                // It is only slow.
-                Err(error) => assert!(began.elapsed() < START_LIMIT, "{error:#}"),
-            }
-            self.party.kill().unwrap();
-        }
+    pub async fn start(&mut self, is_well: fn(&HealthView) -> bool) -> bool {
+        self.party.start_until(is_well).await.is_ok() || self.becomes(is_well).await
     }
 
-    pub async fn wait_until_healthy(&mut self) {
+    /// Waits until its daemon is well; it may only be slow. False if it died before.
+    pub async fn becomes(&mut self, is_well: fn(&HealthView) -> bool) -> bool {
         let began = Instant::now();
-        loop {
-            let health = self.party.get::<photon::service::HealthView>("/v1/health").await;
-            if health.is_ok_and(|health| health.healthy) {
-                return;
+        while began.elapsed() < START_LIMIT {
+            if self.party.has_ended().unwrap() {
+                return false;
             }
-            assert!(began.elapsed() < START_LIMIT, "{} is not healthy", self.party.name);
+            if self.party.get::<HealthView>("/v1/health").await.is_ok_and(|health| is_well(&health)) {
+                return true;
+            }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        panic!("{} is not well after {} s", self.party.name, START_LIMIT.as_secs());
     }
 
     /// Its side of the swap that came of an offer.
@@ -177,4 +175,17 @@ impl Pair {
             Who::Bob => &mut self.bob,
         }
     }
+}
+
+/// The sections of a configuration that are about these ledgers: a daemon that knows no others has less to look at.
+fn only(known: &BTreeSet<Ledger>, sections: &str) -> String {
+    let mut keeps = false;
+    let is_kept = |line: &&str| {
+        if line.starts_with('[') {
+            let name = line.trim_matches(['[', ']']);
+            keeps = known.iter().any(|ledger| name.split('.').next() == Some(ledger.name()));
+        }
+        keeps
+    };
+    sections.lines().filter(is_kept).map(|line| format!("{line}\n")).collect()
 }

@@ -2,8 +2,8 @@
 //! nodes' and the daemons'. It stands still while somebody who was killed has been away for as long as anybody may be: however
 //! busy the machine is, no party is away for longer than it has promised.
 
-use photon_regtest::{Mining, World};
 use photon_regtest::world::{EvmChain, UtxoChain};
+use photon_regtest::{Mining, World};
 use serde_json::json;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 const LONGEST_AWAY_SECS: u64 = 3;
 /// A second of the world takes at least this long on this machine: daemons poll their nodes by this machine's clock.
 const SECOND: Duration = Duration::from_millis(600);
+/// So many seconds pass at once while everybody only waits for a lock to open.
+const STRIDE_SECS: u64 = 4;
+/// And so many times as long as making its blocks took: where the nodes are slow, the daemons are.
+const SLOWER_THAN_NODES: u32 = 3;
 
 /// The world and its clock.
 pub struct Time {
@@ -23,6 +27,9 @@ pub struct Time {
     /// The file from which daemons read the time.
     pub clock: PathBuf,
     away: Mutex<HashMap<u64, u64>>,
+    /// Swaps under way, and those of them that wait until then.
+    playing: AtomicU64,
+    waiting: Mutex<HashMap<u64, u64>>,
     next: AtomicU64,
 }
 
@@ -35,6 +42,30 @@ pub struct Away {
 impl Drop for Away {
     fn drop(&mut self) {
         self.time.away.lock().unwrap().remove(&self.ticket);
+    }
+}
+
+/// A swap under way.
+pub struct Playing {
+    time: Arc<Time>,
+    ticket: u64,
+}
+
+impl Playing {
+    /// It waits until then, and for nothing else; or no longer.
+    pub fn waits(&self, until: Option<u64>) {
+        let mut waiting = self.time.waiting.lock().unwrap();
+        match until {
+            Some(until) => waiting.insert(self.ticket, until),
+            None => waiting.remove(&self.ticket),
+        };
+    }
+}
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        self.waits(None);
+        self.time.playing.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -51,7 +82,16 @@ impl Time {
         let tips = [world.ethereum.time_unix_secs().await.unwrap(), world.smt.time_unix_secs().await.unwrap()];
         let now = tips.into_iter().fold(machine, u64::max);
         let clock = world.dir().join("clock");
-        let time = Self { world, now: AtomicU64::new(now), clock, away: Mutex::default(), next: AtomicU64::default() };
+        let playing = AtomicU64::default();
+        let time = Self {
+            world,
+            now: AtomicU64::new(now),
+            clock,
+            away: Mutex::default(),
+            playing,
+            waiting: Mutex::default(),
+            next: AtomicU64::default(),
+        };
         time.show();
         Arc::new(time)
     }
@@ -62,8 +102,10 @@ impl Time {
         tokio::spawn(async move {
             loop {
                 let began = Instant::now();
-                time.second().await;
-                tokio::time::sleep(SECOND.saturating_sub(began.elapsed())).await;
+                for _ in 0..time.stride() {
+                    time.second().await;
+                }
+                tokio::time::sleep(SECOND.max(began.elapsed() * SLOWER_THAN_NODES).saturating_sub(began.elapsed())).await;
                 while time.away.lock().unwrap().values().any(|since| time.now() >= since + LONGEST_AWAY_SECS) {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -81,6 +123,19 @@ impl Time {
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
         self.away.lock().unwrap().insert(ticket, self.now());
         Away { time: Arc::clone(self), ticket }
+    }
+
+    /// A swap is under way while this lives.
+    pub fn play(self: &Arc<Self>) -> Playing {
+        self.playing.fetch_add(1, Ordering::Relaxed);
+        Playing { time: Arc::clone(self), ticket: self.next.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    fn stride(&self) -> u64 {
+        let waiting = self.waiting.lock().unwrap();
+        let playing = self.playing.load(Ordering::Relaxed);
+        let room = waiting.values().min().map_or(0, |until| until.saturating_sub(self.now()));
+        if playing > 0 && waiting.len() as u64 == playing && room > STRIDE_SECS { STRIDE_SECS } else { 1 }
     }
 
     /// Returns once so much time has passed in the world.
