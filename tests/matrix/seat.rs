@@ -35,6 +35,8 @@ pub struct Seat {
     /// Where its daemon finds its orders, and leaves its trace.
     orders: PathBuf,
     gates: BTreeMap<Ledger, Gate>,
+    /// Its configuration of the ledgers.
+    ledgers: String,
 }
 
 impl Seat {
@@ -65,7 +67,7 @@ impl Seat {
         std::fs::create_dir(&orders).unwrap();
         let path = |path: &Path| path.to_str().unwrap().to_owned();
         party.env = vec![("PHOTON_CRASH".to_owned(), path(&orders)), ("PHOTON_CLOCK".to_owned(), path(clock))];
-        Self { party, orders, gates }
+        Self { party, orders, gates, ledgers }
     }
 
     /// Has its daemon die at the first of these that it comes to.
@@ -98,7 +100,19 @@ impl Seat {
 
     /// Starts its daemon. False if it died before it was well.
     pub async fn start(&mut self, is_well: fn(&HealthView) -> bool) -> bool {
+        self.keep_ports();
         self.party.start_until(is_well).await.is_ok() || self.becomes(is_well).await
+    }
+
+    /// While a daemon is away a stranger's program may take its ports; then it gets others.
+    fn keep_ports(&mut self) {
+        let is_free = |address| std::net::TcpListener::bind(address).is_ok();
+        if is_free(self.party.api) && is_free(self.party.peer) {
+            return;
+        }
+        self.party.api.set_port(photon_regtest::ports::free().unwrap());
+        self.party.peer.set_port(photon_regtest::ports::free().unwrap());
+        self.party.configure(&self.ledgers).unwrap();
     }
 
     /// Waits until its daemon is well; it may only be slow. False if it died before.
