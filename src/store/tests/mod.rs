@@ -14,7 +14,7 @@ mod steps;
 mod transactions;
 
 use super::*;
-use photon_chains::{Address, BlockHeight, SecretHash};
+use photon_chains::{Address, BlockHeight, SecretHash, UnixTime};
 use photon_swap::{Role, Salt, SwapId};
 
 const KEY: [u8; 32] = [7; 32];
