@@ -40,7 +40,7 @@ guards! {
     // What is signed.
     /// Both legs open with one hash. Without it the Initiator would show a secret that opens nothing for it.
     OneHash: "A1, A2",
-    /// The hash is not one that anybody can open. The contracts refuse such a lock too.
+    /// The hash is not one that anybody can open. The contracts refuse such a lock too, and only the Initiator would lose by it.
     DegenerateHash: "A3",
     /// The taker's own hash is in the terms: with another one the maker could take Alpha alone.
     OwnHash: "A2, B12",
@@ -52,7 +52,7 @@ guards! {
     OwnNetwork: "B8",
     /// The script or contract is our own.
     OwnTemplate: "B5, D1, D13",
-    /// Depth and decimals are our own.
+    /// Depth and decimals are our own. A lock counts as funded at the depth that our own node demands, whatever the terms say.
     OwnFigures: "B2, C1, G8",
     /// No margin is shorter than we compute it ourselves.
     DraftMargins: "B4, G8",
@@ -76,7 +76,8 @@ guards! {
     AllowSkew: "F6",
     /// The allowance for a transaction that is mined, reorganised away once, and mined again.
     AllowSettle: "C4, C7",
-    /// The allowance for miners who date their blocks ahead.
+    /// The allowance for miners who date their blocks ahead. The six blocks that a median of times gives for free hide it where
+    /// blocks come fast.
     AllowEarly: "C15",
     /// The allowance for a chain that halts while its clock runs on.
     AllowHalt: "C18",
@@ -123,7 +124,8 @@ guards! {
     RevealBy: "C6, H15",
     /// Once it was too late to show the secret, it is too late for ever, whatever the clock says then.
     NeverReveal: "C6, F6, F10",
-    /// A redeem that no block can hold any more is not sent: it would give the secret away for nothing.
+    /// A redeem that no block can hold any more is not sent: it would give the secret away for nothing. Who is away no longer
+    /// than promised has redeemed before, by [`Guard::RevealWindow`].
     NotWhenClosed: "C6",
 
     // What is durable before it is done.
@@ -137,7 +139,8 @@ guards! {
     // Duties.
     /// An unmined Beta is made impossible from `reveal_by` on.
     CancelBeta: "C14",
-    /// An unmined Beta is made impossible when Alpha is gone, which no reorganisation that we allow for can bring about.
+    /// An unmined Beta is made impossible when Alpha is gone, which no reorganisation that we allow for can bring about:
+    /// [`Guard::AlphaDepth`].
     CancelWithoutAlpha: "C2",
     /// An unmined Alpha is made impossible when it has become useless. It loses only time.
     CancelAlpha: "C14",
@@ -145,7 +148,8 @@ guards! {
     CancelFinal: "C14",
     /// A secret counts from a mempool too.
     SecretFromMempool: "C9, C10",
-    /// A secret once seen is never forgotten, whatever becomes of the block that held it.
+    /// A secret once seen is never forgotten, whatever becomes of the block that held it. A redeem that costs us Beta shows it
+    /// again, and then [`Guard::Gap`] leaves the time.
     SecretKept: "C9, C27",
     /// Redeeming goes on until a spend is at final depth.
     RedeemFinal: "C4, C5, C12",
@@ -156,7 +160,7 @@ guards! {
     RefundFinal: "C5, C9, C12",
     /// Our lock is taken back when it opens although the secret may be out: safety first.
     RefundAfterReveal: "C3, C28",
-    /// Who has one leg for good leaves the other one alone.
+    /// Who has one leg for good leaves the other one alone: for the sake of a counterparty that broke its own deadlines.
     NeverBoth: "C28",
     /// Money of ours that lies beside a lock is taken back before a swap is put away.
     StraySwept: "A6, B1",
