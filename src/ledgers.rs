@@ -211,3 +211,41 @@ fn poll_interval(port: &Arc<dyn Port>) -> Duration {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::pair::tests::FakeNode;
+
+    const BITCOIN: Ledger = Ledger::Bitcoin;
+
+    /// F2, F6, F16: a node that answers and stands still is as little to rely on as one that does not answer, and neither takes
+    /// away what was seen.
+    #[tokio::test]
+    async fn a_stale_tip_and_a_silent_node_stop_new_risk_and_take_back_nothing_seen() {
+        let (ledgers, node, now) = (Ledgers::new(&[BITCOIN]), FakeNode::new(0), clock::now());
+        let why = |now| ledgers.unhealthy(BITCOIN, now);
+        assert!(why(now).is_some_and(|why| why.contains("not looked at yet")));
+        ledgers.put(BITCOIN, node.clone());
+        let tip = ledgers.poll(BITCOIN).await.unwrap();
+        assert_eq!(why(clock::now()), None);
+        let lock = LockId::from_bytes([1; 32]);
+        assert!(ledgers.sighting(BITCOIN, lock).is_some());
+
+        let stale = node.timing().stale_tip_secs;
+        node.freeze(Tip { time: clock::now().minus_secs(stale + 60), ..tip });
+        ledgers.poll(BITCOIN).await.unwrap();
+        assert!(why(clock::now()).is_some_and(|why| why.contains("newest block is")), "{:?}", why(clock::now()));
+        assert!(ledgers.outlook(BITCOIN).tip.is_some(), "duties go on by it");
+        node.freeze(Tip { time: clock::now(), ..tip });
+        ledgers.poll(BITCOIN).await.unwrap();
+        assert_eq!(why(clock::now()), None);
+        assert!(why(clock::now().plus_secs(stale + 60)).is_some(), "also when only our clock went on");
+
+        node.silence();
+        assert!(ledgers.poll(BITCOIN).await.is_err());
+        assert!(why(clock::now()).is_some_and(|why| why.contains("did not answer")));
+        assert!(ledgers.sighting(BITCOIN, lock).is_some(), "an error is no state");
+    }
+}

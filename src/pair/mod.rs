@@ -10,7 +10,7 @@
 pub mod agree;
 mod node;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use node::Dial;
 

@@ -156,7 +156,7 @@ fn duties_go_by_the_later_clock_that_can_be_true() {
 }
 
 /// A node that says what it is told to.
-struct FakeNode {
+pub(crate) struct FakeNode {
     timing: Timing,
     genesis: u8,
     says: Mutex<Says>,
@@ -176,7 +176,7 @@ fn down() -> PortError {
 }
 
 impl FakeNode {
-    fn new(genesis: u8) -> Arc<Self> {
+    pub(crate) fn new(genesis: u8) -> Arc<Self> {
         let timing = Timing {
             block_secs: 600,
             stale_tip_secs: 3_600,
@@ -193,6 +193,16 @@ impl FakeNode {
             handed: Vec::new(),
         };
         Arc::new(Self { timing, genesis, says: Mutex::new(says) })
+    }
+
+    /// From now on it shows that tip.
+    pub(crate) fn freeze(&self, tip: Tip) {
+        self.set(|says| says.tip = Ok(tip));
+    }
+
+    /// From now on it does not answer.
+    pub(crate) fn silence(&self) {
+        self.set(|says| says.tip = Err(down()));
     }
 
     fn set(&self, change: impl FnOnce(&mut Says)) {
