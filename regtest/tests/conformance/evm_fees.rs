@@ -145,7 +145,7 @@ async fn a_payment_at_the_nonce_before_does_not_hold_a_redeem_up() {
     stage.bob.ensure(&payment).await.unwrap();
     stage.bob.ensure(&stage.redeem()).await.unwrap();
     // Above all that a payment would ever bid for itself.
-    bench.chain.set_next_base_fee(600 * GWEI).await.unwrap();
+    bench.chain.set_next_base_fee(3000 * GWEI).await.unwrap();
     bench.mine(1).await;
     assert!(redeem_within(&bench, &stage, 8).await, "{:?}", redeem_rows(&bench, &stage));
     calm_down(&bench).await;
