@@ -3,7 +3,7 @@
 use super::UtxoAdapter;
 use super::carry::is_child;
 use super::wallet::{Handed, bytes_of, inputs_of};
-use crate::fees::Limit;
+use crate::fees::{Limit, fee_at};
 use crate::params::Replacements;
 use crate::tx;
 use bitcoin::{OutPoint, ScriptBuf};
@@ -32,8 +32,8 @@ impl UtxoAdapter {
                 self.hurry(lock, &open).await?;
                 return Ok(Progress::NotYet);
             }
-            let (to, old_fee) = (self.change().await?, newest.fee.to_u64().unwrap_or(0));
-            let signed = self.take_back(lock, newest, to, old_fee.saturating_mul(2)).await?;
+            let to = self.change().await?;
+            let signed = self.take_back(lock, newest, to, None).await?;
             return self.hand_over(&signed).await;
         };
         let handed = self.hand(last).await?;
@@ -53,7 +53,7 @@ impl UtxoAdapter {
         };
         if raise && let Some(to) = bytes_of(last).and_then(|tx| tx.output.into_iter().next()) {
             let fee = last.fee.to_u64().unwrap_or(0);
-            match self.take_back(lock, newest, to.script_pubkey, fee).await {
+            match self.take_back(lock, newest, to.script_pubkey, Some(fee)).await {
                 Ok(signed) => return self.hand_over(&signed).await,
                 // It can't be raised further: the last bid stays.
                 Err(PortError::Refused { .. }) => {}
@@ -80,19 +80,27 @@ impl UtxoAdapter {
         Limit::Share { haste: self.haste(lock.expiry.opens_time.secs()), held: lock.amount.to_u64().unwrap_or(0) }
     }
 
-    /// A transaction that takes all inputs of the funding to ourselves and pays more than `outbid`: twice what a funding
-    /// would, for as long as it takes, up to the share of the lock that a claim may cost.
-    async fn take_back(&self, lock: &Lock, funding: &SignedTx, to: ScriptBuf, outbid: u64) -> Result<SignedTx, PortError> {
+    /// A transaction that takes all inputs of the funding to ourselves and outbids the last one that did: at twice what a
+    /// funding would pay, for as long as it takes, up to the share of the lock that a claim may cost. The first may always pay
+    /// what outbids the funding itself, however dear that was.
+    async fn take_back(&self, lock: &Lock, funding: &SignedTx, to: ScriptBuf, last: Option<u64>) -> Result<SignedTx, PortError> {
         let unreadable = || self.refused("the journal holds a funding that can't be read");
         let old = bytes_of(funding).ok_or_else(unreadable)?;
+        let old_fee = funding.fee.to_u64().ok_or_else(unreadable)?;
         let paid: u64 = old.output.iter().map(|output| output.value.to_sat()).sum();
-        let held = paid.saturating_add(funding.fee.to_u64().ok_or_else(unreadable)?);
+        let held = paid.saturating_add(old_fee);
         let (vsize, mut market) = (old.vsize() as u64, self.market().await?);
         market.estimate = market.estimate.saturating_mul(2);
-        let fee = self
-            .limit(lock)
-            .replacing_fee(vsize, outbid, &market, &self.params.chain.fees)
-            .ok_or_else(|| self.refused("the fee of the cancelling transaction is at its limit"))?;
+        let outbidding = |fee: u64| self.limit(lock).replacing_fee(vsize, fee, &market, &self.params.chain.fees);
+        let fee = match last {
+            None => {
+                let least = old_fee.saturating_add(fee_at(vsize, market.increment)).saturating_add(1);
+                outbidding(old_fee.saturating_mul(2)).unwrap_or(least)
+            }
+            Some(last) => {
+                outbidding(last).ok_or_else(|| self.refused("the fee of the cancelling transaction is at its limit"))?
+            }
+        };
         let inputs: Vec<OutPoint> = inputs_of(funding).collect();
         let tx = tx::sweep(&inputs, held, &to, fee, self.params.dust_limit(&to));
         let tx = self.signed(&tx.map_err(|error| self.refused(error.to_string()))?).await?;
