@@ -47,6 +47,7 @@ impl Sum {
 pub struct Reserves {
     ledgers: Ledgers,
     book: Book,
+    /// Fees are there, and so is room on the disk.
     fees_held: Arc<AtomicBool>,
     disk: DiskGate,
 }
@@ -67,8 +68,10 @@ impl DiskGate {
 
     /// Free megabytes, if they are too few. Where the system does not tell, there may be none.
     pub fn shortage(&self) -> Option<u64> {
-        let free_mb = nix::sys::statvfs::statvfs(&self.folder)
-            .map_or(0, |disk| u64::from(disk.blocks_available()).saturating_mul(disk.fragment_size()) >> 20);
+        let free_mb = nix::sys::statvfs::statvfs(&self.folder).map_or(0, |disk| {
+            let bytes = u128::from(disk.blocks_available()) * u128::from(disk.fragment_size());
+            u64::try_from(bytes >> 20).unwrap_or(u64::MAX)
+        });
         (free_mb < self.least_mb).then_some(free_mb)
     }
 }
@@ -172,11 +175,18 @@ impl Reserves {
     /// Compares without end. A wallet that can't be asked changes nothing: new risk also needs a healthy ledger.
     pub async fn watch(self) -> anyhow::Result<()> {
         loop {
-            match self.compare().await {
-                Ok(enough) => self.fees_held.store(enough && self.has_room(), Ordering::Release),
-                Err(error) => tracing::warn!(%error, "could not compare balances with what swaps need"),
-            }
+            self.look().await;
             tokio::time::sleep(REFRESH).await;
+        }
+    }
+
+    async fn look(&self) {
+        if !self.has_room() {
+            return self.fees_held.store(false, Ordering::Release);
+        }
+        match self.compare().await {
+            Ok(enough) => self.fees_held.store(enough, Ordering::Release),
+            Err(error) => tracing::warn!(%error, "could not compare balances with what swaps need"),
         }
     }
 
@@ -204,5 +214,34 @@ impl Reserves {
             }
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // F7
+    #[test]
+    fn a_disk_without_room_or_that_does_not_tell_has_a_shortage() {
+        let here = std::env::temp_dir();
+        assert_eq!(DiskGate::new(here.clone(), 0).shortage(), None);
+        assert!(DiskGate::new(here.clone(), u64::MAX).shortage().is_some_and(|free_mb| free_mb < u64::MAX));
+        assert_eq!(DiskGate::new(here.join("no such folder"), 1).shortage(), Some(0));
+    }
+
+    #[test]
+    fn nothing_is_risked_before_the_first_comparison() {
+        let reserves = Reserves::new(Ledgers::new(&[]), DiskGate::new(std::env::temp_dir(), 0));
+        assert!(!reserves.hold());
+    }
+
+    #[tokio::test]
+    async fn nothing_new_is_begun_on_a_full_disk() {
+        for (least_mb, holds) in [(0, true), (u64::MAX, false)] {
+            let reserves = Reserves::new(Ledgers::new(&[]), DiskGate::new(std::env::temp_dir(), least_mb));
+            reserves.look().await;
+            assert_eq!(reserves.hold(), holds);
+        }
     }
 }
