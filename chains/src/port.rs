@@ -295,6 +295,12 @@ pub trait Port: Send + Sync {
     /// What the ledger showed of a lock at the last [`Port::poll`]. None if it has not been looked for yet.
     fn look(&self, lock: LockId) -> Option<Sighting>;
 
+    /// The watched locks of which [`Port::look`] shows something else ([`Sighting::differs`]) than when this was last asked; a lock
+    /// that has now been looked for the first time is one of them. None: it can't say, so every lock may be one.
+    fn take_changed(&self) -> Option<Vec<LockId>> {
+        None
+    }
+
     /// Makes it so, safely repeatable: asks the ledger and the journal whether it is already done, else signs, journals and
     /// sends; sends again what our node has lost. A refusal by the node is not a state: the chain decides.
     async fn ensure(&self, act: &Act) -> Result<Progress, PortError>;

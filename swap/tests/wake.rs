@@ -198,7 +198,7 @@ fn shows_another(before: &View, after: &View) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8_000, failure_persistence: None, max_global_rejects: 1_000_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, max_global_rejects: 1_000_000, ..ProptestConfig::default() })]
 
     /// The promise. The same facts, the same sightings but for their depth, no bound reached: the same step.
     #[test]

@@ -274,6 +274,10 @@ impl Port for EvmAdapter {
         self.watch.tracker().look(lock)
     }
 
+    fn take_changed(&self) -> Option<Vec<LockId>> {
+        Some(self.watch.tracker().take_changed())
+    }
+
     async fn ensure(&self, act: &Act) -> Result<Progress, PortError> {
         let turn = self.sender.turn().await;
         let view = self.node.view().await?;

@@ -302,9 +302,37 @@ fn nothing_is_asked_about_a_lock_that_is_over_or_unwatched() {
     let mut tracker = fresh();
     chain.tell(&mut tracker, 0);
     assert!(tracker.look(id(0)).unwrap().is_over());
-    let asked: Vec<_> = tracker.wishes(&chain.view()).iter().map(|wish| wish.lock).collect();
-    assert_eq!(asked, [id(2)]);
+    let asked = |wishes: Vec<Wish>| wishes.iter().map(|wish| wish.lock).collect::<Vec<_>>();
+    assert_eq!(asked(tracker.in_turn(&chain.view(), 10)), [id(2)]);
     tracker.unwatch(id(2));
-    assert!(tracker.wishes(&chain.view()).is_empty() && tracker.look(id(2)).is_none());
+    assert!(tracker.in_turn(&chain.view(), 10).is_empty() && tracker.look(id(2)).is_none());
     assert!(!tracker.watches_hash(slot(2).terms.hash) || tracker.look(id(3)).is_some());
+}
+
+#[test]
+fn a_slot_is_read_for_a_reason_and_each_in_its_turn() {
+    let mut chain = Chain::default();
+    chain.push(1, &[(0, Deed::Lock), (1, Deed::Lock), (2, Deed::Lock)]);
+    let mut tracker = fresh();
+    chain.tell(&mut tracker, 0);
+    chain.push(1, &[]);
+    assert_eq!(tracker.wishes(&chain.view()).len(), 3, "deep enough now");
+    chain.tell(&mut tracker, 1);
+    for _ in 0..5 {
+        chain.push(1, &[]);
+        assert!(tracker.wishes(&chain.view()).is_empty(), "a block that says nothing of them asks nothing");
+        chain.tell(&mut tracker, chain.tip());
+    }
+    let turns: Vec<_> = (0..6).map(|_| tracker.in_turn(&chain.view(), 1).first().unwrap().lock).collect();
+    assert_eq!(turns, [id(0), id(1), id(2), id(0), id(1), id(2)]);
+    tracker.distrust(CONTRACT);
+    assert_eq!(tracker.wishes(&chain.view()).len(), 3, "another code at the contract is a reason");
+    chain.tell(&mut tracker, chain.tip());
+    chain.push(1, &[(2, Deed::Redeem { direct: true })]);
+    tracker.take_changed();
+    chain.tell(&mut tracker, chain.tip());
+    let mut changed = tracker.take_changed();
+    changed.sort_unstable();
+    assert_eq!(changed, [id(2), id(3)], "3 waits for the same secret");
+    assert!(tracker.take_changed().is_empty());
 }

@@ -11,7 +11,7 @@ use crate::wire::{Body, Header, Log, Tx};
 use alloy::primitives::{Address, B256, U256, keccak256};
 use photon_chains::{LockId, PortError, SpendKind};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Events are asked for in ranges of so many blocks; a node that refuses gets half.
@@ -24,6 +24,8 @@ const BODIES: usize = 32;
 const REREAD: u64 = 8;
 /// After so many blocks, what has not been seen funded is looked for once more from its beginning.
 const RECHECK: u64 = 64;
+/// So many slots are read at each block without a reason, each watched lock in its turn.
+const IN_TURN: usize = 20;
 /// How often a chain that moves under our eyes is read again.
 const TRIES: usize = 3;
 
@@ -38,6 +40,15 @@ pub(crate) struct Follow {
     judged: Option<B256>,
     /// At this block what has not been seen was last looked for from its beginning.
     rechecked: u64,
+    /// The code that was last seen at each contract.
+    codes: HashMap<Address, Codes>,
+}
+
+/// Hashes of the code at a contract. A node without old states knows it at the tip alone.
+#[derive(Copy, Clone, PartialEq, Eq)]
+struct Codes {
+    tip: B256,
+    relied: Option<B256>,
 }
 
 /// The follower of one chain.
@@ -71,7 +82,8 @@ impl From<crate::window::Moved> for Trouble {
 impl Watch {
     pub(crate) fn new(node: Arc<Node>, registry: Address) -> Self {
         let keep = node.params.timing.final_confirmations as usize + 32;
-        let follow = Follow { window: Window::new(keep), cursor: None, shaken: false, judged: None, rechecked: 0 };
+        let follow =
+            Follow { window: Window::new(keep), cursor: None, shaken: false, judged: None, rechecked: 0, codes: HashMap::new() };
         Self { node, registry, tracker: Mutex::default(), follow: tokio::sync::Mutex::new(follow) }
     }
 
@@ -118,7 +130,8 @@ impl Watch {
         self.waiting().await?;
         let fresh = follow.judged != Some(view.tip.hash) || !behind.is_empty();
         if fresh {
-            self.read_slots(&view).await?;
+            self.read_codes(&view, &mut follow.codes).await?;
+            self.read_slots(&view, &follow.codes).await?;
             let still = self.node.at(self.node.rpc.header(At::Number(tip)).await)?;
             if still.is_none_or(|header| header.hash != view.tip.hash) {
                 return Err(Trouble::Moved);
@@ -180,11 +193,9 @@ impl Watch {
 
     /// The contracts whose events matter: the registry, and those of watched locks.
     fn contracts(&self) -> Vec<Address> {
-        let tracker = self.tracker();
-        let mut contracts: Vec<_> = tracker.live().map(|(_, watched)| watched.slot.contract).collect();
+        let mut contracts: Vec<_> = self.kinds().into_keys().collect();
         contracts.push(self.registry);
         contracts.sort_unstable();
-        contracts.dedup();
         contracts
     }
 
@@ -287,7 +298,7 @@ impl Watch {
     }
 
     fn kinds(&self) -> HashMap<Address, Kind> {
-        self.tracker().live().map(|(_, watched)| (watched.slot.contract, watched.slot.kind())).collect()
+        self.tracker().places()
     }
 
     /// Searches the transactions of new blocks for secrets: a redeem that failed has shown its secret, and left no event.
@@ -341,25 +352,36 @@ impl Watch {
         Ok(())
     }
 
-    /// Reads the slots of the locks that are under way, and the code they stand in.
-    async fn read_slots(&self, view: &View) -> Result<(), PortError> {
-        let wishes = self.tracker().wishes(view);
+    /// Reads which code stands at the contracts of watched locks. Where it is another one than before, all of them are read anew.
+    async fn read_codes(&self, view: &View, codes: &mut HashMap<Address, Codes>) -> Result<(), PortError> {
+        let contracts = self.kinds();
+        codes.retain(|contract, _| contracts.contains_key(contract));
+        for contract in contracts.into_keys() {
+            let tip = keccak256(self.node.at(self.node.rpc.code(contract, At::Number(view.tip.number.0)).await)?);
+            let relied = match view.relied {
+                Some(relied) => self.node.rpc.code(contract, At::Number(relied)).await.ok().map(keccak256),
+                None => None,
+            };
+            let seen = Codes { tip, relied };
+            if codes.insert(contract, seen).is_some_and(|before| before != seen) {
+                self.tracker().distrust(contract);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads slots: of the locks that something happened to, and of some others in their turn.
+    async fn read_slots(&self, view: &View, codes: &HashMap<Address, Codes>) -> Result<(), PortError> {
+        let wishes = {
+            let mut tracker = self.tracker();
+            let mut wishes = tracker.wishes(view);
+            wishes.extend(tracker.in_turn(view, IN_TURN));
+            wishes
+        };
         if wishes.is_empty() {
             return Ok(());
         }
         let tip = view.tip.number.0;
-        let contracts: HashSet<_> = wishes.iter().map(|wish| wish.contract).collect();
-        let mut codes = HashMap::new();
-        for contract in contracts {
-            let mut seen = vec![keccak256(self.node.at(self.node.rpc.code(contract, At::Number(tip)).await)?)];
-            if let Some(relied) = view.relied.filter(|_| wishes.iter().any(|wish| wish.relied && wish.contract == contract)) {
-                // A node without old states can't tell; then the tip must do.
-                if let Ok(code) = self.node.rpc.code(contract, At::Number(relied)).await {
-                    seen.push(keccak256(code));
-                }
-            }
-            codes.insert(contract, seen);
-        }
         let mut asks = Vec::new();
         for wish in &wishes {
             let mut ask = |at| asks.push((Ask::view(wish.contract, abi::swaps(wish.key)), At::Number(at)));
@@ -375,7 +397,10 @@ impl Watch {
             let mut reads = Reads { tip: next(), ..Reads::default() };
             reads.relied = if relied { next() } else { None };
             reads.settled = if settled { next() } else { None };
-            reads.code_is_right = codes.get(&contract).map(|seen| seen.iter().all(|code| *code == code_hash));
+            reads.code_is_right = codes.get(&contract).map(|seen| {
+                let deep = seen.relied.filter(|_| relied);
+                seen.tip == code_hash && deep.is_none_or(|code| code == code_hash)
+            });
             tracker.read(lock, reads);
         }
         Ok(())

@@ -71,6 +71,8 @@ pub struct Tracker {
     /// Watched scripts, each with the secret hash of its lock.
     scripts: HashMap<ScriptBuf, SecretHash>,
     secrets: HashMap<SecretHash, Option<Secret>>,
+    /// Hashes whose secret was found since this was last asked.
+    found: HashSet<SecretHash>,
     outputs: HashMap<OutPoint, (ScriptBuf, Output)>,
     of_script: HashMap<ScriptBuf, HashSet<OutPoint>>,
     /// Inputs of transactions of our own that are not settled, and what took them in a block.
@@ -282,6 +284,15 @@ impl Tracker {
         self.locks.get(&id).and_then(|lock| self.secrets.get(&lock.hash)).cloned().flatten()
     }
 
+    /// The locks whose secret was found since this was last asked.
+    pub fn take_found(&mut self) -> Vec<LockId> {
+        if self.found.is_empty() {
+            return Vec::new();
+        }
+        let found = std::mem::take(&mut self.found);
+        self.locks.iter().filter(|(_, lock)| found.contains(&lock.hash)).map(|(id, _)| *id).collect()
+    }
+
     fn paid_at(&self, outpoint: OutPoint) -> Option<Paid> {
         let (_, output) = self.outputs.get(&outpoint)?;
         let in_block = output.spent_block.map(|(txid, kind, block)| SpentBy { txid, kind, block: Some(block) });
@@ -299,7 +310,11 @@ impl Tracker {
             return;
         }
         for candidate in secret_candidates(tx) {
-            if let Some(known) = self.secrets.get_mut(&candidate.hash()) {
+            let hash = candidate.hash();
+            if let Some(known) = self.secrets.get_mut(&hash) {
+                if known.is_none() {
+                    self.found.insert(hash);
+                }
                 *known = Some(candidate);
             }
         }

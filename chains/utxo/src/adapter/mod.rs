@@ -49,6 +49,8 @@ struct State {
     tracker: Tracker,
     /// What the last whole pass showed.
     seen: HashMap<LockId, Seen>,
+    /// The locks of which passes showed something else since this was last asked.
+    changed: HashSet<LockId>,
     tip: Option<TipSeen>,
     /// Transactions of ours that can never be mined any more, as settled since this start.
     dead: HashSet<TxId>,
@@ -193,6 +195,7 @@ impl Port for UtxoAdapter {
         let mut state = self.state();
         state.tracker.unwatch(lock);
         state.seen.remove(&lock);
+        state.changed.remove(&lock);
         state.bids.retain(|intent, _| intent.subject != lock);
     }
 
@@ -206,6 +209,12 @@ impl Port for UtxoAdapter {
         // A secret counts from the moment it is seen, even if the pass that saw it did not end.
         let secret = seen.sighting.secret.clone().or_else(|| state.tracker.secret(lock));
         Some(Sighting { secret, ..seen.sighting.clone() })
+    }
+
+    fn take_changed(&self) -> Option<Vec<LockId>> {
+        let mut state = self.state();
+        let found = state.tracker.take_found();
+        Some(state.changed.drain().chain(found).collect())
     }
 
     async fn ensure(&self, act: &Act) -> Result<Progress, PortError> {

@@ -1,6 +1,6 @@
 //! Catching up with the node.
 
-use super::{Seen, TipSeen, UtxoAdapter};
+use super::{Seen, State, TipSeen, UtxoAdapter};
 use crate::decode;
 use crate::rpc::{HeaderFacts, PoolSpend, RpcError, To, code};
 use crate::tracker::Place;
@@ -8,7 +8,7 @@ use crate::view;
 use bitcoin::{BlockHash, OutPoint, Txid};
 use photon_chains::{BlockHeight, LockId, PortError, Tip, UnixTime};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Times the chain may move on while we look, before what was seen is taken as it is.
 const MAX_ROUNDS: usize = 8;
@@ -45,13 +45,16 @@ impl UtxoAdapter {
         {
             let mut state = self.state();
             let timing = &self.params.net.timing;
-            let tracker = &state.tracker;
-            let seen = tracker.scanned().map(|(id, amount)| {
+            let State { tracker, seen: before, changed, .. } = &mut *state;
+            let look = |(id, amount)| {
                 let paid = tracker.paid(id);
                 let sighting = view::sighting(&paid, amount, tracker.secret(id), tip.height, timing);
                 (id, Seen { sighting, paid })
-            });
-            state.seen = seen.collect();
+            };
+            let seen: HashMap<LockId, Seen> = tracker.scanned().map(look).collect();
+            let differs = |(id, now): &(&LockId, &Seen)| before.get(*id).is_none_or(|old| now.sighting.differs(&old.sighting));
+            changed.extend(seen.iter().filter(differs).map(|(id, _)| *id));
+            *before = seen;
             state.tip = Some(TipSeen { place, time: tip.time, median_time: tip.mediantime });
         }
         self.settle(place).await?;
