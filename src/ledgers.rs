@@ -63,7 +63,8 @@ impl Ledgers {
         Ok(())
     }
 
-    fn put(&self, ledger: Ledger, port: Arc<dyn Port>) {
+    /// Connects a ledger by an adapter that is there. The first one stays.
+    pub fn put(&self, ledger: Ledger, port: Arc<dyn Port>) {
         let Some(entry) = self.0.get(&ledger) else { return };
         let mut waiting = lock(&entry.waiting);
         let port = entry.port.get_or_init(|| port);

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use photon::cli;
-use photon::commands::{LocalArgs, backup, deploy, init, node, rescue};
+use photon::commands::{LocalArgs, backup, bench, deploy, init, node, rescue};
 use std::process::ExitCode;
 
 /// Swap BTC, LTC, ETH, SMT and ERC20 tokens with people you don't trust, and nobody in the middle.
@@ -22,6 +22,7 @@ enum Command {
     Deploy(deploy::DeployArgs),
     Backup(backup::BackupArgs),
     Rescue(rescue::RescueArgs),
+    Bench(bench::BenchArgs),
     /// Real nodes on this machine, three daemons, sixteen swaps
     #[cfg(feature = "demo")]
     Demo(photon::demo::DemoArgs),
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Deploy(args) => deploy::run(&local, &args, json),
         Command::Backup(args) => backup::run(&local, &args, json),
         Command::Rescue(args) => rescue::run(&local, &args, json),
+        Command::Bench(args) => bench::run(&args, json),
         #[cfg(feature = "demo")]
         Command::Demo(args) => return photon::demo::run(&args),
         Command::Client(command) => return cli::run(client, command),

@@ -76,6 +76,13 @@ impl DiskGate {
     }
 }
 
+/// As much of a running swap as says what it needs.
+struct Held {
+    role: Role,
+    terms: Terms,
+    funding: Funding,
+}
+
 /// Why a swap can't be afforded.
 #[derive(Debug, thiserror::Error)]
 pub enum ReserveError {
@@ -124,15 +131,14 @@ impl Reserves {
 
     /// What running swaps still need, by asset.
     pub async fn held(&self) -> Result<Needs, PortError> {
-        let live: Vec<Live> = self.book.with(|swaps| swaps.values().cloned().collect());
         let mut sum = Sum::default();
-        for swap in live {
-            let own = swap.swap.terms.own_leg(swap.swap.role);
+        for Held { role, terms, funding } in self.running() {
+            let own = terms.own_leg(role);
             let sighting = self.ledgers.sighting(own.lock.asset.ledger(), own.lock.id());
             // Once our lock was seen, or an attempt to fund it sent, its money has left the wallet's balance.
             let unfunded = sighting.is_none_or(|seen| !seen.stands() && !seen.is_over());
-            let funds = unfunded && swap.funding == Funding::Wallet;
-            self.add_needs(&mut sum, swap.swap.role, &swap.swap.terms, funds).await?;
+            let funds = unfunded && funding == Funding::Wallet;
+            self.add_needs(&mut sum, role, &terms, funds).await?;
         }
         Ok(sum.needs)
     }
@@ -172,6 +178,11 @@ impl Reserves {
         Ok(())
     }
 
+    fn running(&self) -> Vec<Held> {
+        let held = |live: &Live| Held { role: live.swap.role, terms: live.swap.terms, funding: live.funding };
+        self.book.with(|swaps| swaps.values().map(held).collect())
+    }
+
     /// Compares without end. A wallet that can't be asked changes nothing: new risk also needs a healthy ledger.
     pub async fn watch(self) -> anyhow::Result<()> {
         loop {
@@ -200,10 +211,9 @@ impl Reserves {
 
     /// True if every EVM account can pay the gas of all running swaps.
     async fn compare(&self) -> Result<bool, PortError> {
-        let live: Vec<Live> = self.book.with(|swaps| swaps.values().cloned().collect());
         let mut gas = Sum::default();
-        for swap in live {
-            self.add_needs(&mut gas, swap.swap.role, &swap.swap.terms, false).await?;
+        for Held { role, terms, .. } in self.running() {
+            self.add_needs(&mut gas, role, &terms, false).await?;
         }
         for (asset, needed) in gas.needs {
             let Some(port) = self.ledgers.port(asset.ledger()) else { continue };

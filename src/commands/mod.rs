@@ -1,6 +1,7 @@
 //! Commands that work on a node's own folder, rather than asking a running node.
 
 pub mod backup;
+pub mod bench;
 pub mod deploy;
 pub mod init;
 pub mod node;

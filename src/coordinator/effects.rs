@@ -5,8 +5,8 @@ use crate::clock;
 use crate::keys::KeyUse;
 use crate::service::Funding;
 use photon_chains::{Act, Ledger, PortError, Progress, crash};
-use photon_swap::{Effect, EffectKind, Role, SwapId};
-use std::collections::HashMap;
+use photon_swap::{Effect, EffectKind, Role, SwapId, Terms};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -26,6 +26,8 @@ enum Slot {
 pub(super) struct Dispatcher {
     coordinator: Coordinator,
     slots: HashMap<(SwapId, Effect), Slot>,
+    /// Swaps of which something is wanted.
+    busy: BTreeSet<SwapId>,
     results: mpsc::UnboundedSender<Attempt>,
 }
 
@@ -33,27 +35,43 @@ impl Dispatcher {
     pub(super) fn new(coordinator: Coordinator) -> (Self, mpsc::UnboundedReceiver<Attempt>) {
         // Bounded by the slots: one result per running attempt.
         let (results, inbox) = mpsc::unbounded_channel();
-        (Self { coordinator, slots: HashMap::new(), results }, inbox)
+        (Self { coordinator, slots: HashMap::new(), busy: BTreeSet::new(), results }, inbox)
     }
 
-    /// Starts what is wanted, not under way, and rested.
-    pub(super) fn dispatch(&mut self, ids: &[SwapId]) {
-        for id in ids {
-            let Some(live) = self.coordinator.book.get(*id) else {
-                self.slots.retain(|(known, _), slot| known != id || matches!(slot, Slot::Running));
-                continue;
+    /// Starts what is wanted, not under way, and rested: of the swaps that were just stepped, and in a round of all others.
+    pub(super) fn dispatch(&mut self, stepped: &[SwapId], is_round: bool) {
+        for id in stepped {
+            self.dispatch_one(*id);
+        }
+        if is_round {
+            for id in std::mem::take(&mut self.busy) {
+                self.dispatch_one(id);
+            }
+        }
+    }
+
+    fn dispatch_one(&mut self, id: SwapId) {
+        let wanted = self.coordinator.book.edit(id, |live| (live.wanted.clone(), live.swap.terms));
+        let Some((wanted, terms)) = wanted else {
+            self.busy.remove(&id);
+            self.slots.retain(|(known, _), slot| *known != id || matches!(slot, Slot::Running));
+            return;
+        };
+        if wanted.is_empty() {
+            self.busy.remove(&id);
+        } else {
+            self.busy.insert(id);
+        }
+        for effect in wanted {
+            let key = (id, effect);
+            let ready = match self.slots.get(&key) {
+                None => true,
+                Some(Slot::Running) => false,
+                Some(Slot::Rested(since)) => since.elapsed() >= rest(&self.coordinator, &terms, &effect),
             };
-            for effect in &live.wanted {
-                let key = (*id, *effect);
-                let ready = match self.slots.get(&key) {
-                    None => true,
-                    Some(Slot::Running) => false,
-                    Some(Slot::Rested(since)) => since.elapsed() >= rest(&self.coordinator, &live, effect),
-                };
-                if ready {
-                    self.slots.insert(key, Slot::Running);
-                    self.start(*id, *effect);
-                }
+            if ready {
+                self.slots.insert(key, Slot::Running);
+                self.start(id, effect);
             }
         }
     }
@@ -169,8 +187,8 @@ impl Coordinator {
 }
 
 /// Between two attempts: two looks at the ledger, at most half a minute. A refund that waits for its time costs one look.
-fn rest(coordinator: &Coordinator, live: &Live, effect: &Effect) -> Duration {
+fn rest(coordinator: &Coordinator, terms: &Terms, effect: &Effect) -> Duration {
     let block_secs =
-        coordinator.ledgers.port(live.swap.terms.leg(effect.leg).lock.asset.ledger()).map_or(10, |port| port.timing().block_secs);
+        coordinator.ledgers.port(terms.leg(effect.leg).lock.asset.ledger()).map_or(10, |port| port.timing().block_secs);
     Duration::from_millis((block_secs * 1000).clamp(800, 30_000))
 }

@@ -1,9 +1,10 @@
-//! The loop that carries swaps through: a ledger was looked at → each live swap on it is stepped by the pure core → facts
-//! and outbox are saved in one transaction → only then is anything done outside.
+//! The loop that carries swaps through: a ledger was looked at → each swap that this concerns is stepped by the pure core →
+//! facts and outbox are saved in one transaction → only then is anything done outside.
 //!
 //! ```mermaid
 //! flowchart LR
-//!   poll[ledger polled] --> view[view: sightings, facts, clocks]
+//!   poll[ledger polled] --> concern[whom does it concern?]
+//!   concern --> view[view: sightings, facts, clocks]
 //!   view --> step[photon_swap::step]
 //!   step --> save[(one transaction: facts + outbox + events)]
 //!   save --> act[port.ensure, again and again until seen]
@@ -11,9 +12,16 @@
 //! ```
 //!
 //! A crash before the save has done nothing outside; a crash after it finds the same facts, steps to the same effects, and
-//! ensures them again, which is harmless. Work per look is proportional to the swaps that have not ended.
+//! ensures them again, which is harmless.
+//!
+//! Work per look follows the swaps that the look concerns, not those that live: a port says which locks show something else
+//! ([`photon_chains::Port::take_changed`]), and [`photon_swap::wake`] says when a swap must be stepped again though nothing
+//! changed. Should one ever be missed all the same, every swap is stepped in its turn within ten minutes, and each effect is
+//! judged anew by the core right before it is tried. Swaps with money at stake go first, a few hundred at a time.
 
+mod alarms;
 mod book;
+mod concern;
 mod effects;
 mod notes;
 mod view;
@@ -27,12 +35,16 @@ use crate::reserve::Reserves;
 use crate::service::Funding;
 use crate::store::{EffectRow, FactRow, NewEvent, StepRows, Store, StoreError, SwapRecord};
 use anyhow::Context;
+use concern::{Concerns, Queue, Rank};
 use effects::Dispatcher;
 use futures::future::try_join_all;
-use photon_chains::Ledger;
+use photon_chains::{Ledger, UnixTime};
 use photon_swap::{Fact, Phase, Role, Step, Swap, SwapId, Terms};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 /// Everything the coordinator works with. Clones are handles to the same.
 #[derive(Clone)]
@@ -43,11 +55,15 @@ pub struct Coordinator {
     pub(crate) book: Book,
     pub(crate) reserves: Reserves,
     pub(crate) skew_secs: u64,
-    added: mpsc::Sender<SwapId>,
+    /// Swaps to be stepped because they are new here, or something was written into them. No more than live.
+    added: Arc<Mutex<BTreeSet<SwapId>>>,
+    wake: mpsc::Sender<()>,
 }
 
-/// How many swaps may wait to be taken up at once.
-const ADDED_CAP: usize = 1024;
+/// How many swaps are stepped and saved together before it is looked whether something more urgent has come up.
+const BATCH: usize = 256;
+/// How often the time is looked at, whatever the ledgers do.
+const TICK: Duration = Duration::from_secs(1);
 
 impl Coordinator {
     /// Puts the parts together. The second value goes to [`Coordinator::run`].
@@ -57,9 +73,21 @@ impl Coordinator {
         ledgers: Ledgers,
         reserves: Reserves,
         skew_secs: u64,
-    ) -> (Self, mpsc::Receiver<SwapId>) {
-        let (added, inbox) = mpsc::channel(ADDED_CAP);
-        (Self { wallet, store, ledgers, book: reserves.book().clone(), reserves, skew_secs, added }, inbox)
+    ) -> (Self, mpsc::Receiver<()>) {
+        let (wake, woken) = mpsc::channel(1);
+        let added = Arc::default();
+        (Self { wallet, store, ledgers, book: reserves.book().clone(), reserves, skew_secs, added, wake }, woken)
+    }
+
+    /// True if new risk may be taken: the disk is well, and the fees of every running swap are held.
+    pub(super) fn may_risk(&self) -> bool {
+        self.store.failure().is_none() && self.reserves.hold()
+    }
+
+    fn is_added(&self, id: SwapId) {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        // A full channel means that it is being looked at anyway.
+        let _ = self.wake.try_send(());
     }
 
     /// Takes up every swap that has not ended, as the last process left it.
@@ -116,25 +144,50 @@ impl Coordinator {
         self.book.with(|swaps| {
             swaps.entry(id).or_insert(live);
         });
-        // A full queue only means that it waits for the next look.
-        let _ = self.added.try_send(id);
+        self.is_added(id);
         Ok(id)
     }
 
     /// Carries swaps through until the store fails or the sender of `looked` is gone.
-    pub async fn run(self, mut looked: mpsc::Receiver<Ledger>, mut added: mpsc::Receiver<SwapId>) -> anyhow::Result<()> {
+    pub async fn run(self, mut looked: mpsc::Receiver<Ledger>, mut woken: mpsc::Receiver<()>) -> anyhow::Result<()> {
         let (mut dispatcher, mut results) = Dispatcher::new(self.clone());
+        let (mut concerns, mut queue) = (Concerns::default(), Queue::default());
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let touched = tokio::select! {
+            let (concerned, is_round) = tokio::select! {
+                // In this order: what is queued waits for whatever else has happened, so that it is done in order of need.
+                biased;
+                Some(result) = results.recv() => (dispatcher.take_in(result)?.into_iter().collect(), false),
+                Some(()) = woken.recv() => (self.take_added(&mut concerns), false),
                 ledger = looked.recv() => match ledger {
-                    Some(ledger) => self.on_ledger(ledger),
+                    Some(ledger) => (concerns.of_look(&self, ledger), true),
                     None => return Ok(()),
                 },
-                Some(id) = added.recv() => vec![id],
-                Some(result) = results.recv() => dispatcher.take_in(result)?.into_iter().collect(),
+                _ = tick.tick() => (concerns.of_time(&self, clock::now()), true),
+                () = std::future::ready(()), if !queue.is_empty() => (BTreeSet::new(), false),
             };
-            self.advance(&touched).await?;
-            dispatcher.dispatch(&touched);
+            for id in concerned {
+                self.enqueue(&mut queue, id);
+            }
+            let batch = queue.take(BATCH);
+            for id in self.advance(&batch, &mut concerns).await? {
+                self.enqueue(&mut queue, id);
+            }
+            dispatcher.dispatch(&batch, is_round);
+        }
+    }
+
+    fn take_added(&self, concerns: &mut Concerns) -> BTreeSet<SwapId> {
+        let added = std::mem::take(&mut *self.added.lock().unwrap_or_else(PoisonError::into_inner));
+        self.book.with(|swaps| added.iter().filter_map(|id| swaps.get(id)).for_each(|live| concerns.add(live)));
+        added
+    }
+
+    fn enqueue(&self, queue: &mut Queue, id: SwapId) {
+        let rank = self.book.with(|swaps| swaps.get(&id).map(|live| rank(&live.swap)));
+        if let Some(rank) = rank {
+            queue.add(rank, id);
         }
     }
 
@@ -149,32 +202,35 @@ impl Coordinator {
             facts.push(Fact::FundIntent);
         }
         self.book.edit(id, |live| facts.iter().for_each(|fact| live.swap.apply(fact)));
-        let _ = self.added.try_send(id);
+        self.is_added(id);
         Ok(())
     }
 
-    fn on_ledger(&self, ledger: Ledger) -> Vec<SwapId> {
-        let touches =
-            |live: &Live| [&live.swap.terms.alpha, &live.swap.terms.beta].iter().any(|leg| leg.lock.asset.ledger() == ledger);
-        self.book.with(|swaps| swaps.iter().filter(|(_, live)| touches(live)).map(|(id, _)| *id).collect())
-    }
-
-    /// Steps swaps: everything is saved before anything is applied or done. The saves share a sync.
-    async fn advance(&self, ids: &[SwapId]) -> anyhow::Result<()> {
+    /// Steps swaps: everything is saved before anything is applied or done. The saves share a sync. Returns those that are to
+    /// be stepped again, because their own facts have changed.
+    async fn advance(&self, ids: &[SwapId], concerns: &mut Concerns) -> anyhow::Result<Vec<SwapId>> {
         let now = clock::now();
-        let steps: Vec<(Live, Step)> = ids
-            .iter()
-            .filter_map(|id| self.book.get(*id))
-            .map(|live| {
-                let step = photon_swap::step(&live.swap, &self.view(&live, now));
-                (live, step)
-            })
-            .collect();
+        let steps: Vec<(Live, Step)> = ids.iter().filter_map(|id| self.look(*id, now, concerns)).collect();
         let saved = try_join_all(steps.into_iter().map(|(live, step)| self.save(live, step))).await?;
+        let mut again = Vec::new();
         for (id, step) in saved {
-            self.apply(id, step);
+            if !step.facts.is_empty() {
+                again.push(id);
+            }
+            if let Some(ended) = self.apply(id, step) {
+                concerns.remove(&ended);
+            }
         }
-        Ok(())
+        Ok(again)
+    }
+
+    /// Steps one swap, and says until when that stands.
+    fn look(&self, id: SwapId, now: UnixTime, concerns: &mut Concerns) -> Option<(Live, Step)> {
+        let live = self.book.get(id)?;
+        let view = self.view(&live, now);
+        let step = photon_swap::step(&live.swap, &view);
+        concerns.rest_until(self, &live, &view, &photon_swap::wake(&live.swap, &view));
+        Some((live, step))
     }
 
     async fn save(&self, live: Live, step: Step) -> anyhow::Result<(SwapId, Step)> {
@@ -217,7 +273,8 @@ impl Coordinator {
         Ok(())
     }
 
-    fn apply(&self, id: SwapId, step: Step) {
+    /// Takes in a step that is saved. Returns the swap if it has ended with it.
+    fn apply(&self, id: SwapId, step: Step) -> Option<Live> {
         let now = clock::now();
         let ended = self.book.with(|swaps| {
             let live = swaps.get_mut(&id)?;
@@ -234,19 +291,23 @@ impl Coordinator {
             let may_be_noted = live.noted || live.swap.facts.fund_intent;
             live.swap.facts.ended.map(|outcome| (live.swap.terms, outcome, may_be_noted))
         });
-        if let Some((terms, outcome, may_be_noted)) = ended {
-            let word = Phase::from(outcome).word();
-            tracing::info!(swap_id = %id, outcome = word, "ended");
-            metrics::counter!("photon_swaps_ended_total", "outcome" => word).increment(1);
-            for leg in [&terms.alpha, &terms.beta] {
-                self.ledgers.unwatch_lock(&leg.lock);
-            }
-            if may_be_noted {
-                self.strike_notes(terms);
-            }
-            self.book.with(|swaps| swaps.remove(&id));
+        let (terms, outcome, may_be_noted) = ended?;
+        let word = Phase::from(outcome).word();
+        tracing::info!(swap_id = %id, outcome = word, "ended");
+        metrics::counter!("photon_swaps_ended_total", "outcome" => word).increment(1);
+        for leg in [&terms.alpha, &terms.beta] {
+            self.ledgers.unwatch_lock(&leg.lock);
         }
+        if may_be_noted {
+            self.strike_notes(terms);
+        }
+        self.book.with(|swaps| swaps.remove(&id))
     }
+}
+
+fn rank(swap: &Swap) -> Rank {
+    let facts = &swap.facts;
+    if facts.fund_intent || facts.reveal_intent || facts.secret.is_some() { Rank::AtStake } else { Rank::New }
 }
 
 /// What is written down of a swap of which nobody knows how far it had come.
