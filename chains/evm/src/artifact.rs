@@ -39,6 +39,13 @@ pub(crate) struct Immutables {
     pub(crate) registry: Address,
 }
 
+/// The code that must stand at SecretRegistry, NativeHtlc and TokenHtlc on that chain. None if an artefact of this program is damaged.
+pub fn runtime_codes(chain_id: u64, registry: photon_chains::Address) -> Option<[Vec<u8>; 3]> {
+    let immutables = Immutables { chain_id, registry: crate::slot::account(registry) };
+    let [registry, native, token] = Contract::ALL.map(|contract| contract.runtime_code(immutables).ok());
+    Some([registry?, native?, token?])
+}
+
 impl Contract {
     pub(crate) const ALL: [Contract; 3] = [Contract::Registry, Contract::NativeHtlc, Contract::TokenHtlc];
 

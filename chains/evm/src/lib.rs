@@ -60,6 +60,7 @@ mod window;
 mod wire;
 
 pub use adapter::EvmAdapter;
+pub use artifact::runtime_codes;
 pub use config::{Contracts, EvmConfig, NodeConfig, Token};
 pub use deploy::{Deployed, account_of, code_hash, deploy, deploy_raw};
 pub use params::{Fees, Finality, Network, Params, params};

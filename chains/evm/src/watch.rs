@@ -25,7 +25,7 @@ const REREAD: u64 = 8;
 /// After so many blocks, what has not been seen funded is looked for once more from its beginning.
 const RECHECK: u64 = 64;
 /// So many slots are read at each block without a reason, each watched lock in its turn.
-const IN_TURN: usize = 20;
+const IN_TURN: usize = 8;
 /// How often a chain that moves under our eyes is read again.
 const TRIES: usize = 3;
 

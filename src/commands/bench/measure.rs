@@ -1,5 +1,6 @@
 //! One node's coordinator, started over a database that is there, and what it costs.
 
+use super::adapters::{self, Look};
 use super::chain::{SimChain, timing};
 use super::meter::{cpu, memory_mb, ms, round, sync_ms};
 use super::swaps::{number_of, secret};
@@ -55,6 +56,10 @@ pub struct Measured {
     pub peak_rss_mb: f64,
     /// Looks at a ledger per block of it.
     pub polls_per_block: f64,
+    /// Bitcoin's real adapter at a block with nothing for us.
+    pub bitcoin: Look,
+    /// Ethereum's.
+    pub ethereum: Look,
     /// Median of the time in which the disk makes 4 KiB durable.
     pub sync_ms: f64,
     /// 99 % of them were faster.
@@ -69,7 +74,8 @@ struct Bench {
 
 /// Measures. `began` is when the process did.
 pub async fn measure(folder: &Path, wallet: Wallet, ended: u64, began: Instant) -> anyhow::Result<Measured> {
-    let wallet = Arc::new(wallet);
+    let us = Arc::new(wallet);
+    let wallet = us.clone();
     let store = Store::open(&folder.join("photon.db"), *wallet.storage_key().expose())?;
     let (ledgers, chains) = simulated()?;
     let reserves = Reserves::new(ledgers.clone());
@@ -96,6 +102,7 @@ pub async fn measure(folder: &Path, wallet: Wallet, ended: u64, began: Instant) 
     let ran = tokio::time::timeout(PATIENCE, running).await.context("the coordinator did not end")?;
     ran.context("the coordinator broke off")??;
     reserving.abort();
+    let (bitcoin, ethereum) = adapters::measure(live as u64, &us, Arc::new(store.clone())).await?;
     store.close().await?;
     let (sync_ms, sync_ms_p99) = sync_ms(folder)?;
     Ok(Measured {
@@ -112,6 +119,8 @@ pub async fn measure(folder: &Path, wallet: Wallet, ended: u64, began: Instant) 
         rss_mb,
         peak_rss_mb,
         polls_per_block,
+        bitcoin,
+        ethereum,
         sync_ms,
         sync_ms_p99,
     })

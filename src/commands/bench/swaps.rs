@@ -57,7 +57,6 @@ fn leg_rules(ledger: Ledger, now: UnixTime) -> anyhow::Result<LegRules> {
     })
 }
 
-/// A swap that was agreed just now, in which we are the maker.
 fn terms(number: u64, us: Address, now: UnixTime) -> anyhow::Result<Terms> {
     let taker = Address::from_bytes([0xa1; 20]);
     let pair = usize::try_from(number % PAIRS.len() as u64)?;
@@ -83,6 +82,11 @@ fn terms(number: u64, us: Address, now: UnixTime) -> anyhow::Result<Terms> {
         max_lock_secs: LONGEST_LOCK_SECS,
     };
     Ok(build_terms(&offer, &take, &half, &rules)?)
+}
+
+/// A swap that was agreed just now, in which we are the maker.
+pub fn agreed(number: u64, us: Address) -> anyhow::Result<Terms> {
+    terms(number, us, crate::clock::now())
 }
 
 /// Writes swaps: both locks funded and deep, the taker's redeem awaited; or completed.
