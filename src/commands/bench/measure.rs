@@ -7,7 +7,7 @@ use super::swaps::{number_of, secret};
 use crate::coordinator::Coordinator;
 use crate::keys::Wallet;
 use crate::ledgers::Ledgers;
-use crate::reserve::Reserves;
+use crate::reserve::{DiskGate, Reserves};
 use crate::store::Store;
 use anyhow::Context;
 use photon_chains::{Ledger, LockId, Port, Secret};
@@ -78,7 +78,7 @@ pub async fn measure(folder: &Path, wallet: Wallet, ended: u64, began: Instant) 
     let wallet = us.clone();
     let store = Store::open(&folder.join("photon.db"), *wallet.storage_key().expose())?;
     let (ledgers, chains) = simulated()?;
-    let reserves = Reserves::new(ledgers.clone());
+    let reserves = Reserves::new(ledgers.clone(), DiskGate::new(folder.to_owned(), 0));
     let (coordinator, woken) = Coordinator::new(wallet, store.clone(), ledgers, reserves.clone(), Profile::STANDARD.skew_secs);
     coordinator.take_back_lost().await?;
     let live = coordinator.resume().await?;
