@@ -212,6 +212,16 @@ impl Config {
     /// Reads the file, puts the environment and then `--set` over it, and checks the whole.
     pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>, sets: &[String]) -> Result<Config, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::read(&text, path, env, sets)
+    }
+
+    /// The same, of a file that holds this text; its path is for what is said of it.
+    pub fn read(
+        text: &str,
+        path: &Path,
+        env: impl Iterator<Item = (String, String)>,
+        sets: &[String],
+    ) -> Result<Config, ConfigError> {
         let wrong = |reason: String| ConfigError::Wrong { path: path.to_owned(), reason };
         let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
         for (name, value) in env {
@@ -352,6 +362,9 @@ fn as_toml(value: &str) -> toml::Value {
     let parsed: Option<toml::Table> = format!("value = {value}").parse().ok();
     parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| toml::Value::String(value.to_owned()))
 }
+
+#[cfg(test)]
+mod bad_values;
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,8 @@
 
 mod address;
 mod balance;
+#[cfg(feature = "bare")]
+pub mod bare;
 mod client;
 mod error;
 mod health;

@@ -19,6 +19,8 @@
 //! Until the last line nobody has anything at stake, and either side may fall silent. An accept that is repeated gets the
 //! same answer. No message is ever evidence of what stands on a ledger.
 
+#[cfg(feature = "bare")]
+pub mod bare;
 mod maker;
 mod messages;
 mod taker;

@@ -26,6 +26,8 @@
 //! each message here (those that move money are signed one level up, where they are also stored).
 
 mod address;
+#[cfg(feature = "bare")]
+pub mod bare;
 mod bucket;
 mod connection;
 mod dial;

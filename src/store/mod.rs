@@ -28,6 +28,8 @@
 
 mod answers;
 mod backup;
+#[cfg(feature = "bare")]
+pub mod bare;
 mod checkpoint;
 mod connect;
 mod error;

@@ -147,7 +147,7 @@ pub(super) fn line(seals: &Seals, secret_hash: SecretHash, swap: &NewSwap) -> Re
     Ok(format!("{secret_hash} {}\n", hex::encode(sealed)).into_bytes())
 }
 
-fn place(secret_hash: SecretHash) -> Vec<u8> {
+pub(super) fn place(secret_hash: SecretHash) -> Vec<u8> {
     Canon::tagged("photon/store/recovery/1").bytes(secret_hash.as_bytes()).finish()
 }
 
@@ -173,12 +173,12 @@ fn says_the_same(row: &SwapRow, written: &NewSwap) -> bool {
     of_row == of_line
 }
 
-fn hash_of(line: &[u8]) -> Option<SecretHash> {
+pub(super) fn hash_of(line: &[u8]) -> Option<SecretHash> {
     let end = line.iter().position(|byte| *byte == b' ')?;
     std::str::from_utf8(line.get(..end)?).ok()?.parse().ok()
 }
 
-fn open_line(line: &[u8], secret_hash: SecretHash, seals: &Seals) -> Option<LostSwap> {
+pub(super) fn open_line(line: &[u8], secret_hash: SecretHash, seals: &Seals) -> Option<LostSwap> {
     let sealed = line.strip_suffix(b"\n")?.splitn(2, |byte| *byte == b' ').nth(1)?;
     let plain = seals.open(&place(secret_hash), &hex::decode(sealed).ok()?, "swap").ok()?;
     let entry: Entry = serde_json::from_slice(&plain).ok()?;

@@ -6,6 +6,7 @@ mod common;
 
 use common::*;
 use photon_chains::Ledger;
+use photon_swap::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -59,5 +60,25 @@ fn a_field_of_another_type_missing_or_unknown_is_refused() {
         assert_exact(&terms(alpha, beta));
         assert_exact(&offer(alpha, beta));
         assert_exact(&take(&offer(alpha, beta)));
+    }
+}
+
+/// Fuzzing starts from what the program really writes. After a change of the format: `PHOTON_WRITE_SEEDS=1`.
+#[test]
+fn the_seeds_of_fuzzing_are_of_this_format() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/swap_terms");
+    let (alpha, beta) = PAIRS[0];
+    let seeds = [
+        ("terms", serde_json::to_string(&terms(alpha, beta)).unwrap()),
+        ("terms_of_accounts", serde_json::to_string(&terms(Ledger::Ethereum, Ledger::Smt)).unwrap()),
+        ("offer", serde_json::to_string(&offer(alpha, beta)).unwrap()),
+        ("take", serde_json::to_string(&take(&offer(alpha, beta))).unwrap()),
+    ];
+    for (name, text) in seeds {
+        if std::env::var_os("PHOTON_WRITE_SEEDS").is_some() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join(name), &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(folder.join(name)).unwrap(), text, "{name}");
     }
 }

@@ -1,6 +1,7 @@
 //! The API on a real socket, over a service in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
 mod doors;
 mod events;
 mod idempotency;

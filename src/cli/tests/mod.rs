@@ -1,6 +1,7 @@
 //! The commands against the real API, over a service in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
 mod commands;
 mod failures;
 mod pictures;

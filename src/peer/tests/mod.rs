@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod any_bytes;
 mod asks_and_answers_both_ways;
 mod bad_input_ends_only_its_own_connection;
 mod comes_back_after_a_restart;
