@@ -4,5 +4,6 @@
 mod command_line;
 mod deadlines_of_every_pair;
 mod the_demo_says_what_is_missing;
+mod threats;
 mod tidy;
 mod what_running_swaps_cost;
