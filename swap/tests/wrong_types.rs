@@ -6,7 +6,6 @@ mod common;
 
 use common::*;
 use photon_chains::Ledger;
-use photon_swap::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
