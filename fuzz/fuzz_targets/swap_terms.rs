@@ -12,7 +12,8 @@ fuzz_target!(|bytes: &[u8]| {
         if terms.check().is_ok() {
             assert!(terms.alpha.lock.expiry.opens_time > terms.beta.lock.expiry.opens_time);
         }
-        let _ = (terms.id(), terms.digest(Consent::Propose), terms.digest(Consent::Accept), terms.own_leg(Role::Initiator));
+        let digests = [Role::Initiator, Role::Participant].map(|role| (terms.digest(Consent::Propose, role), terms.digest(Consent::Accept, role)));
+        let _ = (terms.id(), digests, terms.own_leg(Role::Initiator));
     }
     if let Ok(offer) = serde_json::from_slice::<Offer>(bytes) {
         let _ = (offer.check(UnixTime::from_secs(1_800_000_000)), offer.digest());
