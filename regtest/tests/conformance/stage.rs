@@ -145,14 +145,16 @@ pub async fn fault_of(port: &dyn Port, lock: Lock) -> Result<Progress, PortError
 /// What an intent paid that was done once: one of its transactions was mined, with the children that carried it.
 pub fn mined_fee(journal: &MemoryJournal, intent: IntentKey) -> Amount {
     let rows = journal.rows(intent);
-    let is_mined = |end: &Option<Settlement>| match end {
-        Some(Settlement::Mined { succeeded, .. }) => *succeeded,
-        Some(Settlement::Replaced) | None => false,
+    let paid = |end: &Option<Settlement>| match end {
+        Some(Settlement::Mined { fee, succeeded: true, .. }) => Some(*fee),
+        Some(Settlement::Mined { succeeded: false, .. } | Settlement::Replaced) | None => None,
     };
-    let mined: Vec<_> = rows.iter().filter(|(_, end)| is_mined(end)).map(|(tx, _)| tx).collect();
-    let is_child = |inputs: &[String]| mined.iter().any(|tx| inputs.iter().any(|input| input.starts_with(&tx.txid.to_string())));
-    assert_eq!(mined.iter().filter(|tx| !is_child(&tx.inputs)).count(), 1, "{rows:?}");
-    mined.iter().fold(Amount::ZERO, |sum, tx| sum.checked_add(tx.fee).unwrap())
+    let mined: Vec<_> = rows.iter().filter_map(|(tx, end)| Some((tx, paid(end)?))).collect();
+    let is_child =
+        |inputs: &[String]| mined.iter().any(|(tx, _)| inputs.iter().any(|input| input.starts_with(&tx.txid.to_string())));
+    assert_eq!(mined.iter().filter(|(tx, _)| !is_child(&tx.inputs)).count(), 1, "{rows:?}");
+    // What was paid, not what was bid: on the EVM that is less.
+    mined.iter().fold(Amount::ZERO, |sum, (_, fee)| sum.checked_add(*fee).unwrap())
 }
 
 pub fn fresh_key() -> LockKey {

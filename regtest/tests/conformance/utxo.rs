@@ -40,6 +40,33 @@ pub async fn world() -> Option<&'static World> {
     WORLD.get_or_init(|| own_world(WorldConfig::manual())).await.as_ref()
 }
 
+/// Chains on which nobody but a few stories ever bid. Nodes estimate fees from what was mined, so stories that drive fees up
+/// would change what these count on.
+pub mod calm {
+    use super::{Ledger, Mutex, OnceCell, UtxoBench, World, WorldConfig, bench, own_world};
+
+    pub async fn both() -> Vec<UtxoBench> {
+        [bitcoin().await, litecoin().await].into_iter().flatten().collect()
+    }
+
+    pub async fn bitcoin() -> Option<UtxoBench> {
+        static ALONE: Mutex<bool> = Mutex::const_new(false);
+        let world = world().await?;
+        Some(bench(Ledger::Bitcoin, world.bitcoin.clone(), ALONE.lock().await).await)
+    }
+
+    pub async fn litecoin() -> Option<UtxoBench> {
+        static ALONE: Mutex<bool> = Mutex::const_new(false);
+        let world = world().await?;
+        Some(bench(Ledger::Litecoin, world.litecoin.clone(), ALONE.lock().await).await)
+    }
+
+    async fn world() -> Option<&'static World> {
+        static WORLD: OnceCell<Option<World>> = OnceCell::const_new();
+        WORLD.get_or_init(|| own_world(WorldConfig::manual())).await.as_ref()
+    }
+}
+
 /// `alone` holds whether the wallets have been made and filled.
 async fn bench(ledger: Ledger, chain: UtxoChain, mut alone: MutexGuard<'static, bool>) -> UtxoBench {
     if !*alone {

@@ -1,10 +1,10 @@
 //! Sizes, fees, and transactions that replace each other.
 
-use super::{address_of, both, paying_to, pool, sent, vsize};
+use super::{address_of, paying_to, pool, sent, vsize};
 use crate::bench::{Bench, Who};
 use crate::journal::MemoryJournal;
 use crate::stage::Stage;
-use crate::utxo::{bitcoin, litecoin};
+use crate::utxo::calm::{bitcoin, both, litecoin};
 use photon_chains::{Act, Amount, IntentKey, LockStatus, Port, Progress, Purpose, Settlement, SignedTx};
 use photon_utxo::{UtxoAdapter, UtxoConfig};
 use std::sync::Arc;
