@@ -20,7 +20,7 @@ one() {
   mkdir -p "$corpus/$1"
   log="$corpus/$1.log"
   if (cd "$corpus" && "$target_dir/$host/release/$1" -max_total_time="$secs" -max_len=8192 -rss_limit_mb=1024 \
-    -timeout=10 -artifact_prefix="$corpus/$1-" "$corpus/$1" "$seeds/$1") > "$log" 2>&1; then
+    -timeout=60 -artifact_prefix="$corpus/$1-" "$corpus/$1" "$seeds/$1") > "$log" 2>&1; then
     printf '%-16s %s\n' "$1" "$(tail -n 1 "$log")"
   else
     tail -n 40 "$log"
