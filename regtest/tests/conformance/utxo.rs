@@ -22,48 +22,62 @@ pub struct UtxoBench {
     _alone: MutexGuard<'static, bool>,
 }
 
+/// A world of this process's own, whose chains are mined by the stories only, and who holds which of them.
+struct Site {
+    world: OnceCell<Option<World>>,
+    bitcoin: Mutex<bool>,
+    litecoin: Mutex<bool>,
+}
+
+static SHARED: Site = Site::new();
+static CALM: Site = Site::new();
+
+impl Site {
+    const fn new() -> Self {
+        Self { world: OnceCell::const_new(), bitcoin: Mutex::const_new(false), litecoin: Mutex::const_new(false) }
+    }
+
+    async fn world(&self) -> Option<&World> {
+        self.world.get_or_init(|| own_world(WorldConfig::manual())).await.as_ref()
+    }
+
+    async fn bitcoin(&'static self) -> Option<UtxoBench> {
+        Some(bench(Ledger::Bitcoin, self.world().await?.bitcoin.clone(), self.bitcoin.lock().await).await)
+    }
+
+    async fn litecoin(&'static self) -> Option<UtxoBench> {
+        Some(bench(Ledger::Litecoin, self.world().await?.litecoin.clone(), self.litecoin.lock().await).await)
+    }
+}
+
 pub async fn bitcoin() -> Option<UtxoBench> {
-    static ALONE: Mutex<bool> = Mutex::const_new(false);
-    let world = world().await?;
-    Some(bench(Ledger::Bitcoin, world.bitcoin.clone(), ALONE.lock().await).await)
+    SHARED.bitcoin().await
 }
 
 pub async fn litecoin() -> Option<UtxoBench> {
-    static ALONE: Mutex<bool> = Mutex::const_new(false);
-    let world = world().await?;
-    Some(bench(Ledger::Litecoin, world.litecoin.clone(), ALONE.lock().await).await)
+    SHARED.litecoin().await
 }
 
-/// A world of this process's own: its chains are mined by the stories only.
+/// The world that most stories share.
 pub async fn world() -> Option<&'static World> {
-    static WORLD: OnceCell<Option<World>> = OnceCell::const_new();
-    WORLD.get_or_init(|| own_world(WorldConfig::manual())).await.as_ref()
+    SHARED.world().await
 }
 
 /// Chains on which nobody but a few stories ever bid. Nodes estimate fees from what was mined, so stories that drive fees up
 /// would change what these count on.
 pub mod calm {
-    use super::{Ledger, Mutex, OnceCell, UtxoBench, World, WorldConfig, bench, own_world};
+    use super::{CALM, UtxoBench};
 
     pub async fn both() -> Vec<UtxoBench> {
         [bitcoin().await, litecoin().await].into_iter().flatten().collect()
     }
 
     pub async fn bitcoin() -> Option<UtxoBench> {
-        static ALONE: Mutex<bool> = Mutex::const_new(false);
-        let world = world().await?;
-        Some(bench(Ledger::Bitcoin, world.bitcoin.clone(), ALONE.lock().await).await)
+        CALM.bitcoin().await
     }
 
     pub async fn litecoin() -> Option<UtxoBench> {
-        static ALONE: Mutex<bool> = Mutex::const_new(false);
-        let world = world().await?;
-        Some(bench(Ledger::Litecoin, world.litecoin.clone(), ALONE.lock().await).await)
-    }
-
-    async fn world() -> Option<&'static World> {
-        static WORLD: OnceCell<Option<World>> = OnceCell::const_new();
-        WORLD.get_or_init(|| own_world(WorldConfig::manual())).await.as_ref()
+        CALM.litecoin().await
     }
 }
 
