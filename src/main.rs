@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use photon::cli;
-use photon::commands::{LocalArgs, backup, bench, deploy, init, node, rescue};
+use photon::commands::{LocalArgs, backup, bench, deploy, doctor, init, node, rescue};
 use std::process::ExitCode;
 
 /// Swap BTC, LTC, ETH, SMT and ERC20 tokens with people you don't trust, and nobody in the middle.
@@ -20,6 +20,7 @@ enum Command {
     Init(init::InitArgs),
     Node(node::NodeArgs),
     Deploy(deploy::DeployArgs),
+    Doctor(doctor::DoctorArgs),
     Backup(backup::BackupArgs),
     Rescue(rescue::RescueArgs),
     Bench(bench::BenchArgs),
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
         Command::Backup(args) => backup::run(&local, &args, json),
         Command::Rescue(args) => rescue::run(&local, &args, json),
         Command::Bench(args) => bench::run(&args, json),
+        Command::Doctor(args) => match doctor::run(&local, &args, json) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         #[cfg(feature = "demo")]
         Command::Demo(args) => return photon::demo::run(&args),
         Command::Client(command) => return cli::run(client, command),

@@ -68,12 +68,17 @@ impl DiskGate {
 
     /// Free megabytes, if they are too few. Where the system does not tell, there may be none.
     pub fn shortage(&self) -> Option<u64> {
-        let free_mb = nix::sys::statvfs::statvfs(&self.folder).map_or(0, |disk| {
-            let bytes = u128::from(disk.blocks_available()) * u128::from(disk.fragment_size());
-            u64::try_from(bytes >> 20).unwrap_or(u64::MAX)
-        });
+        let free_mb = free_mb(&self.folder);
         (free_mb < self.least_mb).then_some(free_mb)
     }
+}
+
+/// Megabytes free on a folder's file system; none where the system does not tell.
+pub fn free_mb(folder: &std::path::Path) -> u64 {
+    nix::sys::statvfs::statvfs(folder).map_or(0, |disk| {
+        let bytes = u128::from(disk.blocks_available()) * u128::from(disk.fragment_size());
+        u64::try_from(bytes >> 20).unwrap_or(u64::MAX)
+    })
 }
 
 /// As much of a running swap as says what it needs.

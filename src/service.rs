@@ -299,8 +299,12 @@ pub struct LedgerHealth {
 /// How the node is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HealthView {
-    /// True if every ledger is healthy and the store works.
+    /// True if every ledger is healthy, the store works, fees are held and the disk has room.
     pub healthy: bool,
+    /// True if a new swap may be begun between at least two assets. A node that is not well may still be ready for some.
+    pub ready: bool,
+    /// What is wrong, beside what stands at each ledger.
+    pub troubles: Vec<String>,
     /// This program's version.
     pub version: String,
     /// `mainnet`, `testnet` or `regtest`.
@@ -407,7 +411,7 @@ pub trait Service: Send + Sync {
     /// Stores the answer to a request under its idempotency key.
     async fn store_answer(&self, key: &str, answer: StoredAnswer) -> Result<(), ServiceError>;
     /// Prometheus text.
-    fn metrics(&self) -> String;
+    async fn metrics(&self) -> String;
 }
 
 /// An answer kept for a repeated request.

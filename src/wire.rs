@@ -71,6 +71,12 @@ impl Connector {
         Ok(Arc::new(Pair::connect(ledger, self.0.journal.clone(), first, second).await?))
     }
 
+    /// Connects one of a ledger's nodes alone, to see how it is.
+    pub async fn probe(&self, ledger: Ledger, second: bool) -> Result<Arc<dyn Port>, ConnectError> {
+        let port: Arc<dyn Port> = if second { self.second(ledger, None).await? } else { self.first(ledger).await? };
+        Ok(port)
+    }
+
     async fn first(&self, ledger: Ledger) -> anyhow::Result<Arc<dyn Witness>> {
         Ok(match ledger.family() {
             Family::Utxo => Arc::new(self.utxo(ledger).await?),

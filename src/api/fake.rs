@@ -309,6 +309,8 @@ impl Service for Fake {
         let troubled = state.offers.iter().any(|offer| offer.state == "cancelled");
         Ok(HealthView {
             healthy: !troubled,
+            ready: !troubled,
+            troubles: Vec::new(),
             version: "0.1.0".to_owned(),
             network: "regtest".to_owned(),
             identity: Address::from_bytes([0xaa; 20]),
@@ -339,7 +341,7 @@ impl Service for Fake {
         Ok(())
     }
 
-    fn metrics(&self) -> String {
+    async fn metrics(&self) -> String {
         "photon_live_swaps 2\n".to_owned()
     }
 }

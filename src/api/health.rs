@@ -1,6 +1,6 @@
 //! `/v1/health` and `/metrics`.
 
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::server::App;
 use crate::service::HealthView;
 use axum::extract::State;
@@ -13,9 +13,22 @@ pub(super) async fn health(State(app): State<App>) -> Result<axum::Json<HealthVi
     Ok(axum::Json(app.service.health().await?))
 }
 
+/// For load balancers and supervisors: 200 while a new swap may be begun, 503 with the reasons while none may. What runs goes on
+/// in either case.
+#[utoipa::path(get, path = "/v1/ready", operation_id = "ready", tag = "node", responses((status = 200, body = HealthView)))]
+pub(super) async fn ready(State(app): State<App>) -> Result<axum::Json<HealthView>, Problem> {
+    let health = app.service.health().await?;
+    if health.ready {
+        return Ok(axum::Json(health));
+    }
+    let of_ledgers = health.ledgers.iter().filter_map(|ledger| Some(format!("{}: {}", ledger.ledger, ledger.trouble.as_ref()?)));
+    let reasons: Vec<String> = health.troubles.iter().cloned().chain(of_ledgers).collect();
+    Err(Problem::new(Kind::Unavailable, format!("nothing new is begun: {}", reasons.join("; "))))
+}
+
 /// Counts and sums for Prometheus; no ids, amounts or peers.
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "node",
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.service.metrics())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.service.metrics().await)
 }

@@ -35,6 +35,7 @@ use utoipa::{Modify, OpenApi};
         peers::list,
         peers::add,
         health::health,
+        health::ready,
         health::metrics,
         events::stream,
         serve

@@ -38,6 +38,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("POST", "/v1/sends", Scope::Withdraw, || post(wallet::send)),
     route("GET", "/v1/sends/{id}", Scope::Read, || get(wallet::sent)),
     route("GET", "/v1/health", Scope::Read, || get(health::health)),
+    route("GET", "/v1/ready", Scope::Read, || get(health::ready)),
     route("GET", "/v1/events", Scope::Read, || get(events::stream)),
     route("GET", "/metrics", Scope::Read, || get(health::metrics)),
     route("GET", "/openapi.json", Scope::Read, || get(openapi::serve)),

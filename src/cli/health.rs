@@ -27,7 +27,10 @@ fn describe(health: &HealthView, ui: &Ui) -> String {
         ("for peers", address.to_owned()),
         ("live swaps", health.live_swaps.to_string()),
     ];
-    let head: String = lines.into_iter().map(|(name, text)| format!("{name:<12}{}\n", clean(&text))).collect();
+    let ready = if health.ready { "for new swaps" } else { "NOT for new swaps; what runs goes on" };
+    let told = health.troubles.iter().map(|trouble| ("trouble", trouble.clone()));
+    let lines = lines.into_iter().chain([("ready", ready.to_owned())]).chain(told);
+    let head: String = lines.map(|(name, text)| format!("{name:<12}{}\n", clean(&text))).collect();
     let rows = health.ledgers.iter().map(|ledger| row(ledger, health)).collect();
     format!("{head}\n{}", table::render(&["ledger", "state", "nodes", "height", "last block", ""], rows, ui.style))
 }

@@ -3,7 +3,7 @@
 use photon_chains::UnixTime;
 
 /// This machine's clock.
-pub(super) fn system_now() -> UnixTime {
+pub(crate) fn system_now() -> UnixTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     UnixTime::from_secs(since.map(|since| since.as_secs()).unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod bench;
 pub mod deploy;
+pub mod doctor;
 pub mod init;
 pub mod node;
 pub mod rescue;

@@ -1,5 +1,6 @@
 //! A running node: everything wired together, from start to shutdown.
 
+mod gauges;
 mod late;
 mod sends;
 mod service;
@@ -162,7 +163,9 @@ async fn start(
     tasks.spawn(sends::run(store.clone(), ledgers, wakes));
     tasks.spawn(housekeeping(store));
     let taker = Taker::new(desk.clone(), net.clone());
-    Ok(Arc::new(Node { desk, taker, net, config, metrics, sends }))
+    let node = Arc::new(Node { desk, taker, net, config, metrics, sends });
+    tasks.spawn(gauges::watch(node.clone()));
+    Ok(node)
 }
 
 async fn housekeeping(store: Store) -> anyhow::Result<()> {

@@ -345,9 +345,12 @@ impl Service for Node {
                 }
             })
             .collect();
-        let store_works = self.desk.coordinator.store.failure().is_none();
+        let troubles = self.troubles();
+        let tradable = |known: &&KnownAsset| ledgers.iter().any(|it| it.ledger == known.asset.ledger() && it.healthy);
         Ok(HealthView {
-            healthy: store_works && ledgers.iter().all(|ledger| ledger.healthy),
+            healthy: troubles.is_empty() && ledgers.iter().all(|ledger| ledger.healthy),
+            ready: troubles.is_empty() && self.desk.assets.all().iter().filter(tradable).nth(1).is_some(),
+            troubles,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             network: self.config.network.name().to_owned(),
             identity: self.net.identity(),
@@ -387,19 +390,8 @@ impl Service for Node {
         self.desk.coordinator.store.store_answer(key.to_owned(), answer).await.map_err(stored)
     }
 
-    fn metrics(&self) -> String {
-        metrics::gauge!("photon_swaps_live").set(self.desk.coordinator.book.len() as f64);
-        let stats = self.desk.coordinator.store.stats();
-        metrics::counter!("photon_store_commits_total").absolute(stats.commits);
-        metrics::counter!("photon_store_writes_total").absolute(stats.writes);
-        let now = clock::now();
-        for ledger in self.desk.coordinator.ledgers.all() {
-            let healthy = self.desk.coordinator.ledgers.unhealthy(ledger, now).is_none();
-            metrics::gauge!("photon_ledger_healthy", "chain" => ledger.name()).set(f64::from(u8::from(healthy)));
-            if let Some(tip) = self.desk.coordinator.ledgers.outlook(ledger).tip {
-                metrics::gauge!("photon_ledger_height", "chain" => ledger.name()).set(tip.block.height.get() as f64);
-            }
-        }
+    async fn metrics(&self) -> String {
+        self.set_gauges().await;
         self.metrics.as_ref().map(|metrics| metrics.render()).unwrap_or_default()
     }
 }

@@ -124,7 +124,8 @@ pub(super) fn transaction(row: &TxRow) -> TransactionView {
     TransactionView { purpose: row.intent.purpose.word().to_owned(), txid: row.txid, state: state.to_owned(), fee }
 }
 
-fn deadline(terms: &Terms, role: Role, phase: &str) -> Option<DeadlineView> {
+/// The next moment at which something must have happened, or may happen.
+pub(super) fn deadline(terms: &Terms, role: Role, phase: &str) -> Option<DeadlineView> {
     let view = |what: &str, at: UnixTime| Some(DeadlineView { what: what.to_owned(), at });
     let expiry = |leg: &Leg| leg.lock.expiry.opens_time;
     match phase {

@@ -155,6 +155,16 @@ pub struct SwapRecord {
 }
 
 impl Store {
+    /// How many effects of live swaps wait to be done, and when the oldest of them was first asked for.
+    pub async fn outbox_age(&self) -> Result<(u64, Option<UnixTime>), StoreError> {
+        self.read(|read| {
+            let mut query = read.conn.prepare_cached("SELECT count(*), min(at) FROM outbox")?;
+            let (waiting, oldest): (u64, Option<u64>) = query.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok((waiting, oldest.map(UnixTime::from_secs)))
+        })
+        .await
+    }
+
     /// Writes one step of a swap: facts, effects and events together. Durable when it returns; only then may an effect be done.
     /// Writing the same step twice is harmless. A swap that has ended takes nothing new ([`StoreError::SwapEnded`]).
     pub async fn commit_step(&self, id: SwapId, step: StepRows) -> Result<StepWritten, StoreError> {

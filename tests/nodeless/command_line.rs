@@ -155,3 +155,52 @@ fn asking_a_node_that_does_not_run_ends_with_three_and_says_so() {
         serde_json::from_slice(if json.stdout.is_empty() { &json.stderr } else { &json.stdout }).unwrap();
     assert!(told["error"].is_object());
 }
+
+/// F6, F7: whoever asks what is wrong is told, also while no node runs and none of the chains answers.
+#[test]
+fn the_doctor_names_what_is_wrong_and_fails() {
+    let home = Home::new();
+    assert!(home.init("alice", &[], "").status.success());
+    let folder = home.path("alice");
+    let nothing_configured = photon(&["doctor", "--datadir", &folder]);
+    assert_eq!(nothing_configured.status.code(), Some(1));
+    assert!(text(&nothing_configured.stdout).contains("no ledger"), "{}", text(&nothing_configured.stdout));
+
+    let passphrase = home.passphrase();
+    let chain = "ethereum={rpc_url=\"http://127.0.0.1:9\",chain_id=5}";
+    let seen = photon(&[
+        "doctor",
+        "--json",
+        "--datadir",
+        &folder,
+        "--passphrase-file",
+        &passphrase,
+        "--set",
+        chain,
+        "--set",
+        "min_free_mb=0",
+        "--set",
+        "api.listen=127.0.0.1:9",
+    ]);
+    assert_eq!(seen.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&seen.stdout).unwrap();
+    let verdict = |what: &str| {
+        let findings = report["findings"].as_array().unwrap();
+        let found = findings.iter().find(|finding| finding["what"] == what);
+        found.unwrap_or_else(|| panic!("nothing about {what}: {report}"))["verdict"].clone()
+    };
+    for well in ["settings", "seed file", "seed", "API tokens", "disk", "database"] {
+        assert_eq!(verdict(well), "ok", "{well}");
+    }
+    assert_eq!(
+        (verdict("ethereum node"), verdict("running node"), verdict("second nodes")),
+        ("bad".into(), "warn".into(), "warn".into())
+    );
+    assert_eq!(report["well"], false);
+    std::fs::write(home.path("alice/photon.db"), "not a database").unwrap();
+    let table = photon(&["doctor", "--datadir", &folder, "--set", chain, "--set", "min_free_mb=0"]);
+    let lines = text(&table.stdout);
+    let of_database = lines.lines().find(|line| line.starts_with("database")).unwrap();
+    assert!(of_database.contains("BAD") && of_database.contains("rescue"), "{lines}");
+    assert!(!lines.contains('\u{1b}'), "a pipe gets no colours");
+}

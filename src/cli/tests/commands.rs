@@ -97,7 +97,8 @@ async fn health_succeeds_only_when_all_is_well() {
         "node        healthy, version 0.1.0, regtest\n\
          identity    0xaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n\
          for peers   none: it does not listen for peers\n\
-         live swaps  0\n\n\
+         live swaps  0\n\
+         ready       for new swaps\n\n\
          LEDGER    STATE    NODES         HEIGHT  LAST BLOCK\n\
          bitcoin   healthy  1, no second  100     10 s ago\n\
          ethereum  healthy  1, no second  100     10 s ago\n"
