@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 fixed_bytes!(
-    /// Names a channel in its contract: keccak256 of the ABI encoding of (token, party A, party B, window).
+    /// Names a channel in its contract: keccak256 of the ABI encoding of (asset, party A, party B).
     ChannelId, 32, "0x"
 );
 
@@ -166,14 +166,18 @@ impl ChannelKey {
         Side::BOTH.into_iter().find(|side| self.parties.of(*side) == account)
     }
 
+    /// Token and window in one word, as the contract's functions take them: the window (in minutes) above the token's 160 bits.
+    pub fn asset(&self) -> [u8; 32] {
+        let mut word = [0; 32];
+        let (window, token) = word.split_at_mut(12);
+        window.iter_mut().rev().zip(self.window.0.to_le_bytes()).for_each(|(to, byte)| *to = byte);
+        token.copy_from_slice(self.token.unwrap_or(ZERO_ADDRESS).as_bytes());
+        word
+    }
+
     /// The channel's name in its contract.
     pub fn id(&self) -> ChannelId {
-        let encoded = Abi::new()
-            .address(&self.token.unwrap_or(ZERO_ADDRESS))
-            .address(&self.parties.a)
-            .address(&self.parties.b)
-            .u64(u64::from(self.window.0))
-            .finish();
+        let encoded = Abi::new().word(&self.asset()).address(&self.parties.a).address(&self.parties.b).finish();
         ChannelId::from_bytes(keccak(&encoded))
     }
 }

@@ -19,18 +19,32 @@
 //!   at once, and nobody waits for an answer.
 //! - *Recovering the signer of every message.* The counterparty's key is known; verifying against it is faster.
 
+mod chain;
+mod channel;
+mod codec;
 mod eip712;
+mod flow;
 mod key;
 mod lock;
+mod message;
 mod proof;
+mod seal;
 mod sign;
 mod split;
 mod units;
+mod update;
 
+pub use chain::{Moment, OnChain, Registered, Stage, Tip, covers, end_of, is_in_time, is_open};
+pub use channel::{Breach, Channel, MOST_DISPOSED, MOST_UNACKED, Refusal, Standing, Stuck, Unacked, Wait};
+pub use codec::{Malformed, Reader, Wire};
 pub use eip712::{Abi, Digest32, Domain, keccak};
+pub use flow::{Change, Fault, Flow, Held, Judge, Link, LockState};
 pub use key::{Both, ChannelId, ChannelKey, ChannelRef, Epoch, KeyError, Side, Window};
 pub use lock::{Commitment, ENTRY_BYTES, LockError, LockNo, MOST_LOCKS, Pending};
+pub use message::{Greeting, Message, Reason, SignedProof};
 pub use proof::{BalanceProof, CooperativeClose, Delegation, Disposal, Signed, Withdraw};
+pub use seal::Sealed;
 pub use sign::{KnownKey, Signature, SignatureError, Signer};
 pub use split::{Claim, Holdings, Split};
 pub use units::{Nonce, TooWide, Units};
+pub use update::{Hop, MOST_HOPS, MOST_OPS, Onward, Op, PaymentId, Update};

@@ -43,12 +43,11 @@ pub struct BalanceProof {
     pub transferred: Units,
     /// The pending locks.
     pub pending: Commitment,
-    /// keccak256 of the update that carried this proof.
-    pub update: [u8; 32],
 }
 
 impl Signed for BalanceProof {
-    const TYPE: &'static str = "BalanceProof(bytes32 channel,uint32 epoch,bool ofA,uint64 nonce,uint96 transferred,uint96 locked,bytes32 locks,bytes32 update)";
+    const TYPE: &'static str =
+        "BalanceProof(bytes32 channel,uint32 epoch,bool ofA,uint64 nonce,uint96 transferred,uint96 locked,bytes32 locks)";
 
     fn fields(&self, out: Abi) -> Abi {
         channel(out, &self.of)
@@ -57,7 +56,6 @@ impl Signed for BalanceProof {
             .units(self.transferred)
             .units(self.pending.locked)
             .word(&self.pending.locks)
-            .word(&self.update)
     }
 }
 

@@ -37,6 +37,18 @@ impl Signature {
         &self.0
     }
 
+    /// r and vs (EIP-2098): s with v - 27 in its highest bit, which a lower s leaves free. So the contract's functions take it.
+    pub fn compact(&self) -> ([u8; 32], [u8; 32]) {
+        let [bytes @ .., v] = self.0;
+        let (mut r, mut vs) = ([0; 32], [0; 32]);
+        r.copy_from_slice(bytes.split_at(32).0);
+        vs.copy_from_slice(bytes.split_at(32).1);
+        if let Some(high) = vs.first_mut() {
+            *high |= v.wrapping_sub(27) << 7;
+        }
+        (r, vs)
+    }
+
     fn parts(&self) -> Result<(ecdsa::Signature, [u8; 64], RecoveryId), SignatureError> {
         let [compact @ .., v] = self.0;
         let recovery = match v {
@@ -168,6 +180,11 @@ impl Signer {
     /// What others verify by.
     pub const fn known(&self) -> KnownKey {
         self.known
+    }
+
+    /// What this key and another one share, and nobody else knows (ECDH, SHA-256 of the compressed point).
+    pub(crate) fn shared_with(&self, other: &KnownKey) -> [u8; 32] {
+        secp256k1::ecdh::SharedSecret::new(&other.key, &self.secret).secret_bytes()
     }
 
     /// Signs. libsecp256k1 gives the lower s.

@@ -10,7 +10,7 @@ use photon_channel as pc;
 use photon_channel::Signed;
 
 sol! {
-    struct BalanceProof { bytes32 channel; uint32 epoch; bool ofA; uint64 nonce; uint96 transferred; uint96 locked; bytes32 locks; bytes32 update; }
+    struct BalanceProof { bytes32 channel; uint32 epoch; bool ofA; uint64 nonce; uint96 transferred; uint96 locked; bytes32 locks; }
     struct CooperativeClose { bytes32 channel; uint32 epoch; int104 paidToA; uint40 deadline; }
     struct Withdraw { bytes32 channel; uint32 epoch; uint32 number; uint96 amountA; uint96 amountB; uint40 deadline; }
     struct Disposal { bytes32 channel; uint32 epoch; bool ofA; uint64 lockId; bytes32 secretHash; }
@@ -53,7 +53,9 @@ fn a_channels_name_is_the_hash_of_its_key() {
     let token = Address::from_bytes([9; 20]);
     let (low, high) = (Address::from_bytes([1; 20]), Address::from_bytes([2; 20]));
     let key = pc::ChannelKey::new(Some(token), high, low, pc::Window::from_minutes(1440).unwrap()).unwrap();
-    let encoded = (EthAddress::repeat_byte(9), EthAddress::repeat_byte(1), EthAddress::repeat_byte(2), 1440u16).abi_encode();
+    let asset: U256 = (U256::from(1440) << 160) | U256::from_be_slice(&[9; 20]);
+    assert_eq!(key.asset(), asset.to_be_bytes::<32>());
+    let encoded = (asset, EthAddress::repeat_byte(1), EthAddress::repeat_byte(2)).abi_encode();
     assert_eq!(key.id().as_bytes(), &keccak256(encoded).0);
 }
 
@@ -67,7 +69,6 @@ fn a_balance_proof_hashes_the_same_for_either_payer() {
             nonce: pc::Nonce(9),
             transferred: units(transferred),
             pending: pc::Commitment { locked: units(locked), locks: [3; 32] },
-            update: [4; 32],
         };
         let other = BalanceProof {
             channel: CHANNEL.into(),
@@ -77,7 +78,6 @@ fn a_balance_proof_hashes_the_same_for_either_payer() {
             transferred: U96::from(transferred),
             locked: U96::from(locked),
             locks: B256::repeat_byte(3),
-            update: B256::repeat_byte(4),
         };
         same(&own, &other);
     }
@@ -138,7 +138,10 @@ fn signatures_are_those_of_another_library() {
     let other = PrivateKeySigner::from_bytes(&B256::repeat_byte(5)).unwrap();
     let own = pc::Signer::new([5; 32]).unwrap();
     assert_eq!(own.address().as_bytes(), &other.address().0.0);
-    assert_eq!(own.sign(&digest).as_bytes(), &other.sign_hash_sync(&digest.0.into()).unwrap().as_bytes());
+    let signature = other.sign_hash_sync(&digest.0.into()).unwrap();
+    assert_eq!(own.sign(&digest).as_bytes(), &signature.as_bytes());
+    let (r, vs) = own.sign(&digest).compact();
+    assert_eq!([r, vs].concat(), signature.as_erc2098());
 }
 
 fn pending(number: u64, amount: u128) -> pc::Pending {

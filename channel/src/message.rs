@@ -1,0 +1,249 @@
+//! What two neighbours say to each other about their channels. The connection says who speaks; only what carries money is
+//! signed besides.
+
+use crate::channel::{Channel, Standing};
+use crate::codec::{Malformed, Reader, Wire};
+use crate::key::ChannelRef;
+use crate::lock::LockNo;
+use crate::proof::BalanceProof;
+use crate::sign::Signature;
+use crate::units::{Nonce, Units};
+use crate::update::Update;
+use crate::wire_struct;
+use photon_chains::{Secret, UnixTime};
+
+/// A balance proof with its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedProof {
+    /// The proof.
+    pub proof: BalanceProof,
+    /// Its payer's signature.
+    pub signature: Signature,
+}
+
+wire_struct!(BalanceProof { of, payer, nonce, transferred, pending });
+wire_struct!(SignedProof { proof, signature });
+
+/// Why something was not done, as the counterparty is told.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No way onward: no such neighbour, not connected, or closing.
+    NoWay,
+    /// Not enough money in the channel onward.
+    Funds,
+    /// Less than the mediator's fee.
+    Fee,
+    /// Too little time to act, or too long.
+    Time,
+    /// As much as is held for one neighbour is held.
+    Limit,
+    /// The payee does not expect this payment.
+    Unknown,
+    /// The payee or the payer has given it up.
+    GivenUp,
+    /// A lock with this hash is or was in the channel.
+    HashUsed,
+    /// It was given back from further on.
+    Onward,
+}
+
+impl Reason {
+    const ALL: [Reason; 9] = [
+        Reason::NoWay,
+        Reason::Funds,
+        Reason::Fee,
+        Reason::Time,
+        Reason::Limit,
+        Reason::Unknown,
+        Reason::GivenUp,
+        Reason::HashUsed,
+        Reason::Onward,
+    ];
+}
+
+impl Wire for Reason {
+    fn put(&self, out: &mut Vec<u8>) {
+        let code = Reason::ALL.iter().position(|reason| reason == self).and_then(|at| u8::try_from(at).ok());
+        code.unwrap_or(0).put(out);
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Reason::ALL.get(usize::from(u8::get(from)?)).copied().ok_or(Malformed)
+    }
+}
+
+/// A message about one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// The first word after every connection: how far this side is, and the proof that it holds of the other's.
+    Hello {
+        /// Which channel.
+        of: ChannelRef,
+        /// The sender's last update.
+        sent: Nonce,
+        /// The last update that the sender has from the other side.
+        received: Nonce,
+        /// Its proof. Whoever sees a later one of its own than it remembers knows that its memory is old.
+        held: Option<SignedProof>,
+    },
+    /// A batch of payments.
+    Update(Update),
+    /// The sender has all updates up to this one, durably.
+    Acknowledged {
+        /// Which channel.
+        of: ChannelRef,
+        /// The last one.
+        nonce: Nonce,
+    },
+    /// An update breaks the rules and was not taken.
+    Refused {
+        /// Which channel.
+        of: ChannelRef,
+        /// Which update.
+        nonce: Nonce,
+    },
+    /// The payee of a lock shows its secret to the payer of it.
+    Reveal {
+        /// Which channel.
+        of: ChannelRef,
+        /// Which lock.
+        number: LockNo,
+        /// The secret.
+        secret: Secret,
+    },
+    /// The payee of a lock signs it away.
+    Dispose {
+        /// Which channel.
+        of: ChannelRef,
+        /// Which lock.
+        number: LockNo,
+        /// Why: a hint for choosing another way.
+        reason: Reason,
+        /// Of the disposal.
+        signature: Signature,
+    },
+    /// The payer of a lock would rather have it back. A payee that has shown nothing yet may sign it away.
+    Recall {
+        /// Which channel.
+        of: ChannelRef,
+        /// Which lock.
+        number: LockNo,
+    },
+    /// Let us close this channel together. Nothing new is begun by either side from now on.
+    AskClose {
+        /// Which channel.
+        of: ChannelRef,
+    },
+    /// The answer, once nothing is pending any more on either side: this side's signature of the close.
+    GrantClose {
+        /// Which channel.
+        of: ChannelRef,
+        /// This side's last update, and the other's, by which `paid` was reckoned.
+        sent: Nonce,
+        /// See `sent`.
+        received: Nonce,
+        /// The last second at which it counts.
+        deadline: UnixTime,
+        /// Of the cooperative close.
+        signature: Signature,
+    },
+    /// Let this side take so much out.
+    AskWithdraw {
+        /// Which channel.
+        of: ChannelRef,
+        /// Withdrawals mined before it.
+        number: u32,
+        /// How much, all of it the asker's.
+        amount: Units,
+        /// The last second at which it counts.
+        deadline: UnixTime,
+    },
+    /// The answer: this side's signature of that withdrawal.
+    GrantWithdraw {
+        /// Which channel.
+        of: ChannelRef,
+        /// Which one.
+        number: u32,
+        /// Of the withdrawal.
+        signature: Signature,
+    },
+}
+
+macro_rules! messages {
+    ($($code:literal $name:ident { $($field:ident),+ }),+ $(,)?) => {
+        impl Wire for Message {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    Message::Update(update) => {
+                        out.push(1);
+                        update.put(out);
+                    }
+                    $(Message::$name { $($field),+ } => {
+                        out.push($code);
+                        $($field.put(out);)+
+                    })+
+                }
+            }
+            fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+                match u8::get(from)? {
+                    1 => Update::get(from).map(Message::Update),
+                    $($code => Ok(Message::$name { $($field: Wire::get(from)?),+ }),)+
+                    _ => Err(Malformed),
+                }
+            }
+        }
+
+        impl Message {
+            /// Which channel it is about.
+            pub fn of(&self) -> ChannelRef {
+                match self {
+                    Message::Update(update) => update.of,
+                    $(Message::$name { of, .. } => *of,)+
+                }
+            }
+        }
+    };
+}
+
+messages! {
+    2 Hello { of, sent, received, held },
+    3 Acknowledged { of, nonce },
+    4 Refused { of, nonce },
+    5 Reveal { of, number, secret },
+    6 Dispose { of, number, reason, signature },
+    7 Recall { of, number },
+    8 AskClose { of },
+    9 GrantClose { of, sent, received, deadline, signature },
+    10 AskWithdraw { of, number, amount, deadline },
+    11 GrantWithdraw { of, number, signature },
+}
+
+impl Channel {
+    /// The first word after a connection.
+    pub fn hello(&self) -> Message {
+        let payer = self.side.other();
+        let held = self.incoming.signature.zip(self.proof(payer)).map(|(signature, proof)| SignedProof { proof, signature });
+        Message::Hello { of: self.of, sent: self.outgoing.nonce, received: self.incoming.nonce, held }
+    }
+
+    /// What the counterparty's first word leads to. From now on this side may sign, unless its memory turns out to be old.
+    /// Returns what is to be sent again: every update that the counterparty does not have, in the same bytes.
+    pub fn greeted(&mut self, received: Nonce, held: Option<&SignedProof>, holder: &crate::Signer) -> Greeting {
+        if let Some(shown) = held
+            && self.is_shown_ahead(&shown.proof, &shown.signature, &holder.known())
+        {
+            return Greeting::Behind;
+        }
+        // A counterparty that says it has more than was ever sent, and can't show it, errs or lies: nothing comes of it.
+        self.in_step = self.standing != Standing::Behind;
+        Greeting::Resend(self.acknowledged(received.min(self.outgoing.nonce)))
+    }
+}
+
+/// What follows from a first word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// These updates have arrived, as it turns out; all that are left in [`Channel::unacked`] are to be sent again.
+    Resend(Vec<crate::channel::Unacked>),
+    /// This side's memory is old.
+    Behind,
+}
