@@ -1,8 +1,8 @@
 //! Two parties of one channel, both paying at once, over a connection that loses, doubles and reorders, with crashes that
 //! forget all that was not durable. Whatever happens, both end with the same channel, and it can still be used.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
-use photon_chains::{Address, BlockHeight, Expiry, Secret, UnixTime};
+use photon_chains::{Address, BlockHeight, Expiry, Secret};
 use photon_channel::*;
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! A counterparty that breaks the rules: each way is named, and nothing changes.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use photon_chains::{Address, BlockHeight, Expiry, Secret, SecretHash, UnixTime};
 use photon_channel::*;
