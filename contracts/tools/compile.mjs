@@ -10,9 +10,9 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 export const PRODUCT = {
   folder: 'src',
   output: 'artifacts',
-  contracts: ['SecretRegistry', 'NativeHtlc', 'TokenHtlc'],
+  contracts: ['SecretRegistry', 'NativeHtlc', 'TokenHtlc', 'Channels'],
   // These answer their calls by hand; what they answer is their interface's to say.
-  interfaces: { NativeHtlc: 'INativeHtlc', TokenHtlc: 'ITokenHtlc' },
+  interfaces: { NativeHtlc: 'INativeHtlc', TokenHtlc: 'ITokenHtlc', Channels: 'IChannels' },
   evmVersion: 'byzantium',
   runs: 1_000_000,
   viaIR: true,

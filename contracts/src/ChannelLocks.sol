@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.33;
+
+import {ChannelMessages} from "./ChannelMessages.sol";
+import {IChannels} from "./IChannels.sol";
+import {SecretRegistry} from "./SecretRegistry.sol";
+import {Timelock} from "./Timelock.sol";
+
+/// @title ChannelLocks: lists of pending locks, as records in the calldata
+/// @notice A lock of a channel is judged by its word (Timelock.sol). Linked: it is unlocked by an entry of the registry that is
+/// in time. Not linked: by that or by showing the secret while the word allows redeeming. Once its refund has opened with no
+/// entry in time it can be released, to its payer. So an entry in time makes it the payee's for ever.
+///
+/// @dev The records are laid out as the entries whose hash the state holds; if they are not the true ones the hash is not.
+/// Nothing else is checked of them. Memory, from the `base` a caller gives:
+/// `taken hash 32 | lockIds | room for a log's head | one word for each lock taken | the list | what stays of it`.
+/// Each part gets the room that the calldata's length allows for: a record has 45 bytes or more.
+abstract contract ChannelLocks is ChannelMessages {
+    using Timelock for uint256;
+
+    address internal immutable registry;
+
+    // Where what the records come to is left in memory: the hash of the list, and of what stays of it; the new `taken`.
+    uint256 internal constant LOCKS = 0x200;
+    uint256 internal constant LEFT = 0x220;
+    uint256 internal constant TAKEN = 0x240;
+    // Where a call on a state in full leaves the channel's key and epoch.
+    uint256 internal constant KEY = 0x400;
+    uint256 internal constant EPOCH = 0x420;
+    /// @dev Bytes in front of the words for a log, for its head.
+    uint256 internal constant LOG_HEAD = 0x61;
+
+    uint256 private constant ENTRIES = 0x267b692200000000000000000000000000000000000000000000000000000000;
+    uint256 internal constant M96 = 0xffffffffffffffffffffffff;
+    uint256 private constant TWO_248 = 0x100000000000000000000000000000000000000000000000000000000000000;
+
+    constructor(uint256 chainId_, SecretRegistry registry_) ChannelMessages(chainId_) {
+        if (chainId_ == 0 || address(registry_).code.length == 0) revert IChannels.BadDeployment();
+        registry = address(registry_);
+    }
+
+    /// @dev Unlocks: the records are in the calldata from `start` on. Leaves the list's hash before and after and the new
+    /// `taken` in memory. Returns the sum that was unlocked, and where the words for the log lie.
+    function _unlockRecords(uint256 start, uint256 base, uint256 taken)
+        internal
+        view
+        returns (uint256 sum, uint256 words, uint256 end)
+    {
+        _put(base, taken);
+        uint256 id = base + 0x20;
+        words = _wordsAt(start, base);
+        end = words;
+        uint256 entry = _entriesAt(start, base);
+        uint256 kept = _keptAt(start, base);
+        for (uint256 at = start; at < _callSize();) {
+            uint256 kind = _wordAt(at + 0x20) / TWO_248;
+            uint256 next = _lay(at, entry);
+            if (kind & 1 == 0) {
+                _copyEntry(entry, kept);
+                unchecked {
+                    kept += 0x54;
+                }
+            } else {
+                _checkRedeem(_wordAt(at), kind, _get(entry + 0x34));
+                assembly ("memory-safe") {
+                    // The amount ends where the lockId begins.
+                    let middle := mload(add(entry, 0x14))
+                    sum := add(sum, and(div(middle, 0x10000000000000000), M96))
+                    mstore(id, mul(middle, 0x1000000000000000000000000000000000000000000000000))
+                    id := add(id, 8)
+                    mstore(end, calldataload(at))
+                    end := add(end, 0x20)
+                }
+            }
+            at = next;
+            unchecked {
+                entry += 0x54;
+            }
+        }
+        _put(TAKEN, _hashOf(base, id));
+        _putHashes(start, base, entry, kept);
+        // A sum of nothing: no lock was taken, or locks of nothing, which are not worth a call. More than a word holds:
+        // more than any channel has.
+        if (sum == 0 || sum > M96) revert IChannels.BadList();
+    }
+
+    /// @dev Refuses a lock that can't be unlocked now.
+    function _checkRedeem(uint256 x, uint256 kind, uint256 word) private view {
+        if (kind & 2 != 0) {
+            // The secret was shown. Above `closes` is nothing but the mark of a linked lock, which only the registry unlocks.
+            uint256 closes = word / 0x100000000000000000000;
+            if (closes != 0 && (block.timestamp >= closes || closes > 0xffffffffff)) revert IChannels.LockClosed();
+        } else {
+            (uint256 time, uint256 blockNumber) = _entry(x);
+            if (time == 0 || !word.inTime(time, blockNumber)) revert IChannels.LockClosed();
+        }
+    }
+
+    /// @dev Releases: the records are in the calldata from `start` on, the list is one of locks that A pays (`ofA`) or B.
+    /// Leaves the list's hash before and after in memory. Returns the sum that was released, and where the words for the
+    /// log lie.
+    function _releaseRecords(uint256 start, uint256 base, uint256 ofA, uint256 payee)
+        internal
+        view
+        returns (uint256 sum, uint256 words, uint256 end)
+    {
+        words = _wordsAt(start, base);
+        end = words;
+        uint256 entry = _entriesAt(start, base);
+        uint256 kept = _keptAt(start, base);
+        for (uint256 at = start; at < _callSize();) {
+            uint256 kind = _wordAt(at + 0x20) / TWO_248;
+            at = _lay(at, entry);
+            if (kind & 1 == 0) {
+                _copyEntry(entry, kept);
+                kept += 0x54;
+            } else {
+                if (kind & 16 == 0) _checkOpened(_get(entry), _get(entry + 0x34));
+                else at = _checkDisposed(at, entry, ofA, payee);
+                sum += _get(entry + 0x14) / 0x10000000000000000 & M96;
+                _put(end, _get(entry));
+                end += 0x20;
+            }
+            entry += 0x54;
+        }
+        _putHashes(start, base, entry, kept);
+        if (sum == 0 || sum > M96) revert IChannels.BadList();
+    }
+
+    /// @dev Refuses a lock whose disposal doesn't follow. Returns where the next record is.
+    function _checkDisposed(uint256 at, uint256 entry, uint256 ofA, uint256 payee) private view returns (uint256) {
+        uint256 lockId = _get(entry + 0x14) & 0xffffffffffffffff;
+        _checkDisposal(_get(KEY), _get(EPOCH), ofA, lockId, _get(entry), payee, _wordAt(at), _wordAt(at + 0x20));
+        return at + 0x40;
+    }
+
+    // Where the parts of the memory begin: see above.
+    function _wordsAt(uint256 start, uint256 base) private pure returns (uint256 place) {
+        assembly ("memory-safe") {
+            place := add(add(base, add(0x20, LOG_HEAD)), div(sub(calldatasize(), start), 4))
+        }
+    }
+
+    function _entriesAt(uint256 start, uint256 base) private pure returns (uint256 place) {
+        place = _wordsAt(start, base);
+        assembly ("memory-safe") {
+            place := add(place, sub(calldatasize(), start))
+        }
+    }
+
+    function _keptAt(uint256 start, uint256 base) private pure returns (uint256 place) {
+        place = _entriesAt(start, base);
+        assembly ("memory-safe") {
+            place := add(place, mul(sub(calldatasize(), start), 2))
+        }
+    }
+
+    /// @dev The hash of the list, which ends at `entry`, and of what is kept of it.
+    function _putHashes(uint256 start, uint256 base, uint256 entry, uint256 kept) private pure {
+        _put(LOCKS, _hashOf(_entriesAt(start, base), entry));
+        uint256 keptFirst = _keptAt(start, base);
+        _put(LEFT, kept == keptFirst ? 0 : _hashOf(keptFirst, kept));
+    }
+
+    /// @dev Lays out the entry of one record; returns where what follows it is in the calldata. Each word that is written
+    /// overwrites what was too much in the one before.
+    function _lay(uint256 at, uint256 entry) private view returns (uint256 next) {
+        assembly ("memory-safe") {
+            let numbers := calldataload(add(at, 0x20))
+            let kind := byte(0, numbers)
+            let x := calldataload(at)
+            mstore(entry, x)
+            if and(kind, 2) {
+                mstore(0x00, x)
+                // SHA-256 fails for want of gas only, and then the list's hash is another.
+                pop(staticcall(gas(), 2, 0x00, 0x20, entry, 0x20))
+            }
+            mstore(add(entry, 0x20), mul(numbers, 0x100))
+            next := add(at, 45)
+            let word := mload(sub(entry, 0x20))
+            if and(kind, 4) {
+                let short := and(div(numbers, 0x1000000), 0xffffffffffffffffffffffffffffffff)
+                word := or(
+                    and(short, 0xffffffffffffffffffffffffffffff),
+                    mul(div(short, 0x1000000000000000000000000000000), 0x10000000000000000000000000000000000000000)
+                )
+                next := add(next, 16)
+            }
+            let place := add(entry, 0x14)
+            let id := and(add(mload(sub(place, 0x54)), 1), 0xffffffffffffffff)
+            mstore(add(entry, 0x34), word)
+            if and(kind, 8) {
+                id := div(calldataload(next), 0x1000000000000000000000000000000000000000000000000)
+                next := add(next, 8)
+            }
+            mstore(place, or(and(mload(place), not(0xffffffffffffffff)), id))
+        }
+    }
+
+    /// @dev Refuses unless a lock's refund has opened and the registry has no entry that is in time.
+    function _checkOpened(uint256 hash, uint256 word) private view {
+        if (word.beforeOpening(block.timestamp, block.number)) revert IChannels.LockStands();
+        (uint256 time, uint256 blockNumber) = _entry(hash);
+        if (time != 0 && word.inTime(time, blockNumber)) revert IChannels.LockStands();
+    }
+
+    /// @dev What the registry knows of a hash.
+    function _entry(uint256 hash) private view returns (uint256 time, uint256 blockNumber) {
+        address target = registry;
+        assembly ("memory-safe") {
+            mstore(0x00, ENTRIES)
+            mstore(0x04, hash)
+            // It refuses nothing: this fails for want of gas only.
+            if iszero(staticcall(gas(), target, 0x00, 0x24, 0x00, 0x40)) { revert(0, 0) }
+            time := mload(0x00)
+            blockNumber := mload(0x20)
+        }
+    }
+
+    function _copyEntry(uint256 from, uint256 to) private pure {
+        assembly ("memory-safe") {
+            mstore(to, mload(from))
+            mstore(add(to, 0x20), mload(add(from, 0x20)))
+            mstore(add(to, 0x34), mload(add(from, 0x34)))
+        }
+    }
+
+    /// @dev Length of the call.
+    function _callSize() internal pure returns (uint256 size) {
+        assembly ("memory-safe") {
+            size := calldatasize()
+        }
+    }
+
+    /// @dev Keccak-256 of the memory from `from` to `to`.
+    function _hashOf(uint256 from, uint256 to) internal pure returns (uint256 hash) {
+        assembly ("memory-safe") {
+            hash := keccak256(from, sub(to, from))
+        }
+    }
+}

@@ -1,0 +1,659 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.33;
+
+import {ChannelMoney} from "./ChannelMoney.sol";
+import {ChannelState} from "./ChannelState.sol";
+import {IChannels} from "./IChannels.sol";
+import {SecretRegistry} from "./SecretRegistry.sol";
+
+/// @title Channels: payment channels in any token and in the chain's own coin, for any two parties
+/// @notice Its functions, words and messages are those of IChannels.
+contract Channels is ChannelState, ChannelMoney {
+    uint256 private constant DEPOSIT = 0xe2bbb158;
+    uint256 private constant DEPOSIT_FOR = 0x90210d7e;
+    uint256 private constant DEPOSIT_PERMIT = 0xdc3de811;
+    uint256 private constant TOKEN_FALLBACK = 0xc0ee0b8a;
+    uint256 private constant RECEIVE_APPROVAL = 0x8f4ffcb1;
+    uint256 private constant COOPERATIVE_CLOSE = 0x98025998;
+    uint256 private constant COOPERATIVE_CLOSE_FOR = 0x886ee85c;
+    uint256 private constant WITHDRAW = 0x0a6744d6;
+    uint256 private constant WITHDRAW_FOR = 0x68ab64ce;
+    uint256 private constant CLOSE = 0x655e2d0c;
+    uint256 private constant UPDATE = 0x95379bd7;
+    uint256 private constant UPDATE_FOR = 0x300b92a9;
+    uint256 private constant UNLOCK = 0x29ec4d22;
+    uint256 private constant UNLOCK_FOR = 0xfe0fac41;
+    uint256 private constant UNLOCK_LATE = 0x09e2fdb5;
+    uint256 private constant RELEASE = 0xb218bb5a;
+    uint256 private constant PUNISH = 0xcb3894cc;
+    uint256 private constant SETTLE = 0x3c0b7966;
+    uint256 private constant COLLECT = 0xa12ef25e;
+    uint256 private constant CHANNELS = 0x7a7ebd7b;
+    uint256 private constant CREDITS = 0x637cd7f0;
+    uint256 private constant DOMAIN_SEPARATOR = 0xf698da25;
+    uint256 private constant CHAIN_ID = 0x9a8a0592;
+    uint256 private constant REGISTRY = 0x7b103999;
+    uint256 private constant BLOCK_SECS = 0x4d524d89;
+    uint256 private constant VERSION = 0x54fd4d50;
+
+    // The first byte of what is logged.
+    uint256 private constant SAID_DEPOSIT = 1;
+    uint256 private constant SAID_OPENING = 2;
+    uint256 private constant SAID_WITHDRAWAL = 3;
+    uint256 private constant SAID_COOPERATIVE_CLOSE = 4;
+    uint256 private constant SAID_CLOSE = 5;
+    uint256 private constant SAID_UPDATE = 7;
+    uint256 private constant SAID_UNLOCK = 8;
+    uint256 private constant SAID_RELEASE = 10;
+    uint256 private constant SAID_SETTLE = 12;
+    uint256 private constant SAID_PUNISHMENT = 13;
+
+    uint256 private constant RIGHT_TO_UPDATE = 1;
+    uint256 private constant RIGHT_TO_UNLOCK = 2;
+
+    /// @param chainId_ The id of the chain this is deployed on.
+    /// @param registry_ A SecretRegistry deployed before.
+    /// @param blockSecs_ The seconds that one block of a window stands for: the chain's mean or more.
+    constructor(uint256 chainId_, SecretRegistry registry_, uint256 blockSecs_)
+        ChannelState(chainId_, registry_, blockSecs_)
+    {}
+
+    /// @dev Only the first two functions take coins.
+    fallback() external payable {
+        uint256 selector = _selector();
+        if (selector == DEPOSIT) _deposit(_sender());
+        if (selector == DEPOSIT_FOR) _deposit(_arg(2));
+        if (msg.value != 0) revert IChannels.BadCall();
+        if (selector == UNLOCK) _unlock();
+        if (selector == UPDATE) _update(_sender());
+        if (selector == CLOSE) _close();
+        if (selector == COOPERATIVE_CLOSE) _cooperativeClose();
+        if (selector == WITHDRAW) _withdraw();
+        if (selector == SETTLE) _settle();
+        if (selector == COOPERATIVE_CLOSE_FOR) _cooperativeCloseFor();
+        if (selector == WITHDRAW_FOR) _withdrawFor();
+        if (selector == DEPOSIT_PERMIT) {
+            _permit(_arg(0) & M160, _arg(1) / TWO_160, 0x44);
+            _deposit(_sender());
+        }
+        if (selector == TOKEN_FALLBACK) _tokenFallback();
+        if (selector == RECEIVE_APPROVAL) _receiveApproval();
+        if (selector == UPDATE_FOR) _updateFor();
+        if (selector == UNLOCK_FOR) _unlockFor();
+        if (selector == UNLOCK_LATE) _unlockLate();
+        if (selector == RELEASE) _release();
+        if (selector == PUNISH) _punish();
+        if (selector == COLLECT) _collect(_arg(0), _arg(1));
+        _view(selector);
+    }
+
+    function _view(uint256 selector) private view {
+        if (selector == CHANNELS) _answer(_slot(_arg(0)));
+        if (selector == CREDITS) _answer(_credit(_creditPlace(_arg(0), _arg(1))));
+        if (selector == DOMAIN_SEPARATOR) _answer(_domainSeparator());
+        if (selector == CHAIN_ID) _answer(chainId);
+        if (selector == REGISTRY) _answer(uint160(registry));
+        if (selector == BLOCK_SECS) _answer(blockSecs);
+        if (selector == VERSION) _answer(1);
+        revert IChannels.BadCall();
+    }
+
+    // ---- money in
+
+    /// @dev The sender pays for `party`. asset, peer | amount.
+    function _deposit(uint256 party) private {
+        uint256 asset = _arg(0);
+        uint256 token = asset & M160;
+        uint256 amount = _arg(1) / TWO_160;
+        if (token == 0) {
+            if (amount != 0) revert IChannels.BadAmount();
+            _put_in(asset, party, _arg(1) & M160, msg.value);
+        } else {
+            if (msg.value != 0) revert IChannels.BadAmount();
+            _put_in(asset, party, _arg(1) & M160, amount);
+            _pull(token, _sender(), amount);
+        }
+        _done();
+    }
+
+    /// @dev Counts a deposit. Before the token is asked for it: whatever runs meanwhile finds it counted.
+    function _put_in(uint256 asset, uint256 party, uint256 peer, uint256 amount) private {
+        (uint256 key, uint256 isA) = _key(asset, party, peer);
+        uint256 slot = _slot(key);
+        uint256 said = SAID_DEPOSIT;
+        if (slot == 0) {
+            // Whatever is wrong with the words of a channel that stands, it is another's key.
+            uint256 window = asset / TWO_160;
+            if (
+                window < 10 || window > 43_200 || party == peer || party == 0 || peer == 0 || party > M160
+                    || block.number > M32
+            ) revert IChannels.BadChannel();
+            slot = block.number * TWO_223 + TWO_192;
+            said = SAID_OPENING;
+        }
+        uint256 bad;
+        uint256 sum;
+        assembly ("memory-safe") {
+            sum := add(slot, mul(amount, add(1, mul(isA, TWO_96))))
+            // Nothing, too much for its field, a channel that is closed.
+            bad := or(or(iszero(amount), gt(amount, M96)), slt(slot, 0))
+            bad := or(bad, or(lt(and(sum, M96), amount), gt(xor(sum, slot), sub(TWO_193, 1))))
+        }
+        if (bad != 0) {
+            if (slot >= TWO_255) revert IChannels.NotOpen();
+            revert IChannels.BadAmount();
+        }
+        _store(key, sum);
+        assembly ("memory-safe") {
+            mstore8(0x80, said)
+            mstore(0x81, sum)
+            log1(0x80, 0x21, key)
+        }
+    }
+
+    /// @dev from, value, data. The sender is the token.
+    function _tokenFallback() private {
+        // What this contract moves to itself is no deposit.
+        if (_arg(0) != _self()) {
+            (uint256 asset, uint256 party, uint256 peer) = _callbackData(2);
+            _put_in(asset, party, peer, _arg(1));
+            _checkMovesInFull(_sender(), _arg(1));
+        }
+        _done();
+    }
+
+    /// @dev from, value, token, data. The sender must be the token: nobody else can say what somebody allows.
+    function _receiveApproval() private {
+        if (_arg(2) != _sender()) revert IChannels.BadCall();
+        (uint256 asset, uint256 party, uint256 peer) = _callbackData(3);
+        _put_in(asset, party, peer, _arg(1));
+        _pull(_sender(), _arg(0), _arg(1));
+        _done();
+    }
+
+    /// @dev party, peer, window: 96 bytes, argument `index`.
+    function _callbackData(uint256 index) private view returns (uint256 asset, uint256 party, uint256 peer) {
+        uint256 place = _arg(index);
+        if (place > _callSize()) revert IChannels.BadChannel();
+        place += 4;
+        uint256 window = _wordAt(place + 0x60);
+        if (_wordAt(place) != 0x60 || window > 0xffff) revert IChannels.BadChannel();
+        return (window * TWO_160 + _sender(), _wordAt(place + 0x20), _wordAt(place + 0x40));
+    }
+
+    // ---- by consent
+
+    /// @dev asset, peer | deadline, paidToA, r, vs.
+    function _cooperativeClose() private {
+        uint256 peer = _arg(1) & M160;
+        (uint256 key, uint256 isA) = _key(_arg(0), _sender(), peer);
+        (uint256 slot, uint256 hash, uint256 payA) = _cooperative(key, _arg(2), _arg(1) / TWO_160);
+        _checkSignature(hash, peer, _arg(3), _arg(4));
+        if (isA != 0) _endCooperatively(key, slot, _sender(), peer, payA);
+        else _endCooperatively(key, slot, peer, _sender(), payA);
+    }
+
+    /// @dev asset, A | deadline, B, paidToA, and both signatures.
+    function _cooperativeCloseFor() private {
+        uint256 a = _arg(1) & M160;
+        uint256 b = _arg(2);
+        (uint256 key, uint256 isA) = _key(_arg(0), a, b);
+        if (isA == 0) revert IChannels.BadChannel();
+        (uint256 slot, uint256 hash, uint256 payA) = _cooperative(key, _arg(3), _arg(1) / TWO_160);
+        _checkSignature(hash, a, _arg(4), _arg(5));
+        _checkSignature(hash, b, _arg(6), _arg(7));
+        _endCooperatively(key, slot, a, b, payA);
+    }
+
+    /// @dev What a cooperative close says, and what it pays A. Relative to what A has put in, so that a deposit of a stranger
+    /// can't spoil it.
+    function _cooperative(uint256 key, uint256 paid, uint256 deadline)
+        private
+        view
+        returns (uint256 slot, uint256 hash, uint256 payA)
+    {
+        slot = _openSlot(key);
+        assembly ("memory-safe") {
+            let minus := and(div(paid, TWO_96), 1)
+            paid := and(paid, M96)
+            // -x is not(x) + 1
+            paid := add(xor(paid, sub(0, minus)), minus)
+            payA := add(sub(and(div(slot, TWO_96), M97), TWO_96), paid)
+        }
+        hash = _cooperativeCloseHash(key, _epoch(slot), paid, deadline);
+        // Below zero is far above any total.
+        if (payA > slot & M96) revert IChannels.BadAmount();
+    }
+
+    function _endCooperatively(uint256 key, uint256 slot, uint256 a, uint256 b, uint256 payA) private {
+        uint256 token = _arg(0) & M160;
+        _store(key, 0);
+        unchecked {
+            uint256 payB = (slot & M96) - payA;
+            _say(SAID_COOPERATIVE_CLOSE, payA | payB * TWO_96, key);
+            _pay(token, a, payA);
+            _pay(token, b, payB);
+        }
+        _done();
+    }
+
+    /// @dev asset, peer | deadline, amounts, r, vs.
+    function _withdraw() private {
+        uint256 peer = _arg(1) & M160;
+        (uint256 key, uint256 isA) = _key(_arg(0), _sender(), peer);
+        uint256 slot = _openSlot(key);
+        uint256 hash = _withdrawal(key, slot, _arg(2), _arg(1) / TWO_160);
+        _checkSignature(hash, peer, _arg(3), _arg(4));
+        if (isA != 0) _takeOut(key, slot, _sender(), peer, _arg(2));
+        else _takeOut(key, slot, peer, _sender(), _arg(2));
+    }
+
+    /// @dev asset, A | deadline, B, amounts, and both signatures.
+    function _withdrawFor() private {
+        uint256 a = _arg(1) & M160;
+        uint256 b = _arg(2);
+        (uint256 key, uint256 isA) = _key(_arg(0), a, b);
+        if (isA == 0) revert IChannels.BadChannel();
+        uint256 slot = _openSlot(key);
+        uint256 hash = _withdrawal(key, slot, _arg(3), _arg(1) / TWO_160);
+        _checkSignature(hash, a, _arg(4), _arg(5));
+        _checkSignature(hash, b, _arg(6), _arg(7));
+        _takeOut(key, slot, a, b, _arg(3));
+    }
+
+    function _withdrawal(uint256 key, uint256 slot, uint256 amounts, uint256 deadline) private view returns (uint256) {
+        return _withdrawHash(key, _epoch(slot), slot / TWO_193 & 0x3fffffff, amounts, deadline);
+    }
+
+    /// @dev Pays both, and counts it: total, netA and the number of withdrawals.
+    function _takeOut(uint256 key, uint256 slot, uint256 a, uint256 b, uint256 amounts) private {
+        uint256 token = _arg(0) & M160;
+        unchecked {
+            uint256 payA = amounts & M96;
+            uint256 payB = amounts / TWO_96;
+            uint256 sum = payA + payB;
+            uint256 left = slot - sum - payA * TWO_96 + TWO_193;
+            if (
+                sum == 0 || payB > M96 || sum > slot & M96 || slot / TWO_96 & M97 < payA
+                    || (left ^ slot) >= TWO_223
+            ) revert IChannels.BadAmount();
+            _store(key, left);
+            _say(SAID_WITHDRAWAL, amounts | (slot / TWO_193 & 0x3fffffff) * TWO_192, key);
+            _pay(token, a, payA);
+            _pay(token, b, payB);
+        }
+        _done();
+    }
+
+    /// @dev The slot of an open channel.
+    function _openSlot(uint256 key) private view returns (uint256 slot) {
+        slot = _slot(key);
+        uint256 good;
+        assembly ("memory-safe") {
+            good := sgt(slot, 0)
+        }
+        if (good == 0) revert IChannels.NotOpen();
+    }
+
+    // ---- close, update, unlock
+
+    /// @dev asset, peer, figures, locks, r, vs, records. The sender becomes the closer.
+    function _close() private {
+        uint256 peer = _arg(1);
+        (uint256 key, uint256 isA) = _key(_arg(0), _sender(), peer);
+        uint256 slot = _openSlot(key);
+        uint256 figures = _arg(2);
+        uint256 locks = _arg(3);
+        if (figures != 0) {
+            if (figures < TWO_192) revert IChannels.NotNewer();
+            _checkProof(key, _epoch(slot), isA ^ 1, figures, locks, peer, _arg(4), _arg(5));
+        } else if (locks != 0) {
+            revert IChannels.BadList();
+        }
+        uint256 touched;
+        uint256 taken;
+        // No words, after the room for the head.
+        uint256 words = 0x2c1;
+        uint256 end = words;
+        if (_callSize() > 0xc4) {
+            (touched, words, end) = _unlockRecords(0xc4, 0x260, 0);
+            if (_get(LOCKS) != locks) revert IChannels.BadList();
+            locks = _get(LEFT);
+            taken = _get(TAKEN);
+            touched = _touch(0, touched);
+        }
+        {
+            uint256 rest = _hash3(slot, figures, _list(locks, touched, taken));
+            uint256 upper = _hash3(_now(), rest, 0);
+            _store(key, _closedSlot(_epoch(slot), upper, 0, peer));
+        }
+        assembly ("memory-safe") {
+            // The locks stand there only where there are any or some were unlocked.
+            let withLocks := iszero(iszero(or(locks, touched)))
+            mstore(sub(words, 0x20), locks)
+            let head := sub(words, add(0x41, mul(withLocks, 0x20)))
+            mstore8(head, sub(6, isA))
+            mstore(add(head, 1), slot)
+            mstore(add(head, 0x21), figures)
+            log1(head, sub(end, head), key)
+        }
+        _done();
+    }
+
+    /// @dev asset, closer | clock, rest, figures, locks, r, vs, oldFigures, oldList.
+    function _update(uint256 payee) private {
+        uint256 closer = _arg(1) & M160;
+        (uint256 key, uint256 payeeIsA) = _key(_arg(0), payee, closer);
+        _updateOf(key, payeeIsA, payee, closer);
+    }
+
+    /// @dev The same, and then payee | deadline | rights, and the delegation's signature.
+    function _updateFor() private {
+        uint256 payee = _arg(9) & M160;
+        uint256 closer = _arg(1) & M160;
+        (uint256 key, uint256 payeeIsA) = _key(_arg(0), payee, closer);
+        _checkDelegation(key, _epoch(_slot(key)), _arg(9) / TWO_160, RIGHT_TO_UPDATE, payee, _arg(10), _arg(11));
+        _updateOf(key, payeeIsA, payee, closer);
+    }
+
+    function _updateOf(uint256 key, uint256 payeeIsA, uint256 payee, uint256 closer) private {
+        uint256 slot = _slot(key);
+        uint256 epoch = _epoch(slot);
+        uint256 clock = _arg(1) / TWO_160;
+        uint256 figures = _arg(3);
+        uint256 locks = _arg(4);
+        uint256 upper = _hash3(clock, _arg(2), _arg(7));
+        if (slot != _closedSlot(epoch, upper, _arg(8), payee)) revert IChannels.NotThisState();
+        if (_passed(_arg(0), clock & 0xffffffffff, clock / TWO_40)) revert IChannels.WindowOver();
+        if (figures / TWO_192 <= _arg(7) / TWO_192) revert IChannels.NotNewer();
+        _checkProof(key, epoch, payeeIsA ^ 1, figures, locks, closer, _arg(5), _arg(6));
+        upper = _hash3(clock, _arg(2), figures);
+        _store(key, _closedSlot(epoch, upper, _list(locks, 0, 0), payee));
+        assembly ("memory-safe") {
+            mstore8(0x80, SAID_UPDATE)
+            mstore(0x81, figures)
+            mstore(0xa1, locks)
+            log1(0x80, add(0x21, mul(0x20, iszero(iszero(locks)))), key)
+        }
+        _done();
+    }
+
+    /// @dev asset, closer | more, upper, [touched, taken,] records. The sender is not the closer.
+    function _unlock() private {
+        uint256 closer = _arg(1);
+        uint256 touched;
+        uint256 taken;
+        uint256 start = 0x64;
+        if (closer > M160) {
+            closer &= M160;
+            touched = _arg(3);
+            taken = _arg(4);
+            start = 0xa4;
+        }
+        (uint256 key, uint256 isA) = _key(_arg(0), _sender(), closer);
+        _unlockOf(key, isA, _sender(), start, touched, taken);
+    }
+
+    /// @dev asset, closer, upper, touched, taken, payee | deadline | rights, the delegation's signature, records.
+    function _unlockFor() private {
+        uint256 payee = _arg(5) & M160;
+        (uint256 key, uint256 isA) = _key(_arg(0), payee, _arg(1));
+        _checkDelegation(key, _epoch(_slot(key)), _arg(5) / TWO_160, RIGHT_TO_UNLOCK, payee, _arg(6), _arg(7));
+        _unlockOf(key, isA, payee, 0x104, _arg(3), _arg(4));
+    }
+
+    function _unlockOf(uint256 key, uint256 isA, uint256 payee, uint256 start, uint256 touched, uint256 taken) private {
+        (uint256 sum, uint256 words, uint256 end) = _unlockRecords(start, 0x260, taken);
+        uint256 epoch = _epoch(_slot(key));
+        if (_slot(key) != _closedSlot(epoch, _arg(2), _hash3(_get(LOCKS), touched, taken), payee)) {
+            revert IChannels.NotThisState();
+        }
+        touched = _hash3(_get(LEFT), _touch(touched, sum), _get(TAKEN));
+        _store(key, _closedSlot(epoch, _arg(2), touched, payee));
+        _sayWords(SAID_UNLOCK + (isA ^ 1), words, end, key);
+        _done();
+    }
+
+    /// @dev The state in full, deadline | rights, the delegation's signature, records.
+    function _unlockLate() private {
+        _load();
+        uint256 closer = _get(CLOSER);
+        if (!_windowOver()) revert IChannels.WindowOpen();
+        if (closer != _sender()) {
+            _checkDelegation(_get(KEY), _get(EPOCH), _arg(12), RIGHT_TO_UNLOCK, closer, _arg(13), _arg(14));
+        }
+        (uint256 sum, uint256 words, uint256 end) =
+            _unlockRecords(STATE_ARGS_END + 0x60, STATE_END, _get(CLOSER_LIST + 0x40));
+        if (_get(LOCKS) != _get(CLOSER_LIST)) revert IChannels.BadList();
+        _put(CLOSER_LIST, _get(LEFT));
+        _put(CLOSER_LIST + 0x20, _touch(_get(CLOSER_LIST + 0x20), sum));
+        _put(CLOSER_LIST + 0x40, _get(TAKEN));
+        _storeWhole();
+        _sayWords(SAID_UNLOCK + (_closerIsA() ^ 1), words, end, _get(KEY));
+        _done();
+    }
+
+    // ---- release and punish
+
+    /// @dev The state in full, which list, records.
+    function _release() private {
+        _load();
+        bool ofOther = _arg(12) != 0;
+        // Within the window only the other changes the state, or the closer could make all that the other sends stale.
+        if (!_windowOver() && (ofOther || _get(OTHER) != _sender())) revert IChannels.WindowOpen();
+        uint256 place = ofOther ? OTHER_LIST : CLOSER_LIST;
+        uint256 payerIsA = ofOther ? _closerIsA() : _closerIsA() ^ 1;
+        (uint256 sum, uint256 words, uint256 end) =
+            _releaseRecords(STATE_ARGS_END + 0x20, STATE_END, payerIsA, _get(ofOther ? OTHER : CLOSER));
+        if (_get(LOCKS) != _get(place)) revert IChannels.BadList();
+        _put(place, _get(LEFT));
+        uint256 touched = _get(place + 0x20);
+        if ((touched / TWO_96 & M96) + sum > M96) revert IChannels.BadList();
+        _put(place + 0x20, touched + sum * TWO_96);
+        _storeWhole();
+        // The payee is not the payer.
+        _sayWords(SAID_RELEASE + payerIsA, words, end, _get(KEY));
+        _done();
+    }
+
+    /// @dev The state in full, which list, lockId, secretHash, r, vs, lockIds.
+    function _punish() private {
+        _load();
+        uint256 key = _get(KEY);
+        bool ofOther = _arg(12) != 0;
+        (uint256 cheater, uint256 payer) = ofOther ? (_get(OTHER), _get(CLOSER)) : (_get(CLOSER), _get(OTHER));
+        _checkDisposal(
+            key, _get(EPOCH), payer < cheater ? 1 : 0, _arg(13), _arg(14), cheater, _arg(15), _arg(16)
+        );
+        _checkTaken(_get((ofOther ? OTHER_LIST : CLOSER_LIST) + 0x40), _arg(13));
+        uint256 all = _left();
+        _store(key, 0);
+        _say(SAID_PUNISHMENT, all, key);
+        _pay(_asset() & M160, payer, all);
+        _done();
+    }
+
+    /// @dev All that a closed channel still holds.
+    function _left() private pure returns (uint256) {
+        uint256 money = _get(MONEY);
+        if (money < TWO_255) return money & M96;
+        return (money & M96) + (money / TWO_96 & M96) + (_get(CLOSER_FIGURES) / TWO_96 & M96)
+            + (_get(OTHER_FIGURES) / TWO_96 & M96);
+    }
+
+    /// @dev Refuses if `lockId` is not among those that `taken` was made of.
+    function _checkTaken(uint256 taken, uint256 lockId) private pure {
+        uint256 found;
+        uint256 made;
+        assembly ("memory-safe") {
+            for { let at := 0x224 } lt(at, calldatasize()) {} {
+                let count := byte(0, calldataload(at))
+                at := add(at, 1)
+                mstore(STATE_END, made)
+                calldatacopy(add(STATE_END, 0x20), at, mul(count, 8))
+                made := keccak256(STATE_END, add(0x20, mul(count, 8)))
+                for { let end := add(at, mul(count, 8)) } lt(at, end) { at := add(at, 8) } {
+                    let id := div(calldataload(at), TWO_192)
+                    found := or(found, eq(id, lockId))
+                }
+            }
+        }
+        if (found == 0 || made != taken) revert IChannels.NotTaken();
+    }
+
+    // ---- settle
+
+    /// @dev The state in full.
+    function _settle() private {
+        _load();
+        if (!_windowOver()) revert IChannels.WindowOpen();
+        uint256 money = _get(MONEY);
+        bool moved = money < TWO_255;
+        uint256 dueCloser;
+        uint256 dueOther;
+        if (moved) {
+            (dueCloser, dueOther) = _firstSettle(money);
+        } else {
+            dueCloser = money & M96;
+            dueOther = money / TWO_96 & M96;
+            uint256 toPayee;
+            uint256 toPayer;
+            uint256 folded;
+            (toPayee, toPayer, folded) = _fold(CLOSER_FIGURES, CLOSER_LIST);
+            dueCloser += toPayee;
+            dueOther += toPayer;
+            uint256 foldedToo;
+            (toPayee, toPayer, foldedToo) = _fold(OTHER_FIGURES, OTHER_LIST);
+            dueOther += toPayee;
+            dueCloser += toPayer;
+            moved = folded | foldedToo != 0;
+        }
+        uint256 payCloser = _payable(CLOSER_LIST) ? dueCloser : 0;
+        uint256 payOther = _payable(OTHER_LIST) ? dueOther : 0;
+        if (!moved && payCloser | payOther == 0) revert IChannels.NothingToPay();
+        dueCloser -= payCloser;
+        dueOther -= payOther;
+        _finish(dueCloser | dueOther * TWO_96, payCloser | payOther * TWO_96);
+        uint256 token = _asset() & M160;
+        uint256 other = _get(OTHER);
+        _pay(token, _get(CLOSER), payCloser);
+        _pay(token, other, payOther);
+        _done();
+    }
+
+    /// @dev Stores what is left after a settle, if anything is, and says it.
+    function _finish(uint256 due, uint256 paid) private {
+        uint256 key = _get(KEY);
+        if (due | _get(CLOSER_LIST) | _get(OTHER_LIST) == 0) {
+            _store(key, 0);
+            _say(SAID_SETTLE, paid | TWO_255, key);
+        } else {
+            _put(MONEY, due | TWO_255);
+            _storeWhole();
+            assembly ("memory-safe") {
+                mstore8(0x80, SAID_SETTLE)
+                mstore(0x81, paid)
+                mstore(0xa1, mload(MONEY))
+                mstore(0xc1, mload(CLOSER_FIGURES))
+                mstore(0xe1, mload(OTHER_FIGURES))
+                log1(0x80, 0x81, key)
+            }
+        }
+    }
+
+    /// @dev Divides what the channel holds by the proofs. What is promised under pending locks is held back, as far as the payer
+    /// has it.
+    function _firstSettle(uint256 money) private pure returns (uint256 dueCloser, uint256 dueOther) {
+        uint256 total = money & M96;
+        (uint256 closerIncome, uint256 closerLocked) = _income(CLOSER_FIGURES, CLOSER_LIST);
+        (uint256 otherIncome, uint256 otherLocked) = _income(OTHER_FIGURES, OTHER_LIST);
+        assembly ("memory-safe") {
+            let net := sub(and(div(money, TWO_96), M97), TWO_96)
+            if lt(mload(OTHER), mload(CLOSER)) { net := sub(total, net) }
+            net := add(net, sub(closerIncome, otherIncome))
+            net := mul(net, sgt(net, 0))
+            dueCloser := add(net, mul(sub(total, net), gt(net, total)))
+        }
+        unchecked {
+            dueOther = total - dueCloser;
+            if (otherLocked > dueCloser) otherLocked = dueCloser;
+            if (closerLocked > dueOther) closerLocked = dueOther;
+            dueCloser -= otherLocked;
+            dueOther -= closerLocked;
+            _put(CLOSER_FIGURES, _get(CLOSER_FIGURES) + closerLocked * TWO_96);
+            _put(OTHER_FIGURES, _get(OTHER_FIGURES) + otherLocked * TWO_96);
+        }
+    }
+
+    /// @dev What is promised to a party for good, and what under pending locks. The figures keep the latter, without a reserve.
+    function _income(uint256 figuresAt, uint256 listAt) private pure returns (uint256 income, uint256 locked) {
+        uint256 figures = _get(figuresAt);
+        uint256 touched = _get(listAt + 0x20);
+        unchecked {
+            income = (figures / TWO_96 & M96) + (touched & M96);
+        }
+        locked = _stillLocked(figures, touched, _get(listAt));
+        _put(figuresAt, figures / TWO_192 * TWO_192 | locked);
+        _put(listAt + 0x20, touched / TWO_192 * TWO_192);
+    }
+
+    /// @dev Takes into account what was unlocked and released since the last settle. What is held back for a list is never more
+    /// than is pending on it; the rest goes back to its payer.
+    function _fold(uint256 figuresAt, uint256 listAt)
+        private
+        pure
+        returns (uint256 toPayee, uint256 toPayer, uint256 folded)
+    {
+        uint256 figures = _get(figuresAt);
+        uint256 touched = _get(listAt + 0x20);
+        folded = touched & (TWO_192 - 1);
+        uint256 reserve = figures / TWO_96 & M96;
+        uint256 locked = _stillLocked(figures, touched, _get(listAt));
+        unchecked {
+            toPayee = touched & M96;
+            if (toPayee > reserve) toPayee = reserve;
+            reserve -= toPayee;
+            if (reserve > locked) {
+                toPayer = reserve - locked;
+                reserve = locked;
+            }
+        }
+        _put(figuresAt, figures / TWO_192 * TWO_192 | reserve * TWO_96 | locked);
+        _put(listAt + 0x20, touched / TWO_192 * TWO_192);
+    }
+
+    /// @dev What is pending of what was, after what was unlocked and released.
+    function _stillLocked(uint256 figures, uint256 touched, uint256 locks) private pure returns (uint256 locked) {
+        if (locks == 0) return 0;
+        locked = figures & M96;
+        unchecked {
+            uint256 gone = (touched & M96) + (touched / TWO_96 & M96);
+            locked = locked > gone ? locked - gone : 0;
+        }
+    }
+
+    /// @dev Whether a party can be paid: it has unlocked nothing, or it was long enough ago for a punishment.
+    function _payable(uint256 listAt) private view returns (bool) {
+        uint256 touched = _get(listAt + 0x20) / TWO_192;
+        return touched == 0 || _passed(_asset(), touched & M32, touched / (M32 + 1));
+    }
+
+    // ---- what is said
+
+    function _say(uint256 what, uint256 word, uint256 key) private {
+        assembly ("memory-safe") {
+            mstore8(0x80, what)
+            mstore(0x81, word)
+            log1(0x80, 0x21, key)
+        }
+    }
+
+    /// @dev Says the words that lie in memory, behind some room.
+    function _sayWords(uint256 what, uint256 words, uint256 end, uint256 key) private {
+        assembly ("memory-safe") {
+            let head := sub(words, 1)
+            mstore8(head, what)
+            log1(head, sub(end, head), key)
+        }
+    }
+}
