@@ -1,6 +1,7 @@
 // Reads the code that is deployed, instruction by instruction, and refuses what must not be in it.
 import { readFileSync } from 'node:fs'
 import { PRODUCT, root } from './compile.mjs'
+import { domainSeparator } from './channels.mjs'
 import { World, account, hex } from './world.mjs'
 
 /** Instructions that the oldest supported rules don't have, or that could move or destroy code, or run somebody else's in our place. */
@@ -31,12 +32,19 @@ const world = await World.open('Byzantium')
 const deployer = account('deployer')
 await world.endow(deployer)
 const chainId = 20_180_430n
+const blockSecs = 18n
 let registry
 for (const name of PRODUCT.contracts) {
   const artefact = JSON.parse(readFileSync(`${root}${PRODUCT.output}/${name}.json`, 'utf8'))
-  const { created } = await world.deploy(deployer, artefact, registry ? [chainId, registry] : [])
+  const args = artefact.abi.find(item => item.type === 'constructor')?.inputs ?? []
+  const { created } = await world.deploy(deployer, artefact, [chainId, registry, blockSecs].slice(0, args.length))
   const expected = Buffer.from(artefact.deployedBytecode.slice(2), 'hex')
-  const words = { chainId: chainId.toString(16), registry: registry && hex(registry) }
+  const words = {
+    chainId: chainId.toString(16),
+    registry: registry && hex(registry),
+    blockSecs: blockSecs.toString(16),
+    domain: hex(domainSeparator(chainId, created)),
+  }
   for (const [immutable, places] of Object.entries(artefact.immutableReferences)) {
     for (const { start, length } of places) {
       Buffer.from(words[immutable].padStart(2 * length, '0'), 'hex').copy(expected, start)
