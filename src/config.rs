@@ -110,6 +110,8 @@ pub struct UtxoLedger {
     pub wallet: Option<String>,
     /// Where redeemed and refunded coins go instead of the wallet.
     pub payout_address: Option<String>,
+    /// More confirmations than usual before a lock is relied on. Partners must name the same.
+    pub confirmations: Option<u32>,
     /// Another node of the same chain, to be asked beside this one.
     pub second_node: Option<SecondUtxoNode>,
 }
@@ -141,6 +143,8 @@ pub struct EvmLedger {
     /// Tokens that may be traded. No other is ever touched.
     #[serde(default)]
     pub tokens: Vec<TokenConfig>,
+    /// More confirmations than usual before a lock is relied on. Partners must name the same.
+    pub confirmations: Option<u32>,
     /// Another node of the same chain, to be asked beside this one.
     pub second_node: Option<SecondEvmNode>,
 }
@@ -258,6 +262,7 @@ impl Config {
                 return unfit(&format!("[{ledger}] needs wallet, or payout_address to trade from outside wallets"));
             }
             check_url(&ledger.to_string(), &utxo.rpc_url)?;
+            check_confirmations(ledger, utxo.confirmations)?;
             if let Some(second) = &utxo.second_node {
                 let section = format!("{ledger}.second_node");
                 check_entry(&section, &second.cookie_file, &second.rpc_user, &second.rpc_password_file)?;
@@ -267,6 +272,7 @@ impl Config {
         for (ledger, evm) in [(Ledger::Ethereum, &self.ethereum), (Ledger::Smt, &self.smt)] {
             let Some(evm) = evm else { continue };
             check_url(&ledger.to_string(), &evm.rpc_url)?;
+            check_confirmations(ledger, evm.confirmations)?;
             if let Some(second) = &evm.second_node {
                 check_second(&format!("{ledger}.second_node"), &evm.rpc_url, &second.rpc_url)?;
             }
@@ -288,6 +294,16 @@ impl Config {
     pub fn ledgers(&self) -> Vec<Ledger> {
         let present = [self.bitcoin.is_some(), self.litecoin.is_some(), self.ethereum.is_some(), self.smt.is_some()];
         Ledger::ALL.into_iter().zip(present).filter_map(|(ledger, here)| here.then_some(ledger)).collect()
+    }
+
+    /// How many confirmations its section asks for, if it does.
+    pub fn confirmations(&self, ledger: Ledger) -> Option<u32> {
+        match ledger {
+            Ledger::Bitcoin => self.bitcoin.as_ref()?.confirmations,
+            Ledger::Litecoin => self.litecoin.as_ref()?.confirmations,
+            Ledger::Ethereum => self.ethereum.as_ref()?.confirmations,
+            Ledger::Smt => self.smt.as_ref()?.confirmations,
+        }
     }
 
     /// True if a ledger is asked at two nodes.
@@ -313,6 +329,17 @@ fn check_entry(
     let (by_password, half) = (user.is_some() && password_file.is_some(), user.is_some() != password_file.is_some());
     if half || cookie_file.is_some() == by_password {
         let reason = format!("[{section}] needs either cookie_file, or rpc_user with rpc_password_file");
+        return Err(ConfigError::Unfit(reason));
+    }
+    Ok(())
+}
+
+/// More than this would only end every swap before it has begun.
+const MOST_CONFIRMATIONS: u32 = 1000;
+
+fn check_confirmations(ledger: Ledger, asked: Option<u32>) -> Result<(), ConfigError> {
+    if asked.is_some_and(|asked| !(1..=MOST_CONFIRMATIONS).contains(&asked)) {
+        let reason = format!("[{ledger}] confirmations is from 1 to {MOST_CONFIRMATIONS}: leave it out for the usual depth");
         return Err(ConfigError::Unfit(reason));
     }
     Ok(())

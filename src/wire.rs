@@ -109,7 +109,7 @@ impl Connector {
                     (None, Some(first)) => Some(first.receive_address().await?),
                     (None, None) => None,
                 };
-                let config = second_utxo_config(config.network, ledger, node, payout_address)?;
+                let config = second_utxo_config(config.network, ledger, node, payout_address, section.confirmations)?;
                 Arc::new(UtxoAdapter::connect_second(config, journal).await?)
             }
             Family::Evm => {
@@ -177,6 +177,7 @@ fn utxo_config(network: Network, ledger: Ledger, section: &UtxoLedger) -> anyhow
         auth,
         wallet: section.wallet.clone(),
         payout_address: section.payout_address.clone(),
+        confirmations: section.confirmations,
     })
 }
 
@@ -185,9 +186,10 @@ fn second_utxo_config(
     ledger: Ledger,
     node: &SecondUtxoNode,
     payout_address: Option<String>,
+    confirmations: Option<u32>,
 ) -> anyhow::Result<UtxoConfig> {
     let auth = auth(ledger, &node.cookie_file, &node.rpc_user, &node.rpc_password_file)?;
-    Ok(UtxoConfig { ledger, network, rpc_url: node.rpc_url.clone(), auth, wallet: None, payout_address })
+    Ok(UtxoConfig { ledger, network, rpc_url: node.rpc_url.clone(), auth, wallet: None, payout_address, confirmations })
 }
 
 fn auth(
@@ -208,7 +210,13 @@ fn auth(
 
 /// How to reach an EVM ledger's node.
 pub fn evm_node(network: Network, ledger: Ledger, section: &EvmLedger) -> NodeConfig {
-    NodeConfig { ledger, network, rpc_url: section.rpc_url.clone(), chain_id: section.chain_id }
+    NodeConfig {
+        ledger,
+        network,
+        rpc_url: section.rpc_url.clone(),
+        chain_id: section.chain_id,
+        confirmations: section.confirmations,
+    }
 }
 
 async fn evm_config(network: Network, ledger: Ledger, section: &EvmLedger) -> anyhow::Result<EvmConfig> {

@@ -98,6 +98,33 @@ pub struct Timing {
     pub rule: ClockRule,
 }
 
+/// What one more block may take where it is waited for near an expiry, in mean intervals.
+const LONG_INTERVALS: u64 = 4;
+
+impl Timing {
+    /// The same, relied on only at this depth, and final only there, if that is deeper. All that waits for it gets more time:
+    /// to get there in proportion, which is more than enough, since the longer a wait the nearer its quantile lies to its mean;
+    /// and to settle, four mean intervals for each block that may be lost besides.
+    #[must_use]
+    pub fn relying_on(self, depth: u32) -> Timing {
+        let confirmations = self.confirmations.max(depth);
+        let final_confirmations = self.final_confirmations.max(depth);
+        let grown = self.confirm_secs.saturating_mul(u64::from(confirmations)).div_ceil(u64::from(self.confirmations.max(1)));
+        let deeper = u64::from(final_confirmations - self.final_confirmations);
+        let rule = match self.rule {
+            ClockRule::MedianTimePast { early_secs, settle_secs, late_secs } => {
+                let longer = deeper.saturating_mul(self.block_secs).saturating_mul(LONG_INTERVALS);
+                ClockRule::MedianTimePast { early_secs, settle_secs: settle_secs.saturating_add(longer), late_secs }
+            }
+            ClockRule::BlockTime { min_block_secs, worst_block_millis, inclusion_blocks, final_blocks, halt_secs, late_secs } => {
+                let final_blocks = final_blocks.saturating_add(deeper);
+                ClockRule::BlockTime { min_block_secs, worst_block_millis, inclusion_blocks, final_blocks, halt_secs, late_secs }
+            }
+        };
+        Timing { confirmations, final_confirmations, confirm_secs: grown, rule, ..self }
+    }
+}
+
 /// The clock by which a ledger judges a lock's expiry.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum ClockRule {
@@ -130,6 +157,16 @@ pub enum ClockRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_confirmations_take_longer_and_fewer_are_not_taken() {
+        let rule = ClockRule::MedianTimePast { early_secs: 0, settle_secs: 0, late_secs: 0 };
+        let own = Timing { block_secs: 1, confirmations: 3, final_confirmations: 3, confirm_secs: 10, stale_tip_secs: 60, rule };
+        let deeper = ClockRule::MedianTimePast { early_secs: 0, settle_secs: 16, late_secs: 0 };
+        let at_seven = Timing { confirmations: 7, final_confirmations: 7, confirm_secs: 24, rule: deeper, ..own };
+        assert_eq!(own.relying_on(7), at_seven);
+        assert_eq!((own.relying_on(0), own.relying_on(2), own.relying_on(3)), (own, own, own));
+    }
 
     #[test]
     fn the_tip_block_is_one_deep_and_a_future_block_none() {

@@ -78,6 +78,7 @@ type Row = (&'static str, &'static [&'static str], &'static str);
 const NO_URL: &[&str] = &["7", "true", "", "127.0.0.1:1", "https://127.0.0.1", "http://", "http://me:pass@127.0.0.1", "ws://h:1"];
 const NO_TEXT: &[&str] = &["7", "true", "[]", "{}"];
 const NO_ADDRESS: &[&str] = &["", "7", "true", "0x12", "bc1qxyz", "0x111111111111111111111111111111111111111", "0xg"];
+const NO_DEPTH: &[&str] = &["", "-1", "0", "1001", "1.5", "many", "true"];
 const NO_SOCKET: &[&str] = &["", "7", "true", "localhost", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:-1"];
 
 const ROWS: &[Row] = &[
@@ -93,6 +94,7 @@ const ROWS: &[Row] = &[
     ("bitcoin.rpc_user", &["7", "[]", "somebody"], "rpc_user"),
     ("bitcoin.rpc_password_file", &["7", "[]", "/only/this"], "rpc_password_file"),
     ("bitcoin.wallet", NO_TEXT, "wallet"),
+    ("bitcoin.confirmations", NO_DEPTH, "confirmations"),
     ("bitcoin.payout_address", NO_TEXT, "payout_address"),
     ("bitcoin.second_node", &["7", "x", "[]", "{}"], "second_node"),
     ("bitcoin.second_node.rpc_url", NO_URL, "rpc_url"),
@@ -109,8 +111,10 @@ const ROWS: &[Row] = &[
     ("litecoin.rpc_user", NO_TEXT, "rpc_user"),
     ("litecoin.rpc_password_file", NO_TEXT, "rpc_password_file"),
     ("litecoin.wallet", NO_TEXT, "wallet"),
+    ("litecoin.confirmations", NO_DEPTH, "confirmations"),
     ("litecoin.payout_address", NO_TEXT, "payout_address"),
     ("ethereum.rpc_url", NO_URL, "rpc_url"),
+    ("ethereum.confirmations", NO_DEPTH, "confirmations"),
     ("ethereum.chain_id", &["", "-1", "1.5", "one", "true", "99999999999999999999"], "chain_id"),
     ("ethereum.contracts", &["7", "x", "[]"], "contracts"),
     ("ethereum.contracts.registry", NO_ADDRESS, "registry"),
@@ -122,6 +126,7 @@ const ROWS: &[Row] = &[
     ("smt.second_node", &["7", "x", "[]", "{}"], "second_node"),
     ("smt.second_node.rpc_url", NO_URL, "rpc_url"),
     ("smt.rpc_url", NO_URL, "rpc_url"),
+    ("smt.confirmations", NO_DEPTH, "confirmations"),
     ("smt.chain_id", &["", "-1", "1.5", "one", "true", "99999999999999999999"], "chain_id"),
     ("smt.contracts", &["7", "x", "[]"], "contracts"),
     ("smt.contracts.registry", &["0x12"], "contracts"),

@@ -45,6 +45,7 @@ allowed_hosts = []
 # cookie_file = "/home/you/.bitcoin/.cookie"    # or: rpc_user = "..." and rpc_password_file = "..."
 # wallet = "photon"                             # the node's wallet that funds and receives
 # payout_address = ""                           # instead of a wallet: where redeemed and refunded coins go
+# # confirmations = 6                           # before a lock is relied on; more than usual, and partners must name the same
 # # A second node of the same chain, best run by somebody else, needs no wallet. With it no new money is risked unless both
 # # nodes show the same; what is under way goes on by what either shows. Every ledger may have one.
 # # [bitcoin.second_node]

@@ -163,7 +163,8 @@ impl Deployer {
         let account = chain.dev_accounts().first().context("the node has no rich account")?;
         let mut key = [0; 32];
         hex::decode_to_slice(account.private_key.trim_start_matches("0x"), &mut key)?;
-        let node = NodeConfig { ledger, network: Network::Regtest, rpc_url: chain.url().to_owned(), chain_id: chain.chain_id() };
+        let (rpc_url, chain_id) = (chain.url().to_owned(), chain.chain_id());
+        let node = NodeConfig { ledger, network: Network::Regtest, rpc_url, chain_id, confirmations: None };
         let store = Store::open(&folder.join(format!("deployer-{ledger}.db")), [7; 32])?;
         let journal: Arc<dyn Journal> = Arc::new(store);
         let contracts = photon_evm::deploy(&node, LockKey::from_bytes(key), journal.clone()).await?;

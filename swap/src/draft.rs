@@ -86,7 +86,9 @@ pub enum Refusal {
     #[error("{0} uses another script or contract than ours: compare both sides' contract addresses and versions")]
     OtherTemplate(LegName),
     /// Other figures for the asset or its depth.
-    #[error("{0} counts other confirmations or decimals than we do: both sides must run the same version")]
+    #[error(
+        "{0} counts other confirmations or decimals than we do: both sides must run the same version and name the same confirmations"
+    )]
     OtherFigures(LegName),
     /// The other clock differs.
     #[error("the terms are dated {agreed_at} and our clock says {now}: set both clocks, then take the offer again")]

@@ -23,5 +23,6 @@ mod reorgs_in_the_middle_change_nothing;
 mod secrets_never_leave;
 mod taker_vanishes;
 mod two_nodes_are_asked;
+mod whatever_is_unmined_nobody_loses;
 mod words_alone_find_every_lock;
 mod wrong_nodes_refuse_to_start;

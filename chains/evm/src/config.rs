@@ -14,11 +14,13 @@ pub struct NodeConfig {
     pub rpc_url: String,
     /// The chain id. Checked against the network and against the node.
     pub chain_id: u64,
+    /// More confirmations than usual before anything is relied on, or final.
+    pub confirmations: Option<u32>,
 }
 
 impl std::fmt::Debug for NodeConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { ledger, network, chain_id, rpc_url: _ } = self;
+        let Self { ledger, network, chain_id, confirmations: _, rpc_url: _ } = self;
         f.debug_struct("NodeConfig").field("ledger", ledger).field("network", network).field("chain_id", chain_id).finish()
     }
 }

@@ -52,7 +52,8 @@ impl Node {
     /// Reaches the node and checks that it is on the configured chain.
     pub(crate) async fn connect(config: &NodeConfig) -> Result<Self, PortError> {
         let ledger = config.ledger;
-        let params = params(ledger, config.network)?;
+        let mut params = params(ledger, config.network)?;
+        params.timing = config.confirmations.map_or(params.timing, |depth| params.timing.relying_on(depth));
         if params.chain_id.is_some_and(|id| id != config.chain_id) {
             let reason = format!("chain id {} is not that of {ledger} {:?}", config.chain_id, config.network);
             return Err(PortError::Refused { ledger, reason });

@@ -78,6 +78,8 @@ pub struct Params {
     pub chain: &'static Chain,
     /// The network.
     pub net: &'static NetworkParams,
+    /// How fast it is, and how deep it is relied on: the network's, or deeper where the owner wants that.
+    pub timing: Timing,
 }
 
 impl Params {
@@ -85,7 +87,13 @@ impl Params {
     pub fn of(ledger: Ledger, network: Network) -> Option<Self> {
         let chain = CHAINS.into_iter().find(|chain| chain.ledger == ledger)?;
         let net = chain.networks.iter().find(|net| net.network == network)?;
-        Some(Self { chain, net })
+        Some(Self { chain, net, timing: net.timing })
+    }
+
+    /// The same, relied on only so deep, if that is deeper.
+    #[must_use]
+    pub fn relying_on(self, confirmations: Option<u32>) -> Self {
+        Self { timing: confirmations.map_or(self.timing, |depth| self.timing.relying_on(depth)), ..self }
     }
 
     /// The hash of the first block.

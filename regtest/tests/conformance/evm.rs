@@ -116,7 +116,8 @@ async fn bench(
     mut alone: MutexGuard<'static, Option<Contracts>>,
     token: Option<TestToken>,
 ) -> EvmBench {
-    let node = NodeConfig { ledger, network: Network::Regtest, rpc_url: chain.url().to_owned(), chain_id: chain.chain_id() };
+    let (rpc_url, chain_id) = (chain.url().to_owned(), chain.chain_id());
+    let node = NodeConfig { ledger, network: Network::Regtest, rpc_url, chain_id, confirmations: None };
     let contracts = match *alone {
         Some(contracts) => contracts,
         None => while_mining(&chain, deploy(&node, key(deployer(&chain)), Arc::new(MemoryJournal::default()))).await.unwrap(),

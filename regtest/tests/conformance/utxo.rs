@@ -111,6 +111,7 @@ impl UtxoBench {
             auth: Auth::Cookie(self.chain.cookie()),
             wallet: Some(WALLETS[index(who)].to_owned()),
             payout_address: None,
+            confirmations: None,
         }
     }
 

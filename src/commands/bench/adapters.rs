@@ -51,6 +51,7 @@ async fn bitcoin(mut locks: Vec<Lock>, journal: Arc<dyn Journal>) -> anyhow::Res
         auth: Auth::Password { user: "bench".to_owned(), password: String::new() },
         wallet: None,
         payout_address: None,
+        confirmations: None,
     };
     let adapter = UtxoAdapter::connect(config, journal).await?;
     let mut outputs = Vec::new();
@@ -73,7 +74,13 @@ async fn ethereum(mut locks: Vec<Lock>, key: LockKey, journal: Arc<dyn Journal>)
     // The adapter says how a lock is made; a first node is only there to be asked for that.
     let contracts = photon_evm::Contracts { registry, native_htlc, token_htlc };
     let config = |rpc_url| EvmConfig {
-        node: NodeConfig { ledger: Ledger::Ethereum, network: Network::Regtest, rpc_url, chain_id: CHAIN_ID },
+        node: NodeConfig {
+            ledger: Ledger::Ethereum,
+            network: Network::Regtest,
+            rpc_url,
+            chain_id: CHAIN_ID,
+            confirmations: None,
+        },
         contracts,
         tokens: Vec::new(),
     };

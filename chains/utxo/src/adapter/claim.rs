@@ -96,7 +96,7 @@ impl UtxoAdapter {
     fn spent_in_block(&self, paid: &Paid, wanted: SpendKind, tip: TipSeen) -> Option<Progress> {
         let SpentBy { txid, kind, block } = paid.spent?;
         let depth = view::depth(Some(block?), tip.place.height);
-        Some(if depth >= self.params.net.timing.final_confirmations {
+        Some(if depth >= self.params.timing.final_confirmations {
             Progress::Done
         } else if kind == wanted {
             Progress::Mined { txid: tx::shown_id(txid), depth }
@@ -207,7 +207,7 @@ impl UtxoAdapter {
 
     /// Seconds that dishonest miners can make a refund open early, and that a claim needs to be mined, lost and mined again.
     fn spans(&self) -> (u64, u64) {
-        match self.params.net.timing.rule {
+        match self.params.timing.rule {
             ClockRule::MedianTimePast { early_secs, settle_secs, .. } => (early_secs, settle_secs),
             ClockRule::BlockTime { .. } => (0, 0),
         }

@@ -23,6 +23,8 @@ pub struct UtxoConfig {
     pub wallet: Option<String>,
     /// Where redeems and refunds pay. None: to new addresses of the wallet.
     pub payout_address: Option<String>,
+    /// More confirmations than usual before anything is relied on, or final.
+    pub confirmations: Option<u32>,
 }
 
 impl std::fmt::Debug for UtxoConfig {
@@ -51,7 +53,8 @@ impl UtxoAdapter {
     async fn meet(config: UtxoConfig, journal: Arc<dyn Journal>) -> Result<Self, PortError> {
         let ledger = config.ledger;
         let params = Params::of(ledger, config.network)
-            .ok_or_else(|| PortError::Refused { ledger, reason: "this ledger has no scripts".to_owned() })?;
+            .ok_or_else(|| PortError::Refused { ledger, reason: "this ledger has no scripts".to_owned() })?
+            .relying_on(config.confirmations);
         let payout =
             match &config.payout_address {
                 None => None,

@@ -158,7 +158,7 @@ impl Port for UtxoAdapter {
     }
 
     fn timing(&self) -> &Timing {
-        &self.params.net.timing
+        &self.params.timing
     }
 
     fn genesis(&self) -> Hash32 {

@@ -20,7 +20,7 @@ impl UtxoAdapter {
         let intent = IntentKey::new(Purpose::Fund, lock.id());
         if let Some(funding) = view::credited(&seen.paid, lock.amount) {
             let txid = tx::shown_id(funding.locked.outpoint.txid);
-            let timing = &self.params.net.timing;
+            let timing = &self.params.timing;
             match view::depth(funding.block, tip.place.height) {
                 depth if depth >= timing.confirmations.max(timing.final_confirmations) => return Ok(Progress::Done),
                 0 => {}
@@ -167,7 +167,7 @@ impl UtxoAdapter {
         for tx in txs {
             let Some(known) = self.wallet_tx(tx.txid).await? else { continue };
             let depth = u32::try_from(known.confirmations).unwrap_or(0);
-            if depth >= self.params.net.timing.final_confirmations {
+            if depth >= self.params.timing.final_confirmations {
                 return Ok(Some(Progress::Done));
             }
             if depth > 0 {

@@ -44,7 +44,7 @@ impl UtxoAdapter {
         let place = Place { height: tip.height, hash: tip.hash };
         {
             let mut state = self.state();
-            let timing = &self.params.net.timing;
+            let timing = &self.params.timing;
             let State { tracker, seen: before, changed, .. } = &mut *state;
             let look = |(id, amount)| {
                 let paid = tracker.paid(id);

@@ -75,7 +75,7 @@ impl UtxoAdapter {
         }
         let taken = inputs_of(tx).filter_map(|input| state.tracker.taken(&input));
         for (by, block) in taken {
-            if view::depth(Some(block), tip.height) >= self.params.net.timing.final_confirmations {
+            if view::depth(Some(block), tip.height) >= self.params.timing.final_confirmations {
                 return if shown_id(by) == tx.txid { Fate::Mined(block) } else { Fate::Replaced };
             }
         }
@@ -85,7 +85,7 @@ impl UtxoAdapter {
     /// What was mined while we did not look, the wallet saw, if the transaction was its own.
     async fn fate_by_wallet(&self, txid: TxId) -> Result<Fate, PortError> {
         let Some(known) = self.wallet_tx(txid).await? else { return Ok(Fate::Open) };
-        let depth = i64::from(self.params.net.timing.final_confirmations);
+        let depth = i64::from(self.params.timing.final_confirmations);
         Ok(match (known.blockhash, known.blockheight) {
             (Some(hash), Some(height)) if known.confirmations >= depth => Fate::Mined(Place { height, hash }),
             _ if known.confirmations <= -depth => Fate::Replaced,

@@ -192,6 +192,7 @@ async fn blocks_that_carry_their_extension_are_read_too() {
     mine(2).await;
 
     let config = UtxoConfig {
+        confirmations: None,
         ledger: Ledger::Litecoin,
         network: Network::Regtest,
         rpc_url: node.rpc().url().to_owned(),
