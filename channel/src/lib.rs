@@ -10,6 +10,7 @@
 //! - `key`, `units`, `lock`: which channel, amounts and counters, pending locks and the one hash that commits to all of them.
 //! - `eip712`, `proof`, `sign`: the five signed messages, how they are hashed, and how signatures are made and checked.
 //! - [`Holdings::split`]: how a channel's money is divided, whatever the proofs say.
+//! - [`contract`]: the contract as a pure function: what every call on it does, and what it refuses.
 //!
 //! Choices rejected:
 //!
@@ -22,6 +23,7 @@
 mod chain;
 mod channel;
 mod codec;
+pub mod contract;
 mod eip712;
 mod flow;
 mod key;
