@@ -4,8 +4,10 @@
 //! (`PHOTON__BITCOIN__RPC_URL` sets `rpc_url` of `[bitcoin]`) and over those `--set bitcoin.rpc_url=…`. A key that is not
 //! known here refuses to start, wherever it came from: a misspelt limit must not be silently ignored.
 
+mod market;
 mod template;
 
+pub use market::{MakerConfig, MarketConfig};
 pub use photon_chains::Network;
 use photon_chains::{Address, Hash32, Ledger};
 use serde::Deserialize;
@@ -34,6 +36,12 @@ pub struct Config {
     /// How programs and the command line reach us.
     #[serde(default)]
     pub api: ApiConfig,
+    /// Pairs that we quote.
+    #[serde(default)]
+    pub market: Vec<MarketConfig>,
+    /// How we deal with strangers.
+    #[serde(default)]
+    pub maker: MakerConfig,
     /// Bitcoin, if we trade it.
     pub bitcoin: Option<UtxoLedger>,
     /// Litecoin, if we trade it.
@@ -255,6 +263,7 @@ impl Config {
         if self.ledgers().is_empty() {
             return unfit("no ledger is configured: add [bitcoin], [litecoin], [ethereum] or [smt]");
         }
+        market::check(&self.market)?;
         for (ledger, utxo) in [(Ledger::Bitcoin, &self.bitcoin), (Ledger::Litecoin, &self.litecoin)] {
             let Some(utxo) = utxo else { continue };
             check_entry(&ledger.to_string(), &utxo.cookie_file, &utxo.rpc_user, &utxo.rpc_password_file)?;

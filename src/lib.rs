@@ -30,6 +30,7 @@ pub mod datadir;
 pub mod demo;
 pub mod keys;
 pub mod ledgers;
+pub mod market;
 pub mod negotiation;
 pub mod node;
 pub mod pair;

@@ -3,16 +3,19 @@
 use crate::coordinator::{Book, Live};
 use crate::ledgers::Ledgers;
 use crate::service::Funding;
-use photon_chains::{Amount, Asset, Family, PortError, Purpose};
-use photon_swap::{Role, Terms};
+use photon_chains::{Address, Amount, Asset, Family, LockId, PortError, Purpose};
+use photon_swap::{Phase, Role, SwapId, Terms};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How often balances are compared with what is needed.
 const REFRESH: Duration = Duration::from_secs(5);
+/// For how long a sum of what running swaps need, and the balances asked after it, are used again. What is promised meanwhile is added
+/// to it, so it is never too low; what is freed counts a moment later.
+const SUM_KEPT: Duration = Duration::from_millis(250);
 
 /// Amounts by asset.
 pub type Needs = BTreeMap<Asset, Amount>;
@@ -50,6 +53,88 @@ pub struct Reserves {
     /// Fees are there, and so is room on the disk.
     fees_held: Arc<AtomicBool>,
     disk: DiskGate,
+    promised: Arc<Mutex<Promised>>,
+    /// Held by whoever asks ledgers for the next sum, so that a thousand takers make one look.
+    looking: Arc<tokio::sync::Mutex<Sums>>,
+    strangers: StrangerCaps,
+}
+
+/// How much of us strangers may tie up for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StrangerCaps {
+    /// Live swaps with one of them.
+    pub each: usize,
+    /// Agreed swaps in which the taker has not paid in yet, of all of them together.
+    pub unpaid: usize,
+}
+
+impl Default for StrangerCaps {
+    fn default() -> Self {
+        Self { each: 16, unpaid: 256 }
+    }
+}
+
+/// What is promised and in no book yet, or not any more on its way out.
+#[derive(Default)]
+struct Promised {
+    swaps: HashMap<SwapId, Promise>,
+    /// Payments from the wallet that were asked for and not sent.
+    sends: HashMap<LockId, Unsent>,
+}
+
+struct Unsent {
+    asset: Asset,
+    amount: Amount,
+    /// It has left the wallet: balances asked before that don't say so.
+    is_gone: bool,
+}
+
+struct Promise {
+    needs: Needs,
+    peer: Address,
+    /// Its swap has been in the book.
+    is_kept: bool,
+}
+
+/// What was summed up, and what was asked after that. The order matters: a swap that is funded in between is counted twice for a
+/// moment, never not at all.
+#[derive(Default)]
+struct Sums {
+    at: Option<Instant>,
+    held: Needs,
+    fees: HashMap<(Asset, Purpose), Amount>,
+    available: HashMap<Asset, Amount>,
+    of_peer: HashMap<Address, usize>,
+    unpaid: usize,
+}
+
+/// Money that is promised to a swap until it is in the book. Dropped before [`Pledge::keep`], it is free again.
+#[must_use = "what is promised is free again when this is dropped"]
+pub struct Pledge {
+    id: SwapId,
+    promised: Arc<Mutex<Promised>>,
+}
+
+impl Pledge {
+    /// The swap is in the book, which counts for it from now on.
+    pub fn keep(self) {
+        if let Some(promise) = held_lock(&self.promised).swaps.get_mut(&self.id) {
+            promise.is_kept = true;
+        }
+    }
+}
+
+impl Drop for Pledge {
+    fn drop(&mut self) {
+        let mut promised = held_lock(&self.promised);
+        if promised.swaps.get(&self.id).is_some_and(|promise| !promise.is_kept) {
+            promised.swaps.remove(&self.id);
+        }
+    }
+}
+
+fn held_lock(promised: &Mutex<Promised>) -> MutexGuard<'_, Promised> {
+    promised.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says whether the disk has room for what a new swap writes. Running swaps go on without asking: what they write is little, and a
@@ -83,6 +168,8 @@ pub fn free_mb(folder: &std::path::Path) -> u64 {
 
 /// As much of a running swap as says what it needs.
 struct Held {
+    peer: Address,
+    is_unpaid: bool,
     role: Role,
     terms: Terms,
     funding: Funding,
@@ -113,6 +200,12 @@ pub enum ReserveError {
         /// What is wanted.
         least_mb: u64,
     },
+    /// The same swap is being agreed to at this moment.
+    #[error("this swap is being agreed to already")]
+    Twice,
+    /// A stranger has enough of us already.
+    #[error("swaps with strangers are capped, and the cap is reached")]
+    StrangerCap,
     /// Could not ask.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -121,7 +214,21 @@ pub enum ReserveError {
 impl Reserves {
     /// Nothing is risked until the first comparison.
     pub fn new(ledgers: Ledgers, disk: DiskGate) -> Self {
-        Self { ledgers, book: Book::default(), fees_held: Arc::new(AtomicBool::new(false)), disk }
+        Self {
+            ledgers,
+            book: Book::default(),
+            fees_held: Arc::new(AtomicBool::new(false)),
+            disk,
+            promised: Arc::default(),
+            looking: Arc::default(),
+            strangers: StrangerCaps::default(),
+        }
+    }
+
+    /// The same with other caps on strangers.
+    #[must_use]
+    pub fn with_caps(self, strangers: StrangerCaps) -> Self {
+        Self { strangers, ..self }
     }
 
     /// The swaps that hold reserves.
@@ -134,10 +241,16 @@ impl Reserves {
         self.fees_held.load(Ordering::Acquire)
     }
 
-    /// What running swaps still need, by asset.
+    /// What running swaps and unsent payments still need, by asset.
     pub async fn held(&self) -> Result<Needs, PortError> {
+        let mut sum = self.sum_up(self.running()).await?;
+        held_lock(&self.promised).sends.values().for_each(|unsent| sum.add(unsent.asset, unsent.amount));
+        Ok(sum.needs)
+    }
+
+    async fn sum_up(&self, running: Vec<Held>) -> Result<Sum, PortError> {
         let mut sum = Sum::default();
-        for Held { role, terms, funding } in self.running() {
+        for Held { role, terms, funding, .. } in running {
             let own = terms.own_leg(role);
             let sighting = self.ledgers.sighting(own.lock.asset.ledger(), own.lock.id());
             // Once our lock was seen, or an attempt to fund it sent, its money has left the wallet's balance.
@@ -145,24 +258,117 @@ impl Reserves {
             let funds = unfunded && funding == Funding::Wallet;
             self.add_needs(&mut sum, role, &terms, funds).await?;
         }
-        Ok(sum.needs)
+        Ok(sum)
     }
 
-    /// Refuses a swap whose amount and worst fees are not free beside what running swaps hold.
+    /// Refuses a swap whose amount and worst fees are not free beside what running swaps hold and what is promised.
     pub async fn afford(&self, role: Role, terms: &Terms, funding: Funding) -> Result<(), ReserveError> {
+        let mut sums = self.sums().await?;
+        self.check(&mut sums, role, terms, funding).await.map(|_| ())
+    }
+
+    /// The same, and promises it: of any number at once only as many succeed as the wallets can pay.
+    pub async fn pledge(&self, role: Role, terms: &Terms, funding: Funding, is_known: bool) -> Result<Pledge, ReserveError> {
+        let (id, peer) = (terms.id(), terms.identity(role.other()));
+        let mut sums = self.sums().await?;
+        if !is_known && self.is_capped(&sums, peer) {
+            return Err(ReserveError::StrangerCap);
+        }
+        let needs = self.check(&mut sums, role, terms, funding).await?;
+        let mut promised = held_lock(&self.promised);
+        if promised.swaps.contains_key(&id) {
+            return Err(ReserveError::Twice);
+        }
+        promised.swaps.insert(id, Promise { needs, peer, is_kept: false });
+        Ok(Pledge { id, promised: self.promised.clone() })
+    }
+
+    /// Promises an amount to a payment from the wallet, until [`Reserves::sent`].
+    pub async fn pledge_send(&self, id: LockId, asset: Asset, amount: Amount) -> Result<(), ReserveError> {
+        let mut sums = self.sums().await?;
+        self.check_asset(&mut sums, asset, amount).await?;
+        self.unsent(id, asset, amount);
+        Ok(())
+    }
+
+    /// Counts a payment that was promised before a restart.
+    pub fn unsent(&self, id: LockId, asset: Asset, amount: Amount) {
+        held_lock(&self.promised).sends.insert(id, Unsent { asset, amount, is_gone: false });
+    }
+
+    /// A payment has left the wallet, or never will.
+    pub fn sent(&self, id: LockId) {
+        if let Some(unsent) = held_lock(&self.promised).sends.get_mut(&id) {
+            unsent.is_gone = true;
+        }
+    }
+
+    fn is_capped(&self, sums: &Sums, peer: Address) -> bool {
+        let promised = held_lock(&self.promised);
+        let new = promised.swaps.values().filter(|promise| promise.peer == peer).count();
+        let live = sums.of_peer.get(&peer).copied().unwrap_or_default();
+        live + new >= self.strangers.each || sums.unpaid + promised.swaps.len() >= self.strangers.unpaid
+    }
+
+    /// Sums that are new enough, and nobody else's for as long as they are held.
+    async fn sums(&self) -> Result<tokio::sync::MutexGuard<'_, Sums>, ReserveError> {
         if let Some(free_mb) = self.disk.shortage() {
             return Err(ReserveError::DiskFull { free_mb, least_mb: self.disk.least_mb });
         }
-        let mut sum = Sum::default();
-        self.add_needs(&mut sum, role, terms, funding == Funding::Wallet).await?;
-        let held = self.held().await?;
-        for (asset, needed) in sum.needs {
-            let Some(port) = self.ledgers.port(asset.ledger()) else { continue };
-            let available = port.balance(asset).await?.available;
-            let free = available.checked_sub(held.get(&asset).copied().unwrap_or_default()).unwrap_or_default();
-            if free < needed {
-                return Err(ReserveError::NotEnough { asset, needed, available: free });
-            }
+        let mut sums = self.looking.lock().await;
+        if sums.at.is_none_or(|at| at.elapsed() >= SUM_KEPT) {
+            *sums = self.look_again().await?;
+        }
+        Ok(sums)
+    }
+
+    async fn look_again(&self) -> Result<Sums, PortError> {
+        // Those that were in the book before it is read are either in it now, or over.
+        let is_kept = |promise: &Promise| promise.is_kept;
+        let kept: Vec<SwapId> = {
+            let mut promised = held_lock(&self.promised);
+            promised.sends.retain(|_, unsent| !unsent.is_gone);
+            promised.swaps.iter().filter(|(_, promise)| is_kept(promise)).map(|(id, _)| *id).collect()
+        };
+        let running = self.running();
+        let unpaid = running.iter().filter(|held| held.is_unpaid).count();
+        let mut of_peer: HashMap<Address, usize> = HashMap::new();
+        running.iter().for_each(|held| *of_peer.entry(held.peer).or_default() += 1);
+        let sum = self.sum_up(running).await?;
+        held_lock(&self.promised).swaps.retain(|id, _| !kept.contains(id));
+        Ok(Sums { at: Some(Instant::now()), held: sum.needs, fees: sum.fees, of_peer, unpaid, available: HashMap::new() })
+    }
+
+    /// What a swap needs, if all of it is free.
+    async fn check(&self, sums: &mut Sums, role: Role, terms: &Terms, funding: Funding) -> Result<Needs, ReserveError> {
+        let mut sum = Sum { needs: Needs::new(), fees: std::mem::take(&mut sums.fees) };
+        let added = self.add_needs(&mut sum, role, terms, funding == Funding::Wallet).await;
+        sums.fees = sum.fees;
+        added?;
+        for (asset, needed) in &sum.needs {
+            self.check_asset(sums, *asset, *needed).await?;
+        }
+        Ok(sum.needs)
+    }
+
+    async fn check_asset(&self, sums: &mut Sums, asset: Asset, needed: Amount) -> Result<(), ReserveError> {
+        let Some(port) = self.ledgers.port(asset.ledger()) else { return Ok(()) };
+        let available = match sums.available.get(&asset) {
+            Some(available) => *available,
+            None => port.balance(asset).await?.available,
+        };
+        sums.available.insert(asset, available);
+        let promised = {
+            let promised = held_lock(&self.promised);
+            let of_swaps = promised.swaps.values().filter_map(|promise| promise.needs.get(&asset).copied());
+            let of_sends = promised.sends.values().filter(|unsent| unsent.asset == asset).map(|unsent| unsent.amount);
+            of_swaps.chain(of_sends).fold(Amount::ZERO, |sum, amount| sum.checked_add(amount).unwrap_or(Amount::MAX))
+        };
+        let held = sums.held.get(&asset).copied().unwrap_or_default();
+        let taken = held.checked_add(promised).unwrap_or(Amount::MAX);
+        let free = available.checked_sub(taken).unwrap_or_default();
+        if free < needed {
+            return Err(ReserveError::NotEnough { asset, needed, available: free });
         }
         Ok(())
     }
@@ -184,7 +390,13 @@ impl Reserves {
     }
 
     fn running(&self) -> Vec<Held> {
-        let held = |live: &Live| Held { role: live.swap.role, terms: live.swap.terms, funding: live.funding };
+        let held = |live: &Live| Held {
+            peer: live.swap.terms.identity(live.swap.role.other()),
+            is_unpaid: live.swap.role == Role::Participant && matches!(live.phase, Phase::Proposed | Phase::Agreed),
+            role: live.swap.role,
+            terms: live.swap.terms,
+            funding: live.funding,
+        };
         self.book.with(|swaps| swaps.values().map(held).collect())
     }
 

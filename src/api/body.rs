@@ -1,7 +1,7 @@
 //! Request bodies: JSON, small, of exactly the expected shape, and checked before anything is begun.
 
 use super::problem::{Kind, Problem};
-use crate::service::{AssetAmount, NewOffer, NewPeer, NewSend, NewSwap};
+use crate::service::{AssetAmount, NewAcceptance, NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -98,6 +98,43 @@ impl Check for NewSwap {
         }
         Ok(())
     }
+}
+
+impl Check for NewQuote {
+    fn check(&self) -> Result<(), String> {
+        for (field, asset) in [("give", &self.give), ("want", &self.want)] {
+            if !bounded(asset, 1..=64, |c| c.is_ascii_alphanumeric() || c == b':') {
+                return Err(format!("{field}: no such asset; write a ticker, a configured token's symbol, or ethereum:0x…"));
+            }
+        }
+        match (self.give_amount, self.want_amount) {
+            (Some(amount), None) | (None, Some(amount)) if !amount.is_zero() => {}
+            (Some(_) | None, Some(_) | None) => {
+                return Err("name one of give_amount and want_amount, and more than nothing".to_owned());
+            }
+        }
+        self.peer.as_deref().map_or(Ok(()), check_peer)
+    }
+}
+
+impl Check for NewProposal {
+    fn check(&self) -> Result<(), String> {
+        check_signature(&self.signature)
+    }
+}
+
+impl Check for NewAcceptance {
+    fn check(&self) -> Result<(), String> {
+        if parse_id(&self.swap).as_deref() != Some(self.swap.as_str()) {
+            return Err("swap: a swap's id is 64 lower-case hex digits".to_owned());
+        }
+        check_signature(&self.signature)
+    }
+}
+
+fn check_signature(text: &str) -> Result<(), String> {
+    let fits = bounded(text, 130..=130, |c| c.is_ascii_hexdigit());
+    if fits { Ok(()) } else { Err("signature: 130 hex digits".to_owned()) }
 }
 
 impl Check for NewSend {

@@ -225,6 +225,46 @@ impl Service for Fake {
         if peer == "nobody" { Err(none("peer")) } else { Ok(vec![offer(0xc1, 0xbb), offer(0xc2, 0xbb)]) }
     }
 
+    async fn pairs(&self) -> Result<Vec<PairView>, ServiceError> {
+        drop(self.look()?);
+        Ok(vec![PairView {
+            give: "ETH".to_owned(),
+            want: "BTC".to_owned(),
+            price: Some("0.05".to_owned()),
+            trouble: None,
+            min: Amount::from_units(1),
+            max: Amount::MAX,
+            fee_bps: 10,
+            spread_ppm: 5_000,
+            ttl_secs: 20,
+        }])
+    }
+
+    async fn quote(&self, new: NewQuote) -> Result<QuoteView, ServiceError> {
+        drop(self.look()?);
+        let asset = |asset, amount: Option<Amount>| AssetAmount { asset, amount: amount.unwrap_or_default(), coins: None };
+        Ok(QuoteView {
+            id: id(0x0f),
+            maker: Address::from_bytes([0xaa; 20]),
+            give: asset(new.give, new.give_amount),
+            want: asset(new.want, new.want_amount),
+            valid_until: UnixTime::from_secs(NOW + 20),
+            salt: "00".repeat(16),
+            signature: "11".repeat(65),
+        })
+    }
+
+    async fn propose(&self, _new: NewProposal) -> Result<ProposalView, ServiceError> {
+        drop(self.look()?);
+        let terms = crate::commands::bench::agreed(1, Address::from_bytes([0xaa; 20])).unwrap();
+        Ok(ProposalView { swap: terms.id().to_string(), terms, signature: "11".repeat(65) })
+    }
+
+    async fn accept(&self, new: NewAcceptance) -> Result<AcceptanceView, ServiceError> {
+        self.effect().await?;
+        Ok(AcceptanceView { swap: new.swap })
+    }
+
     async fn start_swap(&self, new: NewSwap) -> Result<SwapView, ServiceError> {
         let number = self.effect().await?;
         let mut made = SwapView { offer: new.offer, ..swap(number, None) };

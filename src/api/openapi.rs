@@ -4,7 +4,7 @@
 //! `PHOTON_WRITE_OPENAPI=1 cargo test -p photon --lib openapi`.
 
 use super::problem::Problem;
-use super::{events, health, offers, peers, swaps, wallet};
+use super::{events, health, offers, peers, quotes, swaps, wallet};
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -25,6 +25,10 @@ use utoipa::{Modify, OpenApi};
         offers::create,
         offers::cancel,
         offers::of_peer,
+        quotes::pairs,
+        quotes::quote,
+        quotes::propose,
+        quotes::accept,
         swaps::list,
         swaps::start,
         swaps::show,

@@ -4,7 +4,7 @@ use super::guard::{self, RouteName};
 use super::problem::{Kind, Problem};
 use super::server::App;
 use super::tokens::Scope;
-use super::{body, events, health, offers, openapi, peers, swaps, wallet};
+use super::{body, events, health, offers, openapi, peers, quotes, swaps, wallet};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -30,6 +30,10 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/peers", Scope::Read, || get(peers::list)),
     route("POST", "/v1/peers", Scope::Admin, || post(peers::add)),
     route("GET", "/v1/peers/{peer}/offers", Scope::Read, || get(offers::of_peer)),
+    route("GET", "/v1/pairs", Scope::Quote, || get(quotes::pairs)),
+    route("POST", "/v1/quotes", Scope::Quote, || post(quotes::quote)),
+    route("POST", "/v1/proposals", Scope::Quote, || post(quotes::propose)),
+    route("POST", "/v1/acceptances", Scope::Trade, || post(quotes::accept)),
     route("GET", "/v1/swaps", Scope::Read, || get(swaps::list)),
     route("POST", "/v1/swaps", Scope::Trade, || post(swaps::start)),
     route("GET", "/v1/swaps/{id}", Scope::Read, || get(swaps::show)),

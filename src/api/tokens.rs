@@ -18,9 +18,11 @@ const TOKEN_CHARS: std::ops::RangeInclusive<usize> = 32..=256;
 /// What a token may allow. None implies another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
+    /// See pairs, ask for quotes and terms: nothing is bound by that.
+    Quote,
     /// See everything: offers, swaps, balances, peers, health, metrics, events.
     Read,
-    /// Make and cancel offers, take a peer's offer, ask for an address.
+    /// Make and cancel offers, take a peer's offer, accept terms, ask for an address.
     Trade,
     /// Pay from the wallet.
     Withdraw,
@@ -30,12 +32,13 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Scope; 4] = [Scope::Read, Scope::Trade, Scope::Withdraw, Scope::Admin];
+    pub const ALL: [Scope; 5] = [Scope::Read, Scope::Quote, Scope::Trade, Scope::Withdraw, Scope::Admin];
 
     /// Its word in the token file.
     pub const fn name(self) -> &'static str {
         match self {
             Scope::Read => "read",
+            Scope::Quote => "quote",
             Scope::Trade => "trade",
             Scope::Withdraw => "withdraw",
             Scope::Admin => "admin",
@@ -48,6 +51,7 @@ impl Scope {
             Scope::Trade => 2,
             Scope::Withdraw => 4,
             Scope::Admin => 8,
+            Scope::Quote => 16,
         }
     }
 }
@@ -58,7 +62,7 @@ pub struct Scopes(u8);
 
 impl Scopes {
     /// Everything.
-    pub const ALL: Scopes = Scopes(15);
+    pub const ALL: Scopes = Scopes(31);
 
     /// True if this is one of them.
     pub const fn allow(self, scope: Scope) -> bool {
@@ -97,7 +101,7 @@ pub enum TokenError {
     /// A line that is not a token with its scopes. The line itself is not shown.
     #[error(
         "token file {path}, line {line}: write a token of 32 to 256 letters, digits, `-` or `_`, a space, and its scopes \
-         out of read,trade,withdraw,admin; no token twice"
+         out of read,quote,trade,withdraw,admin; no token twice"
     )]
     BadLine {
         /// Which file.
@@ -142,9 +146,9 @@ impl Tokens {
         getrandom::fill(bytes.as_mut_slice()).map_err(|_| TokenError::NoRandomness)?;
         let token = Zeroizing::new(format!("photon_{}", Zeroizing::new(hex::encode(*bytes)).as_str()));
         let text = Zeroizing::new(format!(
-            "# Tokens of the HTTP API: one a line, then its scopes out of read,trade,withdraw,admin.\n\
+            "# Tokens of the HTTP API: one a line, then its scopes out of read,quote,trade,withdraw,admin.\n\
              # Whoever holds one can do what its scopes say. Restart the node after a change.\n\
-             {} read,trade,withdraw,admin\n",
+             {} read,quote,trade,withdraw,admin\n",
             token.as_str()
         ));
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;

@@ -1,33 +1,23 @@
 //! The maker's side: answers takers.
 
-use super::messages::{self, Accepted, AskAccept, AskOffers, AskTake, MOST_OFFERS, Offers, Proposal, SignedOffer};
+use super::messages::{self, Accepted, AskAccept, AskOffers, AskQuote, AskTake, MOST_OFFERS, Offers, Proposal, SignedOffer};
+use super::pending::{Pending, Pendings};
 use super::{Desk, fresh_salt, is_signed_by, now};
 use crate::keys::KeyUse;
+use crate::market::{Ask, MarketError};
 use crate::peer::{Handler, PeerReply, PeerRequest};
-use crate::reserve::ReserveError;
-use crate::service::Funding;
+use crate::reserve::{Pledge, ReserveError};
+use crate::service::{Funding, ServiceError};
 use crate::store::{FromOffer, NewSwap, OfferState, StoreError};
 use async_trait::async_trait;
 use photon_chains::{Address, UnixTime};
 use photon_swap::{Consent, MakerHalf, Offer, Role, SwapId, Terms};
 use serde_json::Value;
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-
-/// Terms that were proposed and not yet accepted. They bind nothing and reserve nothing, so that a stranger can't tie up
-/// money by asking; they are forgotten at their funding deadline.
-struct Pending {
-    terms: Terms,
-    taker: Address,
-}
-
-/// The most proposals kept, in all and for one taker.
-const MOST_PENDING: usize = 256;
-const MOST_PENDING_EACH: usize = 64;
 
 /// Why a taker is told no.
 #[derive(Debug, thiserror::Error)]
-enum No {
+pub(crate) enum No {
     #[error("the request is not understood: {0}")]
     Malformed(serde_json::Error),
     #[error("the signature is not the sender's")]
@@ -44,10 +34,12 @@ enum No {
     CannotServe,
     #[error(transparent)]
     Terms(#[from] photon_swap::Refusal),
+    #[error(transparent)]
+    Market(#[from] MarketError),
 }
 
 /// What went wrong: a no for the taker, or a failure of ours.
-enum Failure {
+pub(crate) enum Failure {
     No(No),
     Ours(anyhow::Error),
 }
@@ -61,21 +53,22 @@ impl<E: Into<No>> From<E> for Failure {
 /// Answers peers.
 pub struct Maker {
     desk: Desk,
-    pending: Mutex<HashMap<SwapId, Pending>>,
+    pending: Mutex<Pendings>,
 }
 
 #[async_trait]
 impl Handler for Maker {
     fn knows(&self, kind: &str) -> bool {
-        [messages::OFFERS, messages::TAKE, messages::ACCEPT].contains(&kind)
+        [messages::OFFERS, messages::QUOTE, messages::TAKE, messages::ACCEPT].contains(&kind)
     }
 
     async fn handle(&self, from: Address, request: PeerRequest) -> PeerReply {
         let kind = request.kind.clone();
         let answer = match kind.as_str() {
             messages::OFFERS => self.offers(request.body).await,
-            messages::TAKE => self.take(from, request.body).await,
-            messages::ACCEPT => self.accept(from, request.body).await,
+            messages::QUOTE => self.quote_for_peer(request.body),
+            messages::TAKE => self.take_of_peer(from, request.body).await,
+            messages::ACCEPT => self.accept_of_peer(from, request.body).await,
             _ => return PeerReply::Failed,
         };
         match answer {
@@ -110,15 +103,44 @@ impl Maker {
         serde_json::to_value(Offers { offers }).map_err(ours)
     }
 
-    async fn take(&self, from: Address, body: Value) -> Result<Value, Failure> {
-        let AskTake { take, signature } = parse(body)?;
-        if take.taker != from || !is_signed_by(from, take.digest(), &signature) {
+    fn quote_for_peer(&self, body: Value) -> Result<Value, Failure> {
+        let AskQuote { ask } = parse(body)?;
+        serde_json::to_value(self.quote(&ask)?).map_err(ours)
+    }
+
+    /// A fresh quote, signed.
+    pub(crate) fn quote(&self, ask: &Ask) -> Result<SignedOffer, Failure> {
+        let timings = self.desk.timings(ask.want, ask.give).map_err(|error| self.cannot(&error))?;
+        let offer = self.desk.market.quote(ask, (&timings.0, &timings.1), now()).map_err(No::Market)?;
+        Ok(SignedOffer { offer, signature: self.desk.sign(offer.digest()) })
+    }
+
+    async fn take_of_peer(&self, from: Address, body: Value) -> Result<Value, Failure> {
+        let ask: AskTake = parse(body)?;
+        if ask.take.taker != from {
             return Err(No::Signature.into());
         }
-        let row = self.desk.coordinator.store.offer(take.offer).await.map_err(ours)?;
+        serde_json::to_value(self.propose(ask).await?).map_err(ours)
+    }
+
+    /// A quote that stands, or an open offer.
+    async fn offer(&self, id: photon_swap::OfferId, now: UnixTime) -> Result<(Offer, bool), Failure> {
+        if let Some(quote) = self.desk.market.standing(id, now) {
+            return Ok((quote, true));
+        }
+        let row = self.desk.coordinator.store.offer(id).await.map_err(ours)?;
         let row = row.filter(|row| row.state == OfferState::Open).ok_or(No::NotOpen)?;
-        let offer: Offer = serde_json::from_str(&row.body).map_err(ours)?;
+        Ok((serde_json::from_str(&row.body).map_err(ours)?, false))
+    }
+
+    /// Draws up terms for whoever signed the take.
+    pub(crate) async fn propose(&self, ask: AskTake) -> Result<Proposal, Failure> {
+        let AskTake { take, signature } = ask;
+        if !is_signed_by(take.taker, take.digest(), &signature) {
+            return Err(No::Signature.into());
+        }
         let now = now();
+        let (offer, is_quote) = self.offer(take.offer, now).await?;
         let rules = self.desk.rules(offer.want.asset, offer.give.asset, now).map_err(|error| self.cannot(&error))?;
         let salt = fresh_salt().map_err(ours)?;
         let party = |asset, key_use| self.desk.party(&salt, asset, key_use).map_err(|error| self.cannot(&error));
@@ -130,42 +152,85 @@ impl Maker {
         };
         let terms = photon_swap::build_terms(&offer, &take, &half, &rules).map_err(No::Terms)?;
         self.afford(&terms).await?;
-        self.remember(terms, from, now)?;
+        if !self.lock_pending().add(Pending { terms, taker: take.taker, is_quote }, now) {
+            return Err(No::Busy.into());
+        }
         let signature = self.desk.sign(terms.digest(Consent::Propose, Role::Participant));
-        serde_json::to_value(Proposal { terms, signature }).map_err(ours)
+        Ok(Proposal { terms, signature })
     }
 
-    async fn accept(&self, from: Address, body: Value) -> Result<Value, Failure> {
-        let AskAccept { swap, signature } = parse(body)?;
-        let stored = self.desk.coordinator.store.swap(swap).await.map_err(ours)?;
-        if let Some(known) = stored {
-            // An accept that is repeated gets the same answer, whatever became of the swap.
-            let same = known.swap.peer == from && known.swap.peer_signature.as_deref() == Some(&signature[..]);
-            return if same { accepted(swap) } else { Err(No::Signature.into()) };
+    async fn accept_of_peer(&self, from: Address, body: Value) -> Result<Value, Failure> {
+        let swap = self.accept(parse(body)?, Some(from)).await?;
+        serde_json::to_value(Accepted { swap }).map_err(ours)
+    }
+
+    /// Agrees with whoever took the offer. Safe to repeat: the same accept gets the same answer, whatever became of the swap.
+    pub(crate) async fn accept(&self, ask: AskAccept, from: Option<Address>) -> Result<SwapId, Failure> {
+        let AskAccept { swap, signature } = ask;
+        let waiting = self.lock_pending().get(swap);
+        let Some(Pending { terms, taker, is_quote }) = waiting else { return self.accepted_before(swap, &signature, from).await };
+        if from.is_some_and(|from| from != taker) {
+            return Err(No::Unproposed.into());
         }
         let now = now();
-        let terms = self.proposal(swap, from).ok_or(No::Unproposed)?;
-        if !is_signed_by(from, terms.digest(Consent::Accept, Role::Initiator), &signature) {
+        if !is_signed_by(taker, terms.digest(Consent::Accept, Role::Initiator), &signature) {
             return Err(No::Signature.into());
         }
         let rules = self.desk.rules(terms.alpha.lock.asset, terms.beta.lock.asset, now).map_err(|error| self.cannot(&error))?;
         photon_swap::verify_accept(&terms, swap, &rules).map_err(No::Terms)?;
-        let _one_at_a_time = self.desk.agreeing.lock().await;
-        self.afford(&terms).await?;
-        self.save(&terms, from, signature).await?;
-        self.lock_pending().remove(&swap);
-        accepted(swap)
+        match self.agree(&terms, taker, &signature, is_quote).await {
+            Ok(()) => {
+                self.lock_pending().remove(swap);
+                Ok(swap)
+            }
+            // The same accept may have come twice at once.
+            Err(failure) => self.accepted_before(swap, &signature, from).await.map_err(|_| failure),
+        }
+    }
+
+    /// Reserves promised, the quote taken, the swap saved: or nothing of it.
+    async fn agree(&self, terms: &Terms, taker: Address, signature: &[u8], is_quote: bool) -> Result<(), Failure> {
+        let pledge = self.pledge(terms, taker).await?;
+        if is_quote {
+            self.desk.market.take(&terms.offer, now()).map_err(No::Market)?;
+        }
+        self.save(terms, taker, signature.to_vec(), is_quote).await?;
+        pledge.keep();
+        Ok(())
+    }
+
+    async fn accepted_before(&self, swap: SwapId, signature: &[u8], from: Option<Address>) -> Result<SwapId, Failure> {
+        let known = self.desk.coordinator.store.swap(swap).await.map_err(ours)?.ok_or(No::Unproposed)?;
+        let is_same = known.swap.peer_signature.as_deref() == Some(signature) && from.is_none_or(|from| from == known.swap.peer);
+        if is_same { Ok(swap) } else { Err(No::Signature.into()) }
+    }
+
+    async fn pledge(&self, terms: &Terms, taker: Address) -> Result<Pledge, Failure> {
+        let reserves = &self.desk.coordinator.reserves;
+        let pledged = reserves.pledge(Role::Participant, terms, Funding::Wallet, false).await;
+        let pledged = match pledged {
+            Err(ReserveError::StrangerCap) if self.is_known(taker).await? => {
+                reserves.pledge(Role::Participant, terms, Funding::Wallet, true).await
+            }
+            other => other,
+        };
+        pledged.map_err(|error| self.turned_away(error))
+    }
+
+    /// Somebody to whom our owner gave a name.
+    async fn is_known(&self, peer: Address) -> Result<bool, Failure> {
+        let row = self.desk.coordinator.store.peer(peer).await.map_err(ours)?;
+        Ok(row.is_some_and(|row| row.alias.is_some()))
     }
 
     /// Both signatures durable, the offer taken, the hash spent for ever; then the swap is watched.
-    async fn save(&self, terms: &Terms, taker: Address, signature: Vec<u8>) -> Result<(), Failure> {
+    async fn save(&self, terms: &Terms, taker: Address, signature: Vec<u8>, is_quote: bool) -> Result<(), Failure> {
         let store = &self.desk.coordinator.store;
         let no = |error: StoreError| match error {
             StoreError::HashUsed => Failure::from(No::HashUsed),
             StoreError::OfferNotOpen => Failure::from(No::NotOpen),
             other => ours(other),
         };
-        let reserved = store.reserve_hash(terms.secret_hash()).await.map_err(no)?;
         let id = terms.id();
         let swap = NewSwap {
             id,
@@ -178,23 +243,27 @@ impl Maker {
             salt: terms.participant_salt,
             alpha_since: self.desk.since(terms.alpha.lock.asset),
             beta_since: self.desk.since(terms.beta.lock.asset),
-            offer: Some(FromOffer::Ours(terms.offer)),
+            offer: Some(if is_quote { FromOffer::Quoted(terms.offer) } else { FromOffer::Ours(terms.offer) }),
         };
-        store.insert_swap(reserved, swap).await.map_err(no)?;
-        let record = store.swap(id).await.map_err(ours)?;
-        let record = record.ok_or_else(|| ours(StoreError::NoSuch("swap")))?;
+        let record = store.insert_agreed(terms.secret_hash(), swap).await.map_err(no)?;
         self.desk.coordinator.take_up(&record).map_err(Failure::Ours)?;
         tracing::info!(swap_id = %id, peer = %taker, role = "participant", "agreed");
         Ok(())
     }
 
     async fn afford(&self, terms: &Terms) -> Result<(), Failure> {
-        match self.desk.coordinator.reserves.afford(Role::Participant, terms, Funding::Wallet).await {
-            Ok(()) => Ok(()),
+        let afforded = self.desk.coordinator.reserves.afford(Role::Participant, terms, Funding::Wallet).await;
+        afforded.map_err(|error| self.turned_away(error))
+    }
+
+    fn turned_away(&self, error: ReserveError) -> Failure {
+        match error {
+            ReserveError::Twice => No::Busy.into(),
             // How much we have is nobody's business.
-            Err(error @ (ReserveError::NotEnough { .. } | ReserveError::DiskFull { .. } | ReserveError::Port(_))) => {
-                Err(self.cannot(&error))
-            }
+            error @ (ReserveError::NotEnough { .. }
+            | ReserveError::DiskFull { .. }
+            | ReserveError::StrangerCap
+            | ReserveError::Port(_)) => self.cannot(&error),
         }
     }
 
@@ -203,22 +272,7 @@ impl Maker {
         No::CannotServe.into()
     }
 
-    fn remember(&self, terms: Terms, taker: Address, now: UnixTime) -> Result<(), Failure> {
-        let mut pending = self.lock_pending();
-        pending.retain(|_, waiting| waiting.terms.deadlines.fund_alpha_by >= now);
-        let of_taker = pending.values().filter(|waiting| waiting.taker == taker).count();
-        if pending.len() >= MOST_PENDING || of_taker >= MOST_PENDING_EACH {
-            return Err(No::Busy.into());
-        }
-        pending.insert(terms.id(), Pending { terms, taker });
-        Ok(())
-    }
-
-    fn proposal(&self, swap: SwapId, taker: Address) -> Option<Terms> {
-        self.lock_pending().get(&swap).filter(|waiting| waiting.taker == taker).map(|waiting| waiting.terms)
-    }
-
-    fn lock_pending(&self) -> std::sync::MutexGuard<'_, HashMap<SwapId, Pending>> {
+    fn lock_pending(&self) -> std::sync::MutexGuard<'_, Pendings> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -227,8 +281,27 @@ fn parse<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Failure> {
     serde_json::from_value(body).map_err(|error| No::Malformed(error).into())
 }
 
-fn accepted(swap: SwapId) -> Result<Value, Failure> {
-    serde_json::to_value(Accepted { swap }).map_err(ours)
+impl From<Failure> for ServiceError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::No(No::Malformed(error)) => ServiceError::Invalid(error.to_string()),
+            Failure::No(no @ (No::Unproposed | No::Market(MarketError::NoSuchPair))) => ServiceError::NotFound(no.to_string()),
+            Failure::No(no @ (No::NotOpen | No::HashUsed | No::Market(MarketError::Gone | MarketError::Moved))) => {
+                ServiceError::Conflict(no.to_string())
+            }
+            Failure::No(no @ (No::Busy | No::CannotServe)) => ServiceError::Unavailable(no.to_string()),
+            Failure::No(no @ No::Market(MarketError::NoPrice(_) | MarketError::TooMany | MarketError::NoRandomness)) => {
+                ServiceError::Unavailable(no.to_string())
+            }
+            Failure::No(no @ (No::Signature | No::Terms(_) | No::Market(MarketError::Limits { .. }))) => {
+                ServiceError::Refused(no.to_string())
+            }
+            Failure::Ours(error) => {
+                tracing::error!(error = format!("{error:#}"), "could not answer");
+                ServiceError::Internal("the log has more".to_owned())
+            }
+        }
+    }
 }
 
 fn ours(error: impl Into<anyhow::Error>) -> Failure {

@@ -1,10 +1,12 @@
 //! What the two sides say to each other. Signatures are 65 bytes in hex.
 
+use crate::market::Ask;
 use photon_swap::{Offer, SwapId, Take, Terms};
 use serde::{Deserialize, Serialize};
 
 /// Kinds of request.
 pub(super) const OFFERS: &str = "offers";
+pub(super) const QUOTE: &str = "quote";
 pub(super) const TAKE: &str = "take";
 pub(super) const ACCEPT: &str = "accept";
 
@@ -19,10 +21,10 @@ pub(super) struct AskOffers {}
 /// An offer and the maker's signature on it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SignedOffer {
-    pub offer: Offer,
+pub(crate) struct SignedOffer {
+    pub(crate) offer: Offer,
     #[serde(with = "signature")]
-    pub signature: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
 }
 
 /// The open offers, newest first.
@@ -32,31 +34,38 @@ pub(super) struct Offers {
     pub offers: Vec<SignedOffer>,
 }
 
+/// Asks for a short quote on a pair.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AskQuote {
+    pub ask: Ask,
+}
+
 /// The taker's half of the terms, signed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AskTake {
-    pub take: Take,
+pub(crate) struct AskTake {
+    pub(crate) take: Take,
     #[serde(with = "signature")]
-    pub signature: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
 }
 
 /// The terms that the maker proposes, signed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Proposal {
-    pub terms: Terms,
+pub(crate) struct Proposal {
+    pub(crate) terms: Terms,
     #[serde(with = "signature")]
-    pub signature: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
 }
 
 /// The taker accepts.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AskAccept {
-    pub swap: SwapId,
+pub(crate) struct AskAccept {
+    pub(crate) swap: SwapId,
     #[serde(with = "signature")]
-    pub signature: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
 }
 
 /// The maker has saved both signatures.

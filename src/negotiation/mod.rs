@@ -23,9 +23,11 @@
 pub mod bare;
 mod maker;
 mod messages;
+mod pending;
 mod taker;
 
 pub use maker::Maker;
+pub(crate) use messages::{AskAccept, AskTake, Proposal, SignedOffer};
 pub use taker::{Taker, TakerError};
 
 use crate::assets::Assets;
@@ -33,10 +35,10 @@ use crate::clock;
 use crate::coordinator::Coordinator;
 use crate::keys::{self, KeyUse, Signature, Wallet};
 use crate::ledgers::Ledgers;
-use photon_chains::{Address, Asset, Hash32, Ledger, Party, PortError, UnixTime};
+use crate::market::Market;
+use photon_chains::{Address, Asset, Hash32, Ledger, Party, PortError, Timing, UnixTime};
 use photon_swap::{LegRules, Profile, Rules, Salt};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What both sides of a negotiation work with. Clones are handles to the same.
 #[derive(Clone)]
@@ -51,8 +53,8 @@ pub struct Desk {
     pub max_lock_secs: u64,
     /// Chain ids of the EVM ledgers.
     pub chain_ids: BTreeMap<Ledger, u64>,
-    /// One agreement at a time is checked against the wallets, so that two can't count the same coins.
-    pub agreeing: Arc<tokio::sync::Mutex<()>>,
+    /// What we quote.
+    pub market: Market,
 }
 
 /// Why we can't even begin.
@@ -117,6 +119,16 @@ impl Desk {
             decimals: known.decimals,
             tip: self.ledgers().outlook(ledger).tip.ok_or_else(unseen)?,
         })
+    }
+
+    /// How fast what the maker wants (Alpha) and what it gives (Beta) are.
+    pub(crate) fn timings(&self, alpha: Asset, beta: Asset) -> Result<(Timing, Timing), DeskError> {
+        let timing = |asset: Asset| {
+            let ledger = asset.ledger();
+            let unseen = || DeskError::Unhealthy { ledger, reason: "not connected yet".to_owned() };
+            self.ledgers().port(ledger).map(|port| *port.timing()).ok_or_else(unseen)
+        };
+        Ok((timing(alpha)?, timing(beta)?))
     }
 
     /// How we are named as a party of a lock.

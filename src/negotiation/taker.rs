@@ -1,9 +1,10 @@
 //! The taker's side: reads a maker's offers, and takes one.
 
-use super::messages::{self, Accepted, AskAccept, AskOffers, AskTake, MOST_OFFERS, Offers, Proposal};
+use super::messages::{self, Accepted, AskAccept, AskOffers, AskQuote, AskTake, MOST_OFFERS, Offers, Proposal, SignedOffer};
 use super::{Desk, DeskError, fresh_salt, is_signed_by, now};
 use crate::coordinator::OUTSIDE;
 use crate::keys::KeyUse;
+use crate::market::{Ask, Side};
 use crate::peer::{PeerAddress, PeerError, PeerNet};
 use crate::reserve::ReserveError;
 use crate::service::Funding;
@@ -12,7 +13,8 @@ use photon_chains::Family;
 use photon_swap::{Consent, Offer, OfferId, Profile, Refusal, Role, Salt, SwapId, Take, Terms};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a maker has to answer.
@@ -63,12 +65,17 @@ pub enum TakerError {
 pub struct Taker {
     desk: Desk,
     net: Arc<PeerNet>,
+    /// Quotes that makers gave us, until they end.
+    quotes: Arc<Mutex<HashMap<OfferId, Offer>>>,
 }
+
+/// The most quotes of makers that are remembered.
+const MOST_QUOTES: usize = 1_000;
 
 impl Taker {
     /// Takes for this desk, over this network.
     pub fn new(desk: Desk, net: Arc<PeerNet>) -> Self {
-        Self { desk, net }
+        Self { desk, net, quotes: Arc::default() }
     }
 
     /// A maker's open offers, those with a wrong signature or id left out.
@@ -84,10 +91,44 @@ impl Taker {
         Ok(offers.into_iter().take(MOST_OFFERS).filter(right).map(|signed| signed.offer).collect())
     }
 
+    /// A fresh quote of a maker, which can be taken by its id for as long as it stands.
+    pub async fn quote(&self, maker: &PeerAddress, ask: &Ask) -> Result<(Offer, Vec<u8>), TakerError> {
+        let SignedOffer { offer, signature } = self.ask(maker, messages::QUOTE, &AskQuote { ask: *ask }).await?;
+        let now = now();
+        let fits = offer.maker == maker.identity() && (offer.give.asset, offer.want.asset) == (ask.give, ask.want);
+        let amount_fits = match ask.amount {
+            Side::Give(amount) => offer.give.amount == amount,
+            Side::Want(amount) => offer.want.amount == amount,
+        };
+        if !fits || !amount_fits || offer.check(now).is_err() {
+            return Err(TakerError::Unreadable(messages::QUOTE));
+        }
+        if !is_signed_by(offer.maker, offer.digest(), &signature) {
+            return Err(TakerError::Signature);
+        }
+        let mut quotes = self.quotes.lock().unwrap_or_else(PoisonError::into_inner);
+        quotes.retain(|_, known| known.valid_until >= now);
+        if quotes.len() < MOST_QUOTES {
+            quotes.insert(offer.id, offer);
+        }
+        Ok((offer, signature))
+    }
+
+    /// A quote of that maker that stands.
+    fn quoted(&self, maker: &PeerAddress, id: OfferId) -> Option<Offer> {
+        let quotes = self.quotes.lock().unwrap_or_else(PoisonError::into_inner);
+        quotes.get(&id).filter(|offer| offer.maker == maker.identity() && offer.valid_until >= now()).copied()
+    }
+
     /// Takes an offer. When this returns a swap, both signatures are durable here and money may move.
     pub async fn take(&self, maker: &PeerAddress, offer: OfferId, funding: Funding) -> Result<SwapId, TakerError> {
-        let offers = self.offers(maker).await?;
-        let offer = offers.into_iter().find(|known| known.id == offer).ok_or(TakerError::NoSuchOffer(offer))?;
+        let offer = match self.quoted(maker, offer) {
+            Some(quote) => quote,
+            None => {
+                let offers = self.offers(maker).await?;
+                offers.into_iter().find(|known| known.id == offer).ok_or(TakerError::NoSuchOffer(offer))?
+            }
+        };
         let paying = offer.want.asset.ledger();
         if funding == Funding::Outside && paying.family() == Family::Evm {
             return Err(TakerError::NoOutside(paying));
@@ -107,9 +148,9 @@ impl Taker {
         photon_swap::verify_draft(&take, &offer, &terms, &rules)?;
         let accept = self.desk.sign(terms.digest(Consent::Accept, Role::Initiator));
         {
-            let _one_at_a_time = self.desk.agreeing.lock().await;
-            self.desk.coordinator.reserves.afford(Role::Initiator, &terms, funding).await?;
+            let pledge = self.desk.coordinator.reserves.pledge(Role::Initiator, &terms, funding, true).await?;
             self.save(&terms, maker, accept.clone(), reserved, funding).await?;
+            pledge.keep();
         }
         self.confirm(maker, &terms, accept).await?;
         let id = terms.id();

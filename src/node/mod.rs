@@ -14,9 +14,10 @@ use crate::coordinator::Coordinator;
 use crate::datadir::DataDir;
 use crate::keys::Wallet;
 use crate::ledgers::Ledgers;
+use crate::market::Market;
 use crate::negotiation::{Desk, Maker, Taker};
 use crate::peer::PeerNet;
-use crate::reserve::{DiskGate, Reserves};
+use crate::reserve::{DiskGate, Reserves, StrangerCaps};
 use crate::store::Store;
 use crate::wire::Connector;
 use anyhow::Context;
@@ -36,6 +37,7 @@ use tokio::task::JoinSet;
 pub struct Node {
     desk: Desk,
     taker: Taker,
+    maker: Arc<Maker>,
     net: Arc<PeerNet>,
     config: Config,
     metrics: Option<PrometheusHandle>,
@@ -139,7 +141,10 @@ async fn start(
 ) -> anyhow::Result<Arc<Node>> {
     let Parts { config, wallet, store, ledgers, disk } = parts;
     let profile = profile(config.profile);
-    let reserves = Reserves::new(ledgers.clone(), disk);
+    let caps = StrangerCaps { each: config.maker.stranger_swaps, unpaid: config.maker.strangers_unpaid };
+    let reserves = Reserves::new(ledgers.clone(), disk).with_caps(caps);
+    let assets = Assets::new(&config);
+    let market = Market::new(&config, &assets, profile, wallet.identity_address())?;
     let (coordinator, added) =
         Coordinator::new(wallet.clone(), store.clone(), ledgers.clone(), reserves.clone(), profile.skew_secs);
     coordinator.distrust_copy().await?;
@@ -148,22 +153,24 @@ async fn start(
     tracing::info!(swaps = resumed, "taken up again");
     let desk = Desk {
         coordinator: coordinator.clone(),
-        assets: Assets::new(&config),
+        assets,
         profile,
         max_lock_secs: LONGEST_LOCK_SECS,
         chain_ids: chain_ids(&config),
-        agreeing: Arc::default(),
+        market: market.clone(),
     };
-    let net = Arc::new(PeerNet::start(config.peer.listen, wallet, Arc::new(Maker::new(desk.clone()))).await?);
+    let maker = Arc::new(Maker::new(desk.clone()));
+    let net = Arc::new(PeerNet::start(config.peer.listen, wallet, maker.clone()).await?);
     let (looked, looks) = mpsc::channel(64);
     ledgers.watch(connector, tasks, looked);
     tasks.spawn(coordinator.run(looks, added));
-    tasks.spawn(reserves.watch());
+    tasks.spawn(reserves.clone().watch());
+    tasks.spawn(market.run());
     let (sends, wakes) = mpsc::channel(1);
-    tasks.spawn(sends::run(store.clone(), ledgers, wakes));
+    tasks.spawn(sends::run(store.clone(), ledgers, reserves, wakes));
     tasks.spawn(housekeeping(store));
     let taker = Taker::new(desk.clone(), net.clone());
-    let node = Arc::new(Node { desk, taker, net, config, metrics, sends });
+    let node = Arc::new(Node { desk, taker, maker, net, config, metrics, sends });
     tasks.spawn(gauges::watch(node.clone()));
     Ok(node)
 }

@@ -1,6 +1,7 @@
 //! Payments from the wallet: each ensured again and again until it is final.
 
 use crate::ledgers::Ledgers;
+use crate::reserve::Reserves;
 use crate::store::{NewEvent, SendRow, SendState, Store};
 use photon_chains::{Act, IntentKey, Journal, PortError, Progress, Purpose, Settlement};
 use std::time::Duration;
@@ -10,10 +11,13 @@ use tokio::sync::mpsc;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Works through unfinished payments, at once when woken.
-pub(super) async fn run(store: Store, ledgers: Ledgers, mut wakes: mpsc::Receiver<()>) -> anyhow::Result<()> {
+pub(super) async fn run(store: Store, ledgers: Ledgers, reserves: Reserves, mut wakes: mpsc::Receiver<()>) -> anyhow::Result<()> {
+    for row in store.unfinished_sends().await?.iter().filter(|row| row.state == SendState::Pending) {
+        reserves.unsent(row.send.id, row.send.asset, row.send.amount);
+    }
     loop {
         for row in store.unfinished_sends().await? {
-            ensure(&store, &ledgers, &row).await?;
+            ensure(&store, &ledgers, &reserves, &row).await?;
         }
         tokio::select! {
             woken = wakes.recv() => if woken.is_none() { return Ok(()) },
@@ -33,7 +37,7 @@ async fn settled(store: &Store, row: &SendRow) -> anyhow::Result<(SendState, Opt
     })
 }
 
-async fn ensure(store: &Store, ledgers: &Ledgers, row: &SendRow) -> anyhow::Result<()> {
+async fn ensure(store: &Store, ledgers: &Ledgers, reserves: &Reserves, row: &SendRow) -> anyhow::Result<()> {
     let send = &row.send;
     let Some(port) = ledgers.port(send.asset.ledger()) else { return Ok(()) };
     let act = Act::Send { id: send.id, asset: send.asset, amount: send.amount, to: send.to.clone() };
@@ -57,6 +61,7 @@ async fn ensure(store: &Store, ledgers: &Ledgers, row: &SendRow) -> anyhow::Resu
     };
     if state != row.state {
         store.set_send_state(send.id, state, reason).await?;
+        reserves.sent(send.id);
         let body = serde_json::json!({ "id": send.id, "state": state.word() });
         store.append_event(NewEvent { kind: "send".to_owned(), swap: None, body: body.to_string() }).await?;
     }

@@ -4,12 +4,14 @@ use super::Node;
 use super::views::{is_send, transaction};
 use crate::assets::KnownAsset;
 use crate::clock;
-use crate::negotiation::TakerError;
+use crate::market::{Ask, Side};
+use crate::negotiation::{AskAccept, AskTake, Proposal, SignedOffer, TakerError};
 use crate::peer::PeerAddress;
-use crate::reserve::Needs;
+use crate::reserve::{Needs, ReserveError};
 use crate::service::{
-    AssetAmount, BalanceView, EventView, HealthView, LedgerHealth, NewOffer, NewPeer, NewSend, NewSwap, OfferView, PeerView,
-    SendView, Service, ServiceError, StoredAnswer, SwapPage, SwapQuery, SwapView,
+    AcceptanceView, AssetAmount, BalanceView, EventView, HealthView, LedgerHealth, NewAcceptance, NewOffer, NewPeer, NewProposal,
+    NewQuote, NewSend, NewSwap, OfferView, PairView, PeerView, ProposalView, QuoteView, SendView, Service, ServiceError,
+    StoredAnswer, SwapPage, SwapQuery, SwapView,
 };
 use crate::store::{NewEvent, OfferRow, OfferState, SendRow, StoreError, SwapFilter};
 use async_trait::async_trait;
@@ -170,6 +172,11 @@ impl Node {
     }
 }
 
+fn signature(text: &str) -> Result<Vec<u8>, ServiceError> {
+    let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() == 65);
+    bytes.ok_or_else(|| ServiceError::Invalid("a signature is 130 hex digits".to_owned()))
+}
+
 fn parse_id(text: &str) -> Result<Hash32, ServiceError> {
     text.parse().map_err(|_| ServiceError::Invalid("an id is 64 hex digits".to_owned()))
 }
@@ -211,6 +218,63 @@ impl Service for Node {
         let peer = self.peer_address(peer).await?;
         let offers = self.taker.offers(&peer).await.map_err(taken)?;
         Ok(offers.iter().map(|offer| self.offer_view(offer, OfferState::Open.word())).collect())
+    }
+
+    async fn pairs(&self) -> Result<Vec<PairView>, ServiceError> {
+        let states = self.desk.market.pairs(clock::now(), |alpha, beta| self.desk.timings(alpha, beta).ok());
+        let view = |state: crate::market::PairState| PairView {
+            give: state.give.symbol,
+            want: state.want.symbol,
+            price: state.price.map(|price| price.to_string()),
+            trouble: state.trouble,
+            min: state.min,
+            max: state.max,
+            fee_bps: state.fee_bps,
+            spread_ppm: state.spread_ppm,
+            ttl_secs: state.ttl_secs,
+        };
+        Ok(states.into_iter().map(view).collect())
+    }
+
+    async fn quote(&self, quote: NewQuote) -> Result<QuoteView, ServiceError> {
+        let amount = match (quote.give_amount, quote.want_amount) {
+            (Some(give), None) => Side::Give(give),
+            (None, Some(want)) => Side::Want(want),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err(ServiceError::Invalid("name one of give_amount and want_amount".to_owned()));
+            }
+        };
+        let asset = |text: &str| self.desk.assets.find(text).map(|known| known.asset);
+        let ask = Ask { give: asset(&quote.give)?, want: asset(&quote.want)?, amount };
+        let (offer, signature) = match &quote.peer {
+            None => {
+                let SignedOffer { offer, signature } = self.maker.quote(&ask)?;
+                (offer, signature)
+            }
+            Some(peer) => self.taker.quote(&self.peer_address(peer).await?, &ask).await.map_err(taken)?,
+        };
+        Ok(QuoteView {
+            id: offer.id.to_string(),
+            maker: offer.maker,
+            give: self.desk.assets.show(offer.give.asset, offer.give.amount),
+            want: self.desk.assets.show(offer.want.asset, offer.want.amount),
+            valid_until: offer.valid_until,
+            salt: hex::encode(offer.salt.as_bytes()),
+            signature: hex::encode(signature),
+        })
+    }
+
+    async fn propose(&self, proposal: NewProposal) -> Result<ProposalView, ServiceError> {
+        let ask = AskTake { take: proposal.take, signature: signature(&proposal.signature)? };
+        let Proposal { terms, signature } = self.maker.propose(ask).await?;
+        Ok(ProposalView { swap: terms.id().to_string(), terms, signature: hex::encode(signature) })
+    }
+
+    async fn accept(&self, acceptance: NewAcceptance) -> Result<AcceptanceView, ServiceError> {
+        let swap = SwapId::from_bytes(*parse_id(&acceptance.swap)?.as_bytes());
+        let ask = AskAccept { swap, signature: signature(&acceptance.signature)? };
+        let swap = self.maker.accept(ask, None).await?;
+        Ok(AcceptanceView { swap: swap.to_string() })
     }
 
     async fn start_swap(&self, swap: NewSwap) -> Result<SwapView, ServiceError> {
@@ -265,23 +329,31 @@ impl Service for Node {
         if send.to.is_empty() || send.to.len() > 128 {
             return Err(ServiceError::Invalid("an address has 1 to 128 characters".to_owned()));
         }
-        let held = self.desk.coordinator.reserves.held().await.map_err(ported)?;
-        let port = self.connected(pay.asset.ledger())?;
-        let available = port.balance(pay.asset).await.map_err(ported)?.available;
-        let free = available.checked_sub(held.get(&pay.asset).copied().unwrap_or_default()).unwrap_or_default();
-        if free < pay.amount {
-            let free = self.desk.assets.show(pay.asset, free);
-            return Err(ServiceError::Refused(format!(
-                "only {} {} are free beside what running swaps need",
-                free.coins.unwrap_or_else(|| free.amount.to_string()),
-                free.asset
-            )));
-        }
+        self.connected(pay.asset.ledger())?;
         let mut id = [0; 32];
         getrandom::fill(&mut id).map_err(|_| ServiceError::Internal("no random bytes".to_owned()))?;
         let id = LockId::from_bytes(id);
+        let reserves = &self.desk.coordinator.reserves;
+        match reserves.pledge_send(id, pay.asset, pay.amount).await {
+            Ok(()) => {}
+            Err(ReserveError::NotEnough { available, .. }) => {
+                let free = self.desk.assets.show(pay.asset, available);
+                return Err(ServiceError::Refused(format!(
+                    "only {} {} are free beside what running swaps need",
+                    free.coins.unwrap_or_else(|| free.amount.to_string()),
+                    free.asset
+                )));
+            }
+            Err(ReserveError::Port(error)) => return Err(ported(error)),
+            Err(error @ (ReserveError::DiskFull { .. } | ReserveError::Twice | ReserveError::StrangerCap)) => {
+                return Err(ServiceError::Refused(error.to_string()));
+            }
+        }
         let row = crate::store::NewSend { id, asset: pay.asset, amount: pay.amount, to: send.to };
-        self.desk.coordinator.store.insert_send(row).await.map_err(stored)?;
+        if let Err(error) = self.desk.coordinator.store.insert_send(row).await {
+            reserves.sent(id);
+            return Err(stored(error));
+        }
         // A full channel means that a round is coming anyway.
         let _ = self.sends.try_send(());
         self.sent(&id.to_string()).await

@@ -25,6 +25,8 @@ impl ReservedHash {
 pub enum FromOffer {
     /// Our own: it must be open, and is taken in the same transaction.
     Ours(OfferId),
+    /// Our own, which was a quote in memory: it stands in no table.
+    Quoted(OfferId),
     /// The peer's.
     Theirs(OfferId),
 }
@@ -145,6 +147,17 @@ impl Store {
         self.write(move |write| insert(write, &reserved, &swap)).await
     }
 
+    /// The same for a swap that both have signed, its hash reserved in the same transaction: one sync, and what was written.
+    pub async fn insert_agreed(&self, hash: SecretHash, swap: NewSwap) -> Result<SwapRecord, StoreError> {
+        self.write(move |write| {
+            let reserved = reserve(write, hash)?;
+            insert(write, &reserved, &swap)?;
+            let swap = find(write.conn, swap.id)?.ok_or(StoreError::NoSuch("swap"))?;
+            Ok(SwapRecord { swap, facts: Vec::new(), outbox: Vec::new() })
+        })
+        .await
+    }
+
     /// Adds the counterparty's signature: the swap is agreed from then on. The same signature twice is harmless, another one
     /// refused.
     pub async fn set_peer_signature(&self, id: SwapId, signature: Vec<u8>) -> Result<(), StoreError> {
@@ -235,7 +248,7 @@ pub(super) fn insert(write: &mut Write<'_>, reserved: &ReservedHash, swap: &NewS
             super::offers::take(write, offer)?;
             Some(offer)
         }
-        Some(FromOffer::Theirs(offer)) => Some(offer),
+        Some(FromOffer::Theirs(offer) | FromOffer::Quoted(offer)) => Some(offer),
         None => None,
     };
     write.recovery.extend(super::recovery::line(write.seals, reserved.0, swap)?);

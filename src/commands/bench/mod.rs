@@ -10,6 +10,9 @@ mod meter;
 mod nodes;
 mod swaps;
 
+#[cfg(test)]
+pub(crate) use {chain::timing, swaps::agreed};
+
 use crate::config::Network;
 use crate::keys::{SeedWords, Wallet};
 use crate::store::Store;

@@ -2,6 +2,10 @@
 //!
 //! Everything here is already parsed and bounded; amounts are decimal strings of the asset's smallest unit in JSON.
 
+mod market;
+
+pub use market::{AcceptanceView, NewAcceptance, NewProposal, NewQuote, PairView, ProposalView, QuoteView};
+
 use async_trait::async_trait;
 use photon_chains::{Address, Amount, Ledger, SecretHash, TxId, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -374,6 +378,14 @@ pub trait Service: Send + Sync {
     async fn cancel_offer(&self, id: &str) -> Result<OfferView, ServiceError>;
     /// A peer's open offers.
     async fn peer_offers(&self, peer: &str) -> Result<Vec<OfferView>, ServiceError>;
+    /// The pairs that we quote.
+    async fn pairs(&self) -> Result<Vec<PairView>, ServiceError>;
+    /// A fresh quote, of ours or of a peer.
+    async fn quote(&self, quote: NewQuote) -> Result<QuoteView, ServiceError>;
+    /// Terms for a taker that holds keys of its own.
+    async fn propose(&self, proposal: NewProposal) -> Result<ProposalView, ServiceError>;
+    /// Agrees with it; returns once that is durable. Safe to repeat.
+    async fn accept(&self, acceptance: NewAcceptance) -> Result<AcceptanceView, ServiceError>;
     /// Takes a peer's offer; returns once both signatures are durable here.
     async fn start_swap(&self, swap: NewSwap) -> Result<SwapView, ServiceError>;
     /// Lists swaps.
