@@ -66,6 +66,12 @@ decimals = 6
 [smt]
 rpc_url = "http://127.0.0.1:8546"
 chain_id = 3
+[[market]]
+give = "ETH"
+want = "BTC"
+price = "0.05"
+min = "0.1"
+max = "5"
 "#;
 
 fn load(sets: &[String]) -> Result<Config, ConfigError> {
@@ -133,6 +139,9 @@ const ROWS: &[Row] = &[
     ("smt.contracts.native_htlc", &["0x12"], "contracts"),
     ("smt.contracts.token_htlc", &["0x12"], "contracts"),
     ("smt.tokens", &["7", "x", "{}"], "tokens"),
+    ("market", &["7", "x", "{}", "[7]"], "market"),
+    ("maker.stranger_swaps", &["", "-1", "1.5", "few", "true"], "stranger_swaps"),
+    ("maker.strangers_unpaid", &["", "-1", "1.5", "few", "true"], "strangers_unpaid"),
 ];
 
 /// Keys of a token, which stands in a list and is changed in the text.
@@ -143,16 +152,51 @@ const TOKEN_ROWS: &[(&str, &[&str])] = &[
     ("code_hash", &["\"\"", "7", "\"0x12\""]),
 ];
 
+/// Keys of a market, likewise.
+const MARKET_ROWS: &[(&str, &[&str])] = &[
+    ("give", &["7", "\"BTC\"", "[]"]),
+    ("want", &["7", "\"ETH\"", "[]"]),
+    ("price", &["0.05", "\"\"", "\"-1\"", "\"0\"", "\"1e3\"", "\"five\""]),
+    ("price_file", &["7", "\"/also/this\""]),
+    ("price_url", &["7", "\"https://also.example/\"", "\"http://far.example/\""]),
+    ("price_pointer", &["7"]),
+    ("price_min", &["0.01", "\"\"", "\"0\""]),
+    ("price_max", &["0.1", "\"\"", "\"-1\""]),
+    ("max_age_secs", &["0", "-1", "86401", "\"30\""]),
+    ("min", &["0.1", "7", "[]"]),
+    ("max", &["5", "true"]),
+    ("fee_bps", &["-1", "5001", "\"10\""]),
+    ("margin_bps", &["-1", "5001", "1.5"]),
+    ("volatility_percent", &["-1", "1001", "\"80\""]),
+    ("ttl_secs", &["0", "61", "-1", "\"20\""]),
+];
+
+#[test]
+fn a_bad_value_of_any_key_of_a_market_refuses_to_start() {
+    let (head, market) = WHOLE.split_once("[[market]]").unwrap();
+    for (key, bad) in MARKET_ROWS {
+        for value in *bad {
+            let kept = market.lines().filter(|line| !line.starts_with(&format!("{key} =")));
+            let text = format!("{head}[[market]]\n{}\n{key} = {value}\n", kept.collect::<Vec<_>>().join("\n"));
+            let read = Config::read(&text, Path::new("config.toml"), std::iter::empty(), &[]);
+            assert!(read.is_err(), "{key} = {value}");
+        }
+    }
+    let known: BTreeSet<&str> = fields::<MarketConfig>().iter().copied().collect();
+    assert_eq!(known, MARKET_ROWS.iter().map(|(key, _)| *key).collect());
+}
+
 #[test]
 fn every_key_has_its_row() {
     let mut keys = BTreeSet::new();
     let mut add = |section: &str, names: &[&str]| keys.extend(names.iter().map(|name| format!("{section}{name}")));
-    let sections = ["peer", "api", "bitcoin", "litecoin", "ethereum", "smt"];
+    let sections = ["peer", "api", "maker", "bitcoin", "litecoin", "ethereum", "smt"];
     let top: Vec<&str> = fields::<Config>().iter().filter(|name| !sections.contains(*name)).copied().collect();
     assert_eq!(top.len() + sections.len(), fields::<Config>().len());
     add("", &top);
     add("peer.", fields::<PeerConfig>());
     add("api.", fields::<ApiConfig>());
+    add("maker.", fields::<MakerConfig>());
     add("bitcoin.", fields::<UtxoLedger>());
     add("litecoin.", fields::<UtxoLedger>());
     add("bitcoin.second_node.", fields::<SecondUtxoNode>());

@@ -38,6 +38,24 @@ listen = "127.0.0.1:7708"
 # More host names by which it may be called.
 allowed_hosts = []
 
+# Quote a pair to whoever asks: short offers at a price, in one direction. Leave it out to make offers by hand only.
+# # [[market]]
+# # give = "ETH"
+# # want = "BTC"
+# # price = "0.05"          # BTC for one ETH; or price_file = "/path", or price_url = "https://..." with price_pointer = "/data/price"
+# # price_min = "0.03"      # a price from outside needs bounds, and is none when older than max_age_secs = 30
+# # price_max = "0.08"
+# # min = "0.01"            # so much ETH at least and at most in one swap
+# # max = "5"
+# # fee_bps = 10            # hundredths of a percent over the price ...
+# # margin_bps = 20
+# # volatility_percent = 80 # ... and the worth of the taker's right to walk away, from how much the price moves in a year
+# # ttl_secs = 20
+
+# # [maker]
+# # stranger_swaps = 16     # live swaps with one peer that has no name here
+# # strangers_unpaid = 256  # swaps that such peers agreed to and did not pay in yet, all together
+
 # Leave out the ledgers you don't trade: delete a section, or keep it behind its #.
 
 # [bitcoin]

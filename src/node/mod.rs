@@ -44,6 +44,20 @@ pub struct Node {
     sends: mpsc::Sender<()>,
 }
 
+#[cfg(test)]
+impl Node {
+    /// Ether that running swaps hold.
+    pub(crate) async fn held_for_test(&self) -> u128 {
+        let held = self.desk.coordinator.reserves.held().await.unwrap_or_default();
+        held.get(&photon_chains::Asset::Native(Ledger::Ethereum)).map_or(0, |amount| amount.units())
+    }
+
+    /// A swap is over.
+    pub(crate) fn forget_for_test(&self, swap: &str) {
+        self.desk.coordinator.book.with(|swaps| swaps.retain(|id, _| id.to_string() != swap));
+    }
+}
+
 /// How often offers whose time is over are marked so.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
@@ -125,15 +139,16 @@ fn why(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Err
 }
 
 /// What a start has made ready.
-struct Parts {
-    config: Config,
-    wallet: Arc<Wallet>,
-    store: Store,
-    ledgers: Ledgers,
-    disk: DiskGate,
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) wallet: Arc<Wallet>,
+    pub(crate) store: Store,
+    pub(crate) ledgers: Ledgers,
+    pub(crate) disk: DiskGate,
 }
 
-async fn start(
+/// Wires a node of those parts, and starts its tasks.
+pub(crate) async fn start(
     parts: Parts,
     connector: &Connector,
     metrics: Option<PrometheusHandle>,

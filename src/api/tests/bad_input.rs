@@ -5,6 +5,7 @@
 use super::*;
 use crate::api::fake::id;
 use crate::api::routes::ROUTES;
+use crate::commands::bench::Signer;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -25,6 +26,9 @@ fn good(call: &str) -> Value {
         "POST /v1/swaps" => json!({ "peer": "bob", "offer": id(0xc1) }),
         "POST /v1/sends" => json!({ "pay": { "asset": "BTC", "amount": "1" }, "to": "bcrt1qxyz" }),
         "POST /v1/peers" => json!({ "address": format!("0x{}@bob.example:7707", "bb".repeat(20)) }),
+        "POST /v1/quotes" => json!({ "give": "ETH", "want": "BTC", "give_amount": "5" }),
+        "POST /v1/proposals" => json!(Signer::new().unwrap().take(&id(0x0f)).unwrap()),
+        "POST /v1/acceptances" => json!({ "swap": id(0x0f), "signature": "11".repeat(65) }),
         other => panic!("{other} takes a body, and has no good one here"),
     }
 }
@@ -64,6 +68,17 @@ fn rows() -> Vec<Row> {
     rows.push(row("POST /v1/peers", "address", addresses));
     let aliases = vec![json!(""), json!("a b"), json!("<script>"), json!("a/b"), json!("x".repeat(33)), json!("é")];
     rows.push(Row { optional: true, ..row("POST /v1/peers", "alias", aliases) });
+    let [give_amount, give, _] = amounts("POST /v1/quotes", "give_amount", "give", "");
+    let [want_amount, want, _] = amounts("POST /v1/quotes", "want_amount", "want", "");
+    rows.extend([give_amount, give, want, Row { optional: true, ..want_amount }]);
+    let makers = vec![json!(""), json!("bob\r\nX: y"), json!("a b"), json!("../bob"), json!("x".repeat(400))];
+    rows.push(Row { optional: true, ..row("POST /v1/quotes", "peer", makers) });
+    let signatures = || vec![json!(""), json!("11"), json!("zz".repeat(65)), json!("11".repeat(66)), json!("0x".repeat(65))];
+    rows.push(row("POST /v1/proposals", "take", vec![json!({}), json!({ "offer": id(1) })]));
+    rows.push(row("POST /v1/proposals", "signature", signatures()));
+    rows.push(row("POST /v1/acceptances", "signature", signatures()));
+    let swaps = [json!(""), json!("3fa9"), json!("Z".repeat(64)), json!("AB".repeat(32)), json!("ab".repeat(33))];
+    rows.push(row("POST /v1/acceptances", "swap", swaps.to_vec()));
     rows
 }
 

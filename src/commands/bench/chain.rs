@@ -28,6 +28,8 @@ struct State {
     locks: HashMap<LockId, Option<(Secret, TxId)>>,
     changed: HashSet<LockId>,
     polls: u64,
+    /// What is in the wallet.
+    purse: Amount,
 }
 
 /// See the module.
@@ -36,14 +38,30 @@ pub struct SimChain {
     timing: Timing,
     state: Mutex<State>,
     redeems: watch::Sender<usize>,
+    /// Locks are absent until they are funded; otherwise every one was funded long ago.
+    is_bare: bool,
 }
 
 impl SimChain {
     /// A chain whose newest block is of this moment.
     pub fn new(ledger: Ledger, timing: Timing, now: UnixTime) -> Self {
         let tip = Tip { block: block(FIRST_BLOCK), time: now, lock_clock: now };
-        let state = State { tip, locks: HashMap::new(), changed: HashSet::new(), polls: 0 };
-        Self { ledger, timing, state: Mutex::new(state), redeems: watch::Sender::new(0) }
+        let state = State { tip, locks: HashMap::new(), changed: HashSet::new(), polls: 0, purse: Amount::MAX };
+        Self { ledger, timing, state: Mutex::new(state), redeems: watch::Sender::new(0), is_bare: false }
+    }
+
+    #[cfg(test)]
+    /// A chain on which no lock is funded, with that much in our wallet.
+    pub fn bare(ledger: Ledger, timing: Timing, now: UnixTime, purse: Amount) -> Self {
+        let chain = Self { is_bare: true, ..Self::new(ledger, timing, now) };
+        chain.state().purse = purse;
+        chain
+    }
+
+    #[cfg(test)]
+    /// Time goes on without us.
+    pub fn tick(&self, now: UnixTime) {
+        self.mine(now, Vec::new());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -150,6 +168,9 @@ impl Port for SimChain {
     fn look(&self, lock: LockId) -> Option<Sighting> {
         let state = self.state();
         let redeemed = state.locks.get(&lock)?;
+        if self.is_bare {
+            return Some(Sighting { status: LockStatus::Absent, spend: None, secret: None, faults: Vec::new() });
+        }
         let at = block(FIRST_BLOCK.minus(FUNDED_BELOW));
         let depth = at.height.depth_at(state.tip.block.height);
         let status = LockStatus::Funded { txid: TxId::from_bytes([5; 32]), at, depth };
@@ -170,7 +191,7 @@ impl Port for SimChain {
     }
 
     async fn balance(&self, _asset: Asset) -> Result<Balance, PortError> {
-        Ok(Balance { available: Amount::MAX, incoming: Amount::ZERO })
+        Ok(Balance { available: self.state().purse, incoming: Amount::ZERO })
     }
 
     async fn receive_address(&self) -> Result<String, PortError> {

@@ -5,13 +5,15 @@
 
 mod adapters;
 mod chain;
+#[cfg(test)]
+mod exchange;
 mod measure;
 mod meter;
 mod nodes;
 mod swaps;
 
 #[cfg(test)]
-pub(crate) use {chain::timing, swaps::agreed};
+pub(crate) use {chain::timing, exchange::Signer, swaps::agreed};
 
 use crate::config::Network;
 use crate::keys::{SeedWords, Wallet};
