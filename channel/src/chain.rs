@@ -1,6 +1,7 @@
 //! What the chain says, as far as a channel's decisions depend on it.
 
 use crate::split::Holdings;
+use crate::units::Nonce;
 use photon_chains::{BlockHeight, Expiry, UnixTime};
 
 /// A block as locks are judged by it.
@@ -65,6 +66,8 @@ pub struct OnChain {
     pub holdings: Holdings,
     /// Withdrawals mined in this life of the channel, as of that depth.
     pub withdrawals: u32,
+    /// The holder's last update that the contract was shown in a close: what was paid later was not paid.
+    pub counted: Nonce,
     /// Where it is in its life.
     pub stage: Stage,
 }

@@ -27,14 +27,35 @@ pub enum Standing {
     Active,
     /// Nothing new: pending locks come to their end, then the channel can be closed by both.
     Stopping,
-    /// The holder has signed a cooperative close: no value moves until it is mined, or dead for certain.
-    Granted {
-        /// The last second at which the close counts.
-        deadline: UnixTime,
-    },
+    /// A cooperative close is signed: no value moves until it is mined, or dead for certain.
+    Granted(Grant),
     /// The counterparty has shown an update of the holder's own that the holder does not know: its memory is old. Nothing is
     /// signed in this life of the channel any more.
     Behind,
+}
+
+/// A cooperative close that one side has signed.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The last second at which it counts.
+    pub deadline: UnixTime,
+    /// The counterparty's signature, where the holder is the one to send it. None: the holder has signed for the counterparty.
+    pub signature: Option<Signature>,
+}
+
+/// A withdrawal that is under way. What it takes out can't be promised meanwhile.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// Who takes out.
+    pub side: Side,
+    /// How much.
+    pub amount: Units,
+    /// Withdrawals mined before it.
+    pub number: u32,
+    /// The last second at which it counts.
+    pub deadline: UnixTime,
+    /// The counterparty's signature, where the holder is the one to send it.
+    pub signature: Option<Signature>,
 }
 
 /// Why an update of the counterparty's is not taken, and so what happens next.
@@ -111,8 +132,8 @@ pub struct Channel {
     pub chain: OnChain,
     /// What may be signed.
     pub standing: Standing,
-    /// Promised to leave the channel by a withdrawal that is not mined at depth yet.
-    pub leaving: Both<Units>,
+    /// A withdrawal that is neither mined at depth nor dead for certain.
+    pub leaving: Option<Leaving>,
     /// The holder pays.
     pub outgoing: Flow,
     /// The counterparty pays.
@@ -150,7 +171,7 @@ impl Channel {
             domain,
             chain,
             standing: Standing::Active,
-            leaving: Both::default(),
+            leaving: None,
             outgoing: Flow::default(),
             incoming: Flow::default(),
             disposed: BTreeSet::new(),
@@ -167,7 +188,8 @@ impl Channel {
             Side::A => Both { a: own, b: peer },
             Side::B => Both { a: peer, b: own },
         };
-        self.chain.holdings.free(side, &claims) - self.leaving.of(side).signed()
+        self.chain.holdings.free(side, &claims)
+            - self.leaving.filter(|leaving| leaving.side == side).map_or(0, |leaving| leaving.amount.signed())
     }
 
     /// Whether new payments may be signed.
@@ -245,7 +267,7 @@ impl Channel {
         }
         match self.standing {
             Standing::Active | Standing::Stopping => {}
-            Standing::Granted { .. } => return Err(Refusal::Later(Wait::Close)),
+            Standing::Granted(_) => return Err(Refusal::Later(Wait::Close)),
             Standing::Behind => return Err(Refusal::Later(Wait::Nothing)),
         }
         if self.chain.stage != Stage::Open {
@@ -286,7 +308,8 @@ impl Channel {
     }
 
     /// The holder signs away an incoming lock. The caller has made sure that no outgoing lock of its own hangs on it. Signing
-    /// it again gives the same signature. None where it is not pending, its secret is known, or too many were signed away.
+    /// it again gives the same signature. None where it is not pending, its
+    /// secret is known, too many were signed away, or nonces were not compared yet.
     pub fn dispose(&mut self, number: LockNo, signer: &Signer) -> Option<Signature> {
         let disposal = self.disposal(self.side.other(), number)?;
         let digest = disposal.digest(&self.domain);
@@ -296,7 +319,7 @@ impl Channel {
             LockState::Known(_) => return None,
             LockState::Waiting => {}
         }
-        if self.disposed.len() >= MOST_DISPOSED {
+        if !self.in_step || self.disposed.len() >= MOST_DISPOSED {
             return None;
         }
         let signature = signer.sign(&digest);

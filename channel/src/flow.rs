@@ -3,6 +3,7 @@
 use crate::chain::{Registered, Tip, is_in_time, is_open};
 use crate::key::ChannelId;
 use crate::lock::{Commitment, LockError, LockNo, MOST_LOCKS, Pending};
+use crate::message::Reason;
 use crate::sign::Signature;
 use crate::split::Claim;
 use crate::units::{Nonce, Units};
@@ -37,6 +38,8 @@ pub enum Link {
         /// What goes with it.
         onward: Onward,
     },
+    /// Incoming, to be signed away as soon as no outgoing lock of the holder's hangs on its hash.
+    Unwanted(Reason),
     /// Outgoing, for a payment of the holder's.
     Payment(PaymentId),
     /// Outgoing, on account of that incoming one.

@@ -11,6 +11,24 @@
 //! - `eip712`, `proof`, `sign`: the five signed messages, how they are hashed, and how signatures are made and checked.
 //! - [`Holdings::split`]: how a channel's money is divided, whatever the proofs say.
 //! - [`contract`]: the contract as a pure function: what every call on it does, and what it refuses.
+//! - `update`, `flow`, [`Channel`]: batches of operations under one proof, the one function by which payer and payee change a
+//!   direction alike, and one channel as a party keeps it. [`Refusal`] says what happens when something is not taken.
+//! - [`Node`]: all channels of one account on one chain, payments over several hops, what becomes due with time. It turns
+//!   [`Event`]s into rows to be made durable and effects to be let out after.
+//!
+//! ```mermaid
+//! sequenceDiagram
+//!   participant P as payer
+//!   participant M as mediator
+//!   participant R as payee
+//!   P->>M: update: lock (hash, way onward, sealed secret)
+//!   M->>R: update: lock (durable together with the incoming one)
+//!   R->>M: reveal (or dispose: signed away)
+//!   M->>R: update: unlock
+//!   M->>P: reveal
+//!   P->>M: update: unlock
+//!   Note over P,R: near a lock's end: pay only on a registration at depth, register what was not paid
+//! ```
 //!
 //! Choices rejected:
 //!
@@ -18,6 +36,9 @@
 //!   all of them can be unlocked in one call.
 //! - *One signed state for both directions.* Then only one side can move at a time. With a proof for each direction both send
 //!   at once, and nobody waits for an answer.
+//! - *Asking the payer for the secret.* Whoever knows a hash could ask, and veto a payment by asking wrongly. The payee has the
+//!   secret from its own request, sealed with the lock, or from its owner, and shows it to its neighbour alone.
+//! - *A log that is replayed.* What is durable is rows, written as they change; a restart reads the pending ones.
 //! - *Recovering the signer of every message.* The counterparty's key is known; verifying against it is faster.
 
 mod chain;
@@ -29,6 +50,7 @@ mod flow;
 mod key;
 mod lock;
 mod message;
+mod node;
 mod proof;
 mod seal;
 mod sign;
@@ -37,13 +59,17 @@ mod units;
 mod update;
 
 pub use chain::{Moment, OnChain, Registered, Stage, Tip, covers, end_of, is_in_time, is_open};
-pub use channel::{Breach, Channel, MOST_DISPOSED, MOST_UNACKED, Refusal, Standing, Stuck, Unacked, Wait};
+pub use channel::{Breach, Channel, Grant, Leaving, MOST_DISPOSED, MOST_UNACKED, Refusal, Standing, Stuck, Unacked, Wait};
 pub use codec::{Malformed, Reader, Wire};
 pub use eip712::{Abi, Digest32, Domain, keccak};
 pub use flow::{Change, Fault, Flow, Held, Judge, Link, LockState};
 pub use key::{Both, ChannelId, ChannelKey, ChannelRef, Epoch, KeyError, Side, Window};
 pub use lock::{Commitment, ENTRY_BYTES, LockError, LockNo, MOST_LOCKS, Pending};
 pub use message::{Greeting, Message, Reason, SignedProof};
+pub use node::{
+    ChannelRow, Effect, Event, Expected, FlowRow, Key, Node, Notice, Order, Outcome, Payment, Policy, Progress, Refused, Request,
+    Row, Step, Tie, Way, Write,
+};
 pub use proof::{BalanceProof, CooperativeClose, Delegation, Disposal, Signed, Withdraw};
 pub use seal::Sealed;
 pub use sign::{KnownKey, Signature, SignatureError, Signer};

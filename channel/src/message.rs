@@ -82,6 +82,8 @@ pub enum Message {
         sent: Nonce,
         /// The last update that the sender has from the other side.
         received: Nonce,
+        /// Whether the sender waits for this word from the other side.
+        waits: bool,
         /// Its proof. Whoever sees a later one of its own than it remembers knows that its memory is old.
         held: Option<SignedProof>,
     },
@@ -128,12 +130,14 @@ pub enum Message {
         /// Which lock.
         number: LockNo,
     },
-    /// Let us close this channel together. Nothing new is begun by either side from now on.
+    /// Let us close this channel together: nothing is pending, and the sender begins nothing new.
     AskClose {
         /// Which channel.
         of: ChannelRef,
+        /// The sender's last update. An answer to anything older would be worth nothing.
+        sent: Nonce,
     },
-    /// The answer, once nothing is pending any more on either side: this side's signature of the close.
+    /// The answer, once nothing is pending or under way: this side's signature of the close.
     GrantClose {
         /// Which channel.
         of: ChannelRef,
@@ -205,13 +209,13 @@ macro_rules! messages {
 }
 
 messages! {
-    2 Hello { of, sent, received, held },
+    2 Hello { of, sent, received, waits, held },
     3 Acknowledged { of, nonce },
     4 Refused { of, nonce },
     5 Reveal { of, number, secret },
     6 Dispose { of, number, reason, signature },
     7 Recall { of, number },
-    8 AskClose { of },
+    8 AskClose { of, sent },
     9 GrantClose { of, sent, received, deadline, signature },
     10 AskWithdraw { of, number, amount, deadline },
     11 GrantWithdraw { of, number, signature },
@@ -222,7 +226,8 @@ impl Channel {
     pub fn hello(&self) -> Message {
         let payer = self.side.other();
         let held = self.incoming.signature.zip(self.proof(payer)).map(|(signature, proof)| SignedProof { proof, signature });
-        Message::Hello { of: self.of, sent: self.outgoing.nonce, received: self.incoming.nonce, held }
+        let (sent, received) = (self.outgoing.nonce, self.incoming.nonce);
+        Message::Hello { of: self.of, sent, received, waits: !self.in_step, held }
     }
 
     /// What the counterparty's first word leads to. From now on this side may sign, unless its memory turns out to be old.

@@ -43,7 +43,7 @@ fn parties() -> [Party; 2] {
     let of = ChannelRef { channel: key.id(), epoch: Epoch(5) };
     let domain = Domain::new(1, Address::from_bytes([9; 20]));
     let holdings = Holdings { total: Units::from(2 * DEPOSIT), net_a: i128::from(DEPOSIT) };
-    let chain = OnChain { holdings, withdrawals: 0, stage: Stage::Open };
+    let chain = OnChain { holdings, withdrawals: 0, counted: Nonce::NONE, stage: Stage::Open };
     let open = |own: usize| {
         let channel = Channel::open(key, of, &signers[own], signers[1 - own].known(), domain, chain).unwrap();
         Party { signer: signers[own].clone(), durable: channel.clone(), live: channel, shown: Vec::new() }

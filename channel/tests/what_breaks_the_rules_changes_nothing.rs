@@ -39,7 +39,7 @@ impl Pair {
         let key = ChannelKey::new(None, keys[0].address(), keys[1].address(), Window::SHORTEST).unwrap();
         let of = ChannelRef { channel: key.id(), epoch: Epoch(5) };
         let holdings = Holdings { total: Units::from(200), net_a: 100 };
-        let chain = OnChain { holdings, withdrawals: 0, stage: Stage::Open };
+        let chain = OnChain { holdings, withdrawals: 0, counted: Nonce::NONE, stage: Stage::Open };
         let domain = Domain::new(1, Address::from_bytes([9; 20]));
         let open = |own: usize| {
             let mut channel = Channel::open(key, of, &keys[own], keys[1 - own].known(), domain, chain).unwrap();

@@ -1,0 +1,392 @@
+//! All channels of one account on one chain: payments over them, and for others.
+//!
+//! The caller hands over what happens ([`Node::take`]), as much as has gathered, then asks for the step ([`Node::finish`]):
+//! rows to be made durable in one transaction, and effects to be let out after it. Everything that one step does in a channel
+//! goes under one proof, so that many payments cost one signature and one commit. After a crash [`Node::restore`] takes the live
+//! rows and goes on where it was: what was not durable was never seen outside.
+//!
+//! What a mediator keeps to: an incoming lock is durable before the outgoing one leaves (they are in one step); it is never
+//! signed away while an outgoing lock hangs on it; and a secret, however learned, is durable and claimed upstream at once.
+//! Nobody is ever asked for a secret: the payee has it from its own request, or sealed with the lock, or from its owner. So a
+//! hash that a stranger knows gives no power over a payment.
+
+mod incoming;
+mod learn;
+mod outgoing;
+mod pay;
+mod rows;
+mod talk;
+mod together;
+mod words;
+
+pub use rows::{ChannelRow, Expected, FlowRow, Key, Payment, Progress, Row, Write};
+pub use words::{Effect, Event, Notice, Order, Outcome, Policy, Refused, Request, Tie, Way};
+
+use crate::chain::{Registered, Stage, Tip, end_of};
+use crate::channel::{Channel, Standing, Unacked};
+use crate::eip712::Domain;
+use crate::flow::{Held, Link};
+use crate::key::{ChannelId, ChannelRef};
+use crate::lock::LockNo;
+use crate::message::Message;
+use crate::sign::Signer;
+use crate::units::Nonce;
+use crate::update::PaymentId;
+use photon_chains::{Address, SecretHash, UnixTime};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Where a pending lock is.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    channel: ChannelId,
+    incoming: bool,
+    number: LockNo,
+}
+
+/// What waits for room in a channel.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+enum Queued {
+    /// A payment of the holder's.
+    Own(PaymentId),
+    /// An incoming lock that is to go onward here.
+    Forward(ChannelId, LockNo),
+}
+
+/// A node: see the module.
+pub struct Node {
+    signer: Signer,
+    domain: Domain,
+    policy: Policy,
+    now: UnixTime,
+    tip: Tip,
+    channels: BTreeMap<ChannelId, Channel>,
+    neighbours: BTreeMap<Address, BTreeSet<ChannelId>>,
+    registered: BTreeMap<SecretHash, Registered>,
+    payments: BTreeMap<PaymentId, Payment>,
+    expected: BTreeMap<SecretHash, Expected>,
+    /// Pending locks by their hash. A lock that ended on chain is not among them any more.
+    places: BTreeMap<SecretHash, Vec<Place>>,
+    queues: BTreeMap<ChannelId, VecDeque<Queued>>,
+    /// Direct payments that an update carries, until it is acknowledged.
+    carried: BTreeMap<(ChannelId, Nonce), Vec<PaymentId>>,
+    /// When a pending lock wants to be looked at, and those that want it at every tip from now on.
+    timers: BTreeSet<(UnixTime, Place)>,
+    due: BTreeSet<Place>,
+    /// Channels with something under way: not acknowledged (since when), or signed by both and not mined.
+    sent_at: BTreeMap<ChannelId, UnixTime>,
+    consents: BTreeSet<ChannelId>,
+    /// Channels whose counterparty is connected and has not said its first word yet.
+    greeting: BTreeSet<ChannelId>,
+    /// Channels that the counterparty wants to close, and its last update as it says.
+    asked: BTreeMap<ChannelId, Nonce>,
+    /// Since the last step.
+    stirred: BTreeSet<ChannelId>,
+    dirty: BTreeSet<Key>,
+    history: Vec<Write>,
+    acks: BTreeMap<ChannelId, Nonce>,
+    effects: Vec<Effect>,
+}
+
+/// What one step leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// To be made durable in one transaction, before any effect is let out.
+    pub writes: Vec<Write>,
+    /// To be let out after that.
+    pub effects: Vec<Effect>,
+}
+
+impl Node {
+    /// A node without channels.
+    pub fn new(signer: Signer, domain: Domain, policy: Policy) -> Self {
+        Self {
+            signer,
+            domain,
+            policy,
+            now: UnixTime::default(),
+            tip: Tip::default(),
+            channels: BTreeMap::new(),
+            neighbours: BTreeMap::new(),
+            registered: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            places: BTreeMap::new(),
+            queues: BTreeMap::new(),
+            carried: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            due: BTreeSet::new(),
+            sent_at: BTreeMap::new(),
+            consents: BTreeSet::new(),
+            greeting: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            stirred: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            history: Vec::new(),
+            acks: BTreeMap::new(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// A node as its live rows ([`Key::is_live`]) say, in any order. Its first step watches every hash again. Rows that fit
+    /// nothing are left out: they can only be another account's.
+    pub fn restore(signer: Signer, domain: Domain, policy: Policy, rows: impl IntoIterator<Item = (Key, Row)>) -> Self {
+        let mut node = Self::new(signer, domain, policy);
+        let holder = node.signer.known();
+        let mut lists = Vec::new();
+        for (key, row) in rows {
+            match (key, row) {
+                (Key::Channel(of), Row::Channel(row)) => {
+                    if let Some(channel) = row.restore(of, &holder, domain) {
+                        node.add_channel(channel);
+                    }
+                }
+                (Key::Payment(id), Row::Payment(payment)) => {
+                    node.payments.insert(id, payment);
+                }
+                (Key::Request(hash), Row::Request(expected)) => {
+                    node.expected.insert(hash, expected);
+                }
+                other => lists.push(other),
+            }
+        }
+        for (key, row) in lists {
+            node.restore_list(key, row);
+        }
+        node.requeue();
+        node
+    }
+
+    fn restore_list(&mut self, key: Key, row: Row) {
+        match (key, row) {
+            (Key::Lock(of, incoming, number), Row::Lock(held)) => {
+                let Some(channel) = self.channels.get_mut(&of.channel).filter(|channel| channel.of == of) else { return };
+                channel.put_lock(incoming, held.clone());
+                self.index(Place { channel: of.channel, incoming, number }, &held);
+            }
+            (Key::Unacked(of, nonce), Row::Unacked(bytes)) => {
+                if let Some(channel) = self.channels.get_mut(&of.channel).filter(|channel| channel.of == of) {
+                    channel.put_unacked(Unacked { nonce, bytes });
+                    self.sent_at.insert(of.channel, UnixTime::default());
+                }
+            }
+            (Key::Disposed(of, hash), Row::Disposed) => {
+                if let Some(channel) = self.channels.get_mut(&of.channel).filter(|channel| channel.of == of) {
+                    channel.disposed.insert(hash);
+                }
+            }
+            (_, _) => {}
+        }
+    }
+
+    /// What waits is found in the rows again.
+    fn requeue(&mut self) {
+        for (id, payment) in &self.payments {
+            match (&payment.progress, payment.order.ways.first()) {
+                (Progress::Queued, Some(way)) => self.queues.entry(way.channel).or_default().push_back(Queued::Own(*id)),
+                (Progress::Paid(of, nonce), _) => self.carried.entry((of.channel, *nonce)).or_default().push(*id),
+                (Progress::Queued, None) | (Progress::Locked(..), _) => {}
+            }
+        }
+        for (id, channel) in &self.channels {
+            for held in &channel.incoming.locks {
+                if let Link::Onto { channel: onto, number: None, .. } = &held.link {
+                    self.queues.entry(*onto).or_default().push_back(Queued::Forward(*id, held.lock.number));
+                }
+            }
+        }
+    }
+
+    fn add_channel(&mut self, channel: Channel) {
+        let id = channel.of.channel;
+        self.neighbours.entry(channel.peer.address()).or_default().insert(id);
+        if channel.leaving.is_some() || matches!(channel.standing, Standing::Granted(_)) {
+            self.consents.insert(id);
+        }
+        self.channels.insert(id, channel);
+    }
+
+    /// The account.
+    pub const fn address(&self) -> Address {
+        self.signer.address()
+    }
+
+    /// A channel, to be looked at.
+    pub fn channel(&self, id: &ChannelId) -> Option<&Channel> {
+        self.channels.get(id)
+    }
+
+    /// All channels.
+    pub fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channels.values()
+    }
+
+    /// A payment of the holder's that has not ended.
+    pub fn payment(&self, id: &PaymentId) -> Option<&Payment> {
+        self.payments.get(id)
+    }
+
+    /// A request that has not ended.
+    pub fn request(&self, hash: &SecretHash) -> Option<&Expected> {
+        self.expected.get(hash)
+    }
+
+    /// Takes in what happened. Nothing leaves before [`Node::finish`].
+    pub fn take(&mut self, event: Event) {
+        match event {
+            Event::Clock(now) => self.now = self.now.max(now),
+            Event::Tip(tip) => self.moved(tip),
+            Event::Registered { secret, at, is_deep } => self.was_registered(&secret, at, is_deep),
+            Event::Unregistered(hash) => {
+                self.registered.remove(&hash);
+            }
+            Event::Secret(secret) => self.learn(&secret),
+            Event::Opened { key, epoch, peer, chain } => self.opened(key, epoch, peer, chain),
+            Event::Chain(id, chain) => self.chain_changed(id, chain),
+            Event::Connected(peer) => self.connected(peer),
+            Event::Disconnected(peer) => self.disconnected(peer),
+            Event::Message(from, message) => self.said(from, message),
+            Event::Pay(order) => self.pay(order),
+            Event::Recall(id) => self.recall(id),
+            Event::Expect(request) => self.expect_payment(request),
+            Event::Release(secret) => self.release(&secret),
+            Event::GiveUp(hash) => self.give_up(hash),
+            Event::AskClose(id) => self.stop(id),
+            Event::Resume(id) => self.resume(id),
+            Event::AskWithdraw(id, amount) => self.ask_withdraw(id, amount),
+        }
+    }
+
+    /// Does what has become possible or due, signs it, and says what is to be written and let out.
+    pub fn finish(&mut self) -> Step {
+        while let Some(id) = self.stirred.pop_first() {
+            self.pump(id);
+        }
+        self.seal_all();
+        for (id, nonce) in std::mem::take(&mut self.acks) {
+            if let Some(channel) = self.channels.get(&id) {
+                let message = Message::Acknowledged { of: channel.of, nonce };
+                self.effects.push(Effect::Send(channel.peer.address(), message));
+            }
+        }
+        let mut writes = std::mem::take(&mut self.history);
+        for key in std::mem::take(&mut self.dirty) {
+            let row = self.row(&key);
+            writes.push(Write { key, row });
+        }
+        Step { writes, effects: std::mem::take(&mut self.effects) }
+    }
+
+    /// One signature for all that a channel's holder did in it since the last step.
+    fn seal_all(&mut self) {
+        let gathered: Vec<ChannelId> = self.dirty.iter().filter_map(dirty_channel).collect();
+        for id in gathered {
+            let Some(channel) = self.channels.get_mut(&id) else { continue };
+            let Some(update) = channel.seal(&self.signer) else { continue };
+            let (of, peer) = (channel.of, channel.peer.address());
+            let commitment = channel.outgoing.commitment().unwrap_or_default();
+            let row = Row::Sent(channel.outgoing.transferred, commitment);
+            self.history.push(Write { key: Key::Sent(of, update.nonce), row: Some(row) });
+            self.dirty.insert(Key::Unacked(of, update.nonce));
+            self.sent_at.entry(id).or_insert(self.now);
+            self.effects.push(Effect::Send(peer, Message::Update(update)));
+        }
+    }
+
+    /// A live row as it is now.
+    fn row(&self, key: &Key) -> Option<Row> {
+        let channel = |of: &ChannelRef| self.channels.get(&of.channel).filter(|channel| channel.of == *of);
+        match key {
+            Key::Channel(of) => channel(of).map(|channel| Row::Channel(Box::new(ChannelRow::of(channel)))),
+            Key::Lock(of, incoming, number) => {
+                let channel = channel(of)?;
+                let flow = if *incoming { &channel.incoming } else { &channel.outgoing };
+                flow.lock(*number).cloned().map(Row::Lock)
+            }
+            Key::Unacked(of, nonce) => {
+                let sent = channel(of)?.unacked.iter().find(|sent| sent.nonce == *nonce)?;
+                Some(Row::Unacked(sent.bytes.clone()))
+            }
+            Key::Disposed(of, hash) => channel(of)?.disposed.contains(hash).then_some(Row::Disposed),
+            Key::Payment(id) => self.payments.get(id).cloned().map(Row::Payment),
+            Key::Request(hash) => self.expected.get(hash).cloned().map(Row::Request),
+            Key::Sent(..) | Key::Gone(..) | Key::Outcome(_) | Key::Received(..) => None,
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        self.effects.push(Effect::Tell(notice));
+    }
+
+    fn touch(&mut self, id: &ChannelId) {
+        if let Some(channel) = self.channels.get(id) {
+            self.dirty.insert(Key::Channel(channel.of));
+        }
+    }
+
+    fn touch_lock(&mut self, place: &Place) {
+        if let Some(channel) = self.channels.get(&place.channel) {
+            self.dirty.insert(Key::Lock(channel.of, place.incoming, place.number));
+        }
+    }
+
+    /// A lock is pending from now on, or again after a restart.
+    fn index(&mut self, place: Place, held: &Held) {
+        let hash = held.lock.secret_hash;
+        let places = self.places.entry(hash).or_default();
+        if places.is_empty() {
+            self.effects.push(Effect::Watch(hash));
+        }
+        places.push(place);
+        let at = if place.incoming {
+            end_of(&held.lock.expiry).minus_secs(self.policy.reveal_margin_secs)
+        } else {
+            held.lock.expiry.opens_time.plus_secs(self.policy.expire_patience_secs)
+        };
+        self.timers.insert((at, place));
+    }
+
+    /// A lock is not pending any more.
+    fn unindex(&mut self, place: Place, hash: &SecretHash) {
+        self.due.remove(&place);
+        let Some(places) = self.places.get_mut(hash) else { return };
+        places.retain(|other| *other != place);
+        if places.is_empty() {
+            self.places.remove(hash);
+            self.registered.remove(hash);
+            self.effects.push(Effect::Unwatch(*hash));
+        } else if !place.incoming {
+            // What was kept for its sake may be signed away now.
+            let others: Vec<ChannelId> = places.iter().filter(|other| other.incoming).map(|other| other.channel).collect();
+            self.stirred.extend(others);
+        }
+    }
+
+    /// Whether an outgoing lock of the holder's with this hash may still be paid.
+    fn hangs(&self, hash: &SecretHash) -> bool {
+        self.places.get(hash).is_some_and(|places| places.iter().any(|place| !place.incoming))
+    }
+
+    fn is_open(&self, id: &ChannelId) -> bool {
+        self.channels.get(id).is_some_and(|channel| channel.chain.stage == Stage::Open)
+    }
+
+    /// The latest of all clocks: what must not be done after a time is judged by it.
+    fn latest(&self) -> UnixTime {
+        self.now.max(self.tip.latest.time)
+    }
+}
+
+fn dirty_channel(key: &Key) -> Option<ChannelId> {
+    match key {
+        Key::Channel(of) => Some(of.channel),
+        Key::Lock(..)
+        | Key::Unacked(..)
+        | Key::Disposed(..)
+        | Key::Payment(_)
+        | Key::Request(_)
+        | Key::Sent(..)
+        | Key::Gone(..)
+        | Key::Outcome(_)
+        | Key::Received(..) => None,
+    }
+}

@@ -1,0 +1,213 @@
+//! What both sides of a channel agree on: closing it, and taking money out of it.
+//!
+//! A close is signed only once nothing is pending or under way on either side, and by whoever is *asked* for it: the asker sends
+//! it to the contract. From the signature until the close is mined, or dead for certain, no value moves. A withdrawal needs no
+//! quiet: what it takes out just can't be promised meanwhile.
+
+use crate::channel::{Channel, Grant, Leaving, Standing};
+use crate::key::{ChannelId, Side};
+use crate::message::Message;
+use crate::node::Node;
+use crate::node::words::{Effect, Notice, Refused};
+use crate::proof::{CooperativeClose, Signed, Withdraw};
+use crate::sign::Signature;
+use crate::units::{Nonce, Units};
+use photon_chains::UnixTime;
+
+impl Channel {
+    /// Whether nothing is pending, and nothing under way.
+    fn is_quiet(&self) -> bool {
+        self.outgoing.locks.is_empty() && self.incoming.locks.is_empty() && self.unacked.is_empty() && self.batch.is_empty()
+    }
+
+    /// The close by what both have paid.
+    fn close(&self, deadline: UnixTime) -> CooperativeClose {
+        let (own, peer) = (self.outgoing.transferred.signed(), self.incoming.transferred.signed());
+        let paid_to_a = match self.side {
+            Side::A => peer - own,
+            Side::B => own - peer,
+        };
+        CooperativeClose { of: self.of, paid_to_a, deadline }
+    }
+
+    fn withdrawal(&self, leaving: &Leaving) -> Withdraw {
+        let (amount_a, amount_b) = match leaving.side {
+            Side::A => (leaving.amount, Units::ZERO),
+            Side::B => (Units::ZERO, leaving.amount),
+        };
+        Withdraw { of: self.of, number: leaving.number, amount_a, amount_b, deadline: leaving.deadline }
+    }
+}
+
+impl Node {
+    /// Nothing new is begun in this channel; once it is quiet, the counterparty is asked for its signature.
+    pub(super) fn stop(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_active()) else {
+            return self.tell(Notice::Refused(Refused::Channel(id)));
+        };
+        channel.standing = Standing::Stopping;
+        self.touch(&id);
+        self.fail_queue(id, crate::Reason::NoWay);
+        self.stirred.insert(id);
+    }
+
+    /// The owner has changed its mind. A signature that the counterparty has given stays with it until its deadline.
+    pub(super) fn resume(&mut self, id: ChannelId) {
+        match self.channels.get_mut(&id) {
+            Some(channel) if channel.standing == Standing::Stopping => {
+                channel.standing = Standing::Active;
+                self.touch(&id);
+                self.stirred.insert(id);
+            }
+            Some(_) | None => self.tell(Notice::Refused(Refused::Channel(id))),
+        }
+    }
+
+    /// A channel has done all that it could.
+    pub(super) fn drained(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        if channel.standing == Standing::Stopping && channel.is_quiet() && channel.leaving.is_none() {
+            let message = Message::AskClose { of: channel.of, sent: channel.outgoing.nonce };
+            self.effects.push(Effect::Send(channel.peer.address(), message));
+        }
+    }
+
+    /// The counterparty wants to close. This side begins nothing new until it has answered, or the connection is gone.
+    pub(super) fn close_asked(&mut self, id: ChannelId, sent: Nonce) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        // Where both ask at once, B sends and A signs.
+        let is_other_way = channel.standing == Standing::Stopping && channel.side == Side::B && channel.is_quiet();
+        if is_other_way {
+            return;
+        }
+        self.asked.insert(id, sent);
+        self.stirred.insert(id);
+        if let Some(channel) = self.channels.get(&id)
+            && matches!(channel.standing, Standing::Granted(Grant { signature: None, .. }))
+        {
+            self.consent_again(id);
+        }
+    }
+
+    /// Signs the close that the counterparty asked for, once nothing is under way.
+    pub(super) fn grant_close(&mut self, id: ChannelId) {
+        let Some(sent) = self.asked.get(&id).copied() else { return };
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        if !channel.is_quiet() || channel.leaving.is_some() || channel.incoming.nonce != sent || !channel.may_sign() {
+            return;
+        }
+        let deadline = self.now.max(self.tip.latest.time).plus_secs(self.policy.consent_secs);
+        channel.standing = Standing::Granted(Grant { deadline, signature: None });
+        self.asked.remove(&id);
+        self.consents.insert(id);
+        self.touch(&id);
+        self.fail_queue(id, crate::Reason::NoWay);
+        self.consent_again(id);
+    }
+
+    /// Says again what was consented to, and does again what the counterparty consented to.
+    pub(super) fn consent_again(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let (of, peer) = (channel.of, channel.peer.address());
+        let mut effects = Vec::new();
+        if let Standing::Granted(grant) = &channel.standing {
+            let close = channel.close(grant.deadline);
+            effects.push(match grant.signature {
+                Some(signature) => Effect::CloseTogether(close, signature),
+                None => {
+                    let (sent, received) = (channel.outgoing.nonce, channel.incoming.nonce);
+                    let signature = self.signer.sign(&close.digest(&channel.domain));
+                    Effect::Send(peer, Message::GrantClose { of, sent, received, deadline: grant.deadline, signature })
+                }
+            });
+        }
+        if let Some(leaving) = &channel.leaving {
+            let withdrawal = channel.withdrawal(leaving);
+            let (number, amount, deadline) = (leaving.number, leaving.amount, leaving.deadline);
+            effects.push(match (leaving.side == channel.side, leaving.signature) {
+                (true, Some(signature)) => Effect::Withdraw(withdrawal, signature),
+                (true, None) => Effect::Send(peer, Message::AskWithdraw { of, number, amount, deadline }),
+                (false, _) => {
+                    let signature = self.signer.sign(&withdrawal.digest(&channel.domain));
+                    Effect::Send(peer, Message::GrantWithdraw { of, number, signature })
+                }
+            });
+        }
+        self.effects.extend(effects);
+    }
+
+    /// The counterparty has signed the close that was asked for.
+    pub(super) fn close_granted(
+        &mut self,
+        id: ChannelId,
+        sent: Nonce,
+        received: Nonce,
+        deadline: UnixTime,
+        signature: Signature,
+    ) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        // A close of another state than this side's would be a gift, one way or the other.
+        let is_same = channel.incoming.nonce == sent && channel.outgoing.nonce == received;
+        let is_wanted = channel.standing == Standing::Stopping && channel.is_quiet() && channel.leaving.is_none();
+        let close = channel.close(deadline);
+        if !is_same || !is_wanted || channel.peer.verify(&close.digest(&channel.domain), &signature).is_err() {
+            return;
+        }
+        channel.standing = Standing::Granted(Grant { deadline, signature: Some(signature) });
+        self.consents.insert(id);
+        self.touch(&id);
+        self.consent_again(id);
+    }
+
+    /// The owner wants to take money out.
+    pub(super) fn ask_withdraw(&mut self, id: ChannelId, amount: Units) {
+        let deadline = self.latest().plus_secs(self.policy.consent_secs);
+        let Some(channel) = self.channels.get_mut(&id) else {
+            return self.tell(Notice::Refused(Refused::Channel(id)));
+        };
+        let has_enough = !amount.is_zero() && channel.free(channel.side) >= amount.signed();
+        if !channel.in_step || !channel.is_active() || channel.leaving.is_some() || !has_enough {
+            return self.tell(Notice::Refused(Refused::Channel(id)));
+        }
+        let number = channel.chain.withdrawals;
+        channel.leaving = Some(Leaving { side: channel.side, amount, number, deadline, signature: None });
+        self.consents.insert(id);
+        self.touch(&id);
+        self.consent_again(id);
+    }
+
+    /// The counterparty wants to take money out.
+    pub(super) fn withdraw_asked(&mut self, id: ChannelId, number: u32, amount: Units, deadline: UnixTime) {
+        let longest = self.latest().plus_secs(2 * self.policy.consent_secs);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let side = channel.side.other();
+        let leaving = Leaving { side, amount, number, deadline, signature: None };
+        if channel.leaving == Some(leaving) {
+            return self.consent_again(id);
+        }
+        let has_enough = !amount.is_zero() && channel.free(side) >= amount.signed();
+        let is_good = has_enough && number == channel.chain.withdrawals && deadline <= longest;
+        if !channel.in_step || !channel.is_active() || channel.leaving.is_some() || !is_good {
+            return;
+        }
+        channel.leaving = Some(leaving);
+        self.consents.insert(id);
+        self.touch(&id);
+        self.consent_again(id);
+    }
+
+    /// The counterparty has signed the withdrawal that was asked for.
+    pub(super) fn withdraw_granted(&mut self, id: ChannelId, number: u32, signature: Signature) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let Some(leaving) = channel.leaving.filter(|leaving| leaving.side == channel.side && leaving.number == number) else {
+            return;
+        };
+        let withdrawal = channel.withdrawal(&leaving);
+        if leaving.signature.is_some() || channel.peer.verify(&withdrawal.digest(&channel.domain), &signature).is_err() {
+            return;
+        }
+        channel.leaving = Some(Leaving { signature: Some(signature), ..leaving });
+        self.touch(&id);
+        self.consent_again(id);
+    }
+}
