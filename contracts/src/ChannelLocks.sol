@@ -21,12 +21,12 @@ abstract contract ChannelLocks is ChannelMessages {
     address internal immutable registry;
 
     // Where what the records come to is left in memory: the hash of the list, and of what stays of it; the new `taken`.
-    uint256 internal constant LOCKS = 0x200;
-    uint256 internal constant LEFT = 0x220;
-    uint256 internal constant TAKEN = 0x240;
+    uint256 internal constant LOCKS = 0x260;
+    uint256 internal constant LEFT = 0x280;
+    uint256 internal constant TAKEN = 0x2a0;
     // Where a call on a state in full leaves the channel's key and epoch.
-    uint256 internal constant KEY = 0x400;
-    uint256 internal constant EPOCH = 0x420;
+    uint256 internal constant KEY = 0x460;
+    uint256 internal constant EPOCH = 0x480;
     /// @dev Bytes in front of the words for a log, for its head.
     uint256 internal constant LOG_HEAD = 0x61;
 
@@ -46,37 +46,68 @@ abstract contract ChannelLocks is ChannelMessages {
         view
         returns (uint256 sum, uint256 words, uint256 end)
     {
-        _put(base, taken);
-        uint256 id = base + 0x20;
         words = _wordsAt(start, base);
         end = words;
         uint256 entry = _entriesAt(start, base);
         uint256 kept = _keptAt(start, base);
+        uint256 id = base + 0x20;
+        uint256 bad;
+        _put(base, taken);
+        // What _lay and _copyEntry do, written out: each lock pays for it.
         for (uint256 at = start; at < _callSize();) {
-            uint256 kind = _wordAt(at + 0x20) / TWO_248;
-            uint256 next = _lay(at, entry);
-            if (kind & 1 == 0) {
-                _copyEntry(entry, kept);
-                unchecked {
-                    kept += 0x54;
+            uint256 kind;
+            assembly ("memory-safe") {
+                let x := calldataload(at)
+                let numbers := calldataload(add(at, 0x20))
+                kind := byte(0, numbers)
+                mstore(entry, x)
+                if and(kind, 2) {
+                    mstore(0x00, x)
+                    pop(staticcall(gas(), 2, 0x00, 0x20, entry, 0x20))
                 }
-            } else {
-                _checkRedeem(_wordAt(at), kind, _get(entry + 0x34));
-                assembly ("memory-safe") {
-                    // The amount ends where the lockId begins.
-                    let middle := mload(add(entry, 0x14))
+                mstore(add(entry, 0x20), mul(numbers, 0x100))
+                at := add(at, 45)
+                // The entry before ends with its word.
+                let word := mload(sub(entry, 0x20))
+                if and(kind, 4) {
+                    word := and(div(numbers, 0x1000000), 0xffffffffffffffffffffffffffffffff)
+                    let flags := div(word, 0x1000000000000000000000000000000)
+                    word := add(word, mul(flags, 0x00ffffffffff000000000000000000000000000000))
+                    at := add(at, 16)
+                }
+                mstore(add(entry, 0x34), word)
+                let lockId := and(add(mload(sub(entry, 0x40)), 1), 0xffffffffffffffff)
+                if and(kind, 8) {
+                    lockId := div(calldataload(at), 0x1000000000000000000000000000000000000000000000000)
+                    at := add(at, 8)
+                }
+                // The lockId is the last 8 bytes of a word that ends where the entry's word begins.
+                let middle := mload(add(entry, 0x14))
+                mstore(add(entry, 0x14), or(and(middle, not(0xffffffffffffffff)), lockId))
+                if and(kind, 1) {
+                    // Above `closes` is nothing but the mark of a linked lock, which only the registry unlocks.
+                    let closes := div(word, 0x100000000000000000000)
+                    if mul(closes, and(kind, 2)) { bad := or(bad, or(iszero(lt(timestamp(), closes)), gt(closes, 0xffffffffff))) }
                     sum := add(sum, and(div(middle, 0x10000000000000000), M96))
-                    mstore(id, mul(middle, 0x1000000000000000000000000000000000000000000000000))
+                    mstore(id, mul(lockId, 0x1000000000000000000000000000000000000000000000000))
                     id := add(id, 8)
-                    mstore(end, calldataload(at))
+                    mstore(end, x)
                     end := add(end, 0x20)
                 }
             }
-            at = next;
+            if (kind & 3 != 3) {
+                if (kind & 1 == 0) {
+                    _copyEntry(entry, kept);
+                    kept += 0x54;
+                } else {
+                    _checkRegistered(_get(entry), _get(entry + 0x34));
+                }
+            }
             unchecked {
                 entry += 0x54;
             }
         }
+        if (bad != 0) revert IChannels.LockClosed();
         _put(TAKEN, _hashOf(base, id));
         _putHashes(start, base, entry, kept);
         // A sum of nothing: no lock was taken, or locks of nothing, which are not worth a call. More than a word holds:
@@ -84,16 +115,10 @@ abstract contract ChannelLocks is ChannelMessages {
         if (sum == 0 || sum > M96) revert IChannels.BadList();
     }
 
-    /// @dev Refuses a lock that can't be unlocked now.
-    function _checkRedeem(uint256 x, uint256 kind, uint256 word) private view {
-        if (kind & 2 != 0) {
-            // The secret was shown. Above `closes` is nothing but the mark of a linked lock, which only the registry unlocks.
-            uint256 closes = word / 0x100000000000000000000;
-            if (closes != 0 && (block.timestamp >= closes || closes > 0xffffffffff)) revert IChannels.LockClosed();
-        } else {
-            (uint256 time, uint256 blockNumber) = _entry(x);
-            if (time == 0 || !word.inTime(time, blockNumber)) revert IChannels.LockClosed();
-        }
+    /// @dev Refuses a lock whose secret is not registered in time.
+    function _checkRegistered(uint256 hash, uint256 word) private view {
+        (uint256 time, uint256 blockNumber) = _entry(hash);
+        if (time == 0 || !word.inTime(time, blockNumber)) revert IChannels.LockClosed();
     }
 
     /// @dev Releases: the records are in the calldata from `start` on, the list is one of locks that A pays (`ofA`) or B.

@@ -10,7 +10,7 @@ import {SecretRegistry} from "./SecretRegistry.sol";
 /// shows `rest` as one word, an unlock `upper`.
 ///
 /// @dev Memory: messages are made from 0x80 on, hashes of the state from 0x1a0 on; the words of a state that is shown in full
-/// lie from 0x260 on, in the order of the arguments; records are laid out behind.
+/// lie from 0x2c0 on, in the order of the arguments; records are laid out behind.
 abstract contract ChannelState is ChannelLocks {
     uint256 internal immutable blockSecs;
 
@@ -26,16 +26,16 @@ abstract contract ChannelState is ChannelLocks {
     uint256 internal constant M97 = 0x1ffffffffffffffffffffffff;
 
     // Where the words of a state shown in full lie.
-    uint256 internal constant CLOSER = 0x280;
-    uint256 internal constant CLOCK = 0x2a0;
-    uint256 internal constant MONEY = 0x2c0;
+    uint256 internal constant CLOSER = 0x2e0;
+    uint256 internal constant CLOCK = 0x300;
+    uint256 internal constant MONEY = 0x320;
     /// @dev The income of the closer: its figures; the three words of its list. That of the other: likewise.
-    uint256 internal constant CLOSER_FIGURES = 0x2e0;
-    uint256 internal constant OTHER_FIGURES = 0x300;
-    uint256 internal constant CLOSER_LIST = 0x320;
-    uint256 internal constant OTHER_LIST = 0x380;
-    uint256 internal constant OTHER = 0x3e0;
-    uint256 internal constant STATE_END = 0x440;
+    uint256 internal constant CLOSER_FIGURES = 0x340;
+    uint256 internal constant OTHER_FIGURES = 0x360;
+    uint256 internal constant CLOSER_LIST = 0x380;
+    uint256 internal constant OTHER_LIST = 0x3e0;
+    uint256 internal constant OTHER = 0x440;
+    uint256 internal constant STATE_END = 0x4a0;
     /// @dev Where the twelve words of a state in full end in the calldata.
     uint256 internal constant STATE_ARGS_END = 0x184;
 
@@ -81,15 +81,45 @@ abstract contract ChannelState is ChannelLocks {
         }
     }
 
-    /// @dev What the slot of a closed channel holds.
-    function _closedSlot(uint256 epoch, uint256 upper, uint256 otherList, uint256 other)
-        internal
-        pure
-        returns (uint256 slot)
-    {
-        uint256 hash = _hash3(upper, otherList, other);
+    /// @dev The hash of a closed state: what its slot holds the low bits of.
+    function _closedHash(uint256 upper, uint256 otherList, uint256 other) internal pure returns (uint256 hash) {
         assembly ("memory-safe") {
-            slot := or(TWO_255, or(mul(epoch, TWO_223), and(hash, sub(TWO_223, 1))))
+            mstore(0x200, upper)
+            mstore(0x220, otherList)
+            mstore(0x240, other)
+            hash := keccak256(0x200, 0x60)
+        }
+    }
+
+    /// @dev The same for another `upper` or list; the other words are still there.
+    function _closedHashWithUpper(uint256 upper) internal pure returns (uint256 hash) {
+        assembly ("memory-safe") {
+            mstore(0x200, upper)
+            hash := keccak256(0x200, 0x60)
+        }
+    }
+
+    function _closedHashWithList(uint256 otherList) internal pure returns (uint256 hash) {
+        assembly ("memory-safe") {
+            mstore(0x220, otherList)
+            hash := keccak256(0x200, 0x60)
+        }
+    }
+
+    /// @dev Refuses a closed state that is not the channel's.
+    function _checkState(uint256 slot, uint256 hash) internal pure {
+        uint256 bad;
+        assembly ("memory-safe") {
+            // The highest bit says that it is closed; times 2^33 leaves the 223 bits of the hash.
+            bad := or(lt(slot, TWO_255), mul(xor(slot, hash), 0x200000000))
+        }
+        if (bad != 0) revert IChannels.NotThisState();
+    }
+
+    /// @dev The slot with another state in the place of the one it holds.
+    function _withHash(uint256 slot, uint256 hash) internal pure returns (uint256 changed) {
+        assembly ("memory-safe") {
+            changed := xor(slot, and(xor(slot, hash), sub(TWO_223, 1)))
         }
     }
 
@@ -129,7 +159,7 @@ abstract contract ChannelState is ChannelLocks {
     /// @dev Reads a state from the call; refuses it if it is not the channel's.
     function _load() internal view {
         assembly ("memory-safe") {
-            calldatacopy(0x260, 0x04, 0x180)
+            calldatacopy(0x2c0, 0x04, 0x180)
             let word := mload(CLOCK)
             mstore(OTHER, and(word, M160))
             mstore(CLOCK, div(word, TWO_160))
@@ -138,23 +168,24 @@ abstract contract ChannelState is ChannelLocks {
         uint256 slot = _slot(key);
         _put(KEY, key);
         _put(EPOCH, _epoch(slot));
-        if (slot < TWO_255 || slot != _wholeSlot()) revert IChannels.NotThisState();
+        _checkState(slot, _wholeHash());
     }
 
     /// @dev Stores the state that is in memory.
     function _storeWhole() internal {
-        _store(_get(KEY), _wholeSlot());
+        uint256 key = _get(KEY);
+        _store(key, _withHash(_slot(key), _wholeHash()));
     }
 
     function _asset() internal pure returns (uint256) {
-        return _get(0x260);
+        return _get(0x2c0);
     }
 
-    /// @dev What the slot holds in the state that is in memory.
-    function _wholeSlot() private pure returns (uint256) {
+    /// @dev The hash of the state that is in memory.
+    function _wholeHash() private pure returns (uint256) {
         uint256 rest = _hash3(_get(MONEY), _get(CLOSER_FIGURES), _listAt(CLOSER_LIST));
         uint256 upper = _hash3(_get(CLOCK), rest, _get(OTHER_FIGURES));
-        return _closedSlot(_get(EPOCH), upper, _listAt(OTHER_LIST), _get(OTHER));
+        return _closedHash(upper, _listAt(OTHER_LIST), _get(OTHER));
     }
 
     function _listAt(uint256 place) private pure returns (uint256) {

@@ -38,7 +38,6 @@ contract Channels is ChannelState, ChannelMoney {
 
     // The first byte of what is logged.
     uint256 private constant SAID_DEPOSIT = 1;
-    uint256 private constant SAID_OPENING = 2;
     uint256 private constant SAID_WITHDRAWAL = 3;
     uint256 private constant SAID_COOPERATIVE_CLOSE = 4;
     uint256 private constant SAID_CLOSE = 5;
@@ -107,48 +106,48 @@ contract Channels is ChannelState, ChannelMoney {
         uint256 amount = _arg(1) / TWO_160;
         if (token == 0) {
             if (amount != 0) revert IChannels.BadAmount();
-            _put_in(asset, party, _arg(1) & M160, msg.value);
+            uint256 key = _putIn(asset, party, _arg(1) & M160, msg.value);
+            assembly ("memory-safe") {
+                mstore8(0x80, SAID_DEPOSIT)
+                mstore(0x81, sload(key))
+                log1(0x80, 0x21, key)
+            }
         } else {
             if (msg.value != 0) revert IChannels.BadAmount();
-            _put_in(asset, party, _arg(1) & M160, amount);
+            _putIn(asset, party, _arg(1) & M160, amount);
             _pull(token, _sender(), amount);
         }
         _done();
     }
 
     /// @dev Counts a deposit. Before the token is asked for it: whatever runs meanwhile finds it counted.
-    function _put_in(uint256 asset, uint256 party, uint256 peer, uint256 amount) private {
+    function _putIn(uint256 asset, uint256 party, uint256 peer, uint256 amount) private returns (uint256 sum) {
         (uint256 key, uint256 isA) = _key(asset, party, peer);
         uint256 slot = _slot(key);
-        uint256 said = SAID_DEPOSIT;
         if (slot == 0) {
             // Whatever is wrong with the words of a channel that stands, it is another's key.
-            uint256 window = asset / TWO_160;
-            if (
-                window < 10 || window > 43_200 || party == peer || party == 0 || peer == 0 || party > M160
-                    || block.number > M32
-            ) revert IChannels.BadChannel();
-            slot = block.number * TWO_223 + TWO_192;
-            said = SAID_OPENING;
+            uint256 bad;
+            assembly ("memory-safe") {
+                let window := div(asset, TWO_160)
+                bad := or(gt(sub(window, 10), 43190), or(iszero(mul(party, peer)), eq(party, peer)))
+                bad := or(bad, or(gt(or(party, peer), M160), gt(number(), M32)))
+                slot := add(mul(number(), TWO_223), TWO_192)
+            }
+            if (bad != 0) revert IChannels.BadChannel();
         }
-        uint256 bad;
-        uint256 sum;
+        uint256 refused;
         assembly ("memory-safe") {
             sum := add(slot, mul(amount, add(1, mul(isA, TWO_96))))
             // Nothing, too much for its field, a channel that is closed.
-            bad := or(or(iszero(amount), gt(amount, M96)), slt(slot, 0))
-            bad := or(bad, or(lt(and(sum, M96), amount), gt(xor(sum, slot), sub(TWO_193, 1))))
+            refused := or(or(iszero(amount), gt(amount, M96)), slt(slot, 0))
+            refused := or(refused, or(lt(and(sum, M96), amount), gt(xor(sum, slot), sub(TWO_193, 1))))
         }
-        if (bad != 0) {
+        if (refused != 0) {
             if (slot >= TWO_255) revert IChannels.NotOpen();
             revert IChannels.BadAmount();
         }
         _store(key, sum);
-        assembly ("memory-safe") {
-            mstore8(0x80, said)
-            mstore(0x81, sum)
-            log1(0x80, 0x21, key)
-        }
+        sum = key;
     }
 
     /// @dev from, value, data. The sender is the token.
@@ -156,7 +155,7 @@ contract Channels is ChannelState, ChannelMoney {
         // What this contract moves to itself is no deposit.
         if (_arg(0) != _self()) {
             (uint256 asset, uint256 party, uint256 peer) = _callbackData(2);
-            _put_in(asset, party, peer, _arg(1));
+            _putIn(asset, party, peer, _arg(1));
             _checkMovesInFull(_sender(), _arg(1));
         }
         _done();
@@ -166,7 +165,7 @@ contract Channels is ChannelState, ChannelMoney {
     function _receiveApproval() private {
         if (_arg(2) != _sender()) revert IChannels.BadCall();
         (uint256 asset, uint256 party, uint256 peer) = _callbackData(3);
-        _put_in(asset, party, peer, _arg(1));
+        _putIn(asset, party, peer, _arg(1));
         _pull(_sender(), _arg(0), _arg(1));
         _done();
     }
@@ -313,20 +312,17 @@ contract Channels is ChannelState, ChannelMoney {
         uint256 touched;
         uint256 taken;
         // No words, after the room for the head.
-        uint256 words = 0x2c1;
+        uint256 words = 0x321;
         uint256 end = words;
         if (_callSize() > 0xc4) {
-            (touched, words, end) = _unlockRecords(0xc4, 0x260, 0);
+            (touched, words, end) = _unlockRecords(0xc4, 0x2c0, 0);
             if (_get(LOCKS) != locks) revert IChannels.BadList();
             locks = _get(LEFT);
             taken = _get(TAKEN);
             touched = _touch(0, touched);
         }
-        {
-            uint256 rest = _hash3(slot, figures, _list(locks, touched, taken));
-            uint256 upper = _hash3(_now(), rest, 0);
-            _store(key, _closedSlot(_epoch(slot), upper, 0, peer));
-        }
+        taken = _hash3(_now(), _hash3(slot, figures, _list(locks, touched, taken)), 0);
+        _store(key, _withHash(slot | TWO_255, _closedHash(taken, 0, peer)));
         assembly ("memory-safe") {
             // The locks stand there only where there are any or some were unlocked.
             let withLocks := iszero(iszero(or(locks, touched)))
@@ -358,17 +354,16 @@ contract Channels is ChannelState, ChannelMoney {
 
     function _updateOf(uint256 key, uint256 payeeIsA, uint256 payee, uint256 closer) private {
         uint256 slot = _slot(key);
-        uint256 epoch = _epoch(slot);
         uint256 clock = _arg(1) / TWO_160;
         uint256 figures = _arg(3);
         uint256 locks = _arg(4);
-        uint256 upper = _hash3(clock, _arg(2), _arg(7));
-        if (slot != _closedSlot(epoch, upper, _arg(8), payee)) revert IChannels.NotThisState();
+        _checkState(slot, _closedHash(_hash3(clock, _arg(2), _arg(7)), _arg(8), payee));
         if (_passed(_arg(0), clock & 0xffffffffff, clock / TWO_40)) revert IChannels.WindowOver();
         if (figures / TWO_192 <= _arg(7) / TWO_192) revert IChannels.NotNewer();
-        _checkProof(key, epoch, payeeIsA ^ 1, figures, locks, closer, _arg(5), _arg(6));
-        upper = _hash3(clock, _arg(2), figures);
-        _store(key, _closedSlot(epoch, upper, _list(locks, 0, 0), payee));
+        _checkProof(key, _epoch(slot), payeeIsA ^ 1, figures, locks, closer, _arg(5), _arg(6));
+        uint256 list = _list(locks, 0, 0);
+        clock = _hash3(clock, _arg(2), figures);
+        _store(key, _withHash(slot, _closedHash(clock, list, payee)));
         assembly ("memory-safe") {
             mstore8(0x80, SAID_UPDATE)
             mstore(0x81, figures)
@@ -403,13 +398,11 @@ contract Channels is ChannelState, ChannelMoney {
     }
 
     function _unlockOf(uint256 key, uint256 isA, uint256 payee, uint256 start, uint256 touched, uint256 taken) private {
-        (uint256 sum, uint256 words, uint256 end) = _unlockRecords(start, 0x260, taken);
-        uint256 epoch = _epoch(_slot(key));
-        if (_slot(key) != _closedSlot(epoch, _arg(2), _hash3(_get(LOCKS), touched, taken), payee)) {
-            revert IChannels.NotThisState();
-        }
+        (uint256 sum, uint256 words, uint256 end) = _unlockRecords(start, 0x2c0, taken);
+        uint256 slot = _slot(key);
+        _checkState(slot, _closedHash(_arg(2), _hash3(_get(LOCKS), touched, taken), payee));
         touched = _hash3(_get(LEFT), _touch(touched, sum), _get(TAKEN));
-        _store(key, _closedSlot(epoch, _arg(2), touched, payee));
+        _store(key, _withHash(slot, _closedHashWithList(touched)));
         _sayWords(SAID_UNLOCK + (isA ^ 1), words, end, key);
         _done();
     }
@@ -503,8 +496,9 @@ contract Channels is ChannelState, ChannelMoney {
 
     // ---- settle
 
-    /// @dev The state in full.
+    /// @dev The state in full, or as much of it as is not zero.
     function _settle() private {
+        if (_callSize() <= 0xc4) _settleWithoutLocks();
         _load();
         if (!_windowOver()) revert IChannels.WindowOpen();
         uint256 money = _get(MONEY);
@@ -541,6 +535,46 @@ contract Channels is ChannelState, ChannelMoney {
         _done();
     }
 
+    /// @dev Most channels have no pending locks when they are settled: then it is all done at once.
+    function _settleWithoutLocks() private {
+        uint256 money = _arg(3);
+        if (money >= TWO_255) return;
+        uint256 closer = _arg(1);
+        uint256 clock = _arg(2) / TWO_160;
+        uint256 other = _arg(2) & M160;
+        (uint256 key, uint256 closerIsA) = _key(_arg(0), closer, other);
+        uint256 rest = _hash3(money, _arg(4), 0);
+        _checkState(_slot(key), _closedHash(_hash3(clock, rest, _arg(5)), 0, other));
+        if (!_passed(_arg(0), clock & 0xffffffffff, clock / TWO_40)) revert IChannels.WindowOpen();
+        _store(key, 0);
+        unchecked {
+            uint256 pay = _share(money, closerIsA, _arg(4) / TWO_96 & M96, _arg(5) / TWO_96 & M96);
+            uint256 payOther = (money & M96) - pay;
+            _say(SAID_SETTLE, pay | payOther * TWO_96 | TWO_255, key);
+            uint256 token = _arg(0) & M160;
+            _pay(token, closer, pay);
+            _pay(token, other, payOther);
+        }
+        _done();
+    }
+
+    /// @dev What the closer gets of what the channel holds: what it put in, and was promised, less what it promised; nothing
+    /// or all where the proofs say less or more.
+    function _share(uint256 money, uint256 closerIsA, uint256 closerIncome, uint256 otherIncome)
+        private
+        pure
+        returns (uint256 share)
+    {
+        assembly ("memory-safe") {
+            let total := and(money, M96)
+            let net := sub(and(div(money, TWO_96), M97), TWO_96)
+            if iszero(closerIsA) { net := sub(total, net) }
+            net := add(net, sub(closerIncome, otherIncome))
+            net := mul(net, sgt(net, 0))
+            share := add(net, mul(sub(total, net), gt(net, total)))
+        }
+    }
+
     /// @dev Stores what is left after a settle, if anything is, and says it.
     function _finish(uint256 due, uint256 paid) private {
         uint256 key = _get(KEY);
@@ -567,13 +601,7 @@ contract Channels is ChannelState, ChannelMoney {
         uint256 total = money & M96;
         (uint256 closerIncome, uint256 closerLocked) = _income(CLOSER_FIGURES, CLOSER_LIST);
         (uint256 otherIncome, uint256 otherLocked) = _income(OTHER_FIGURES, OTHER_LIST);
-        assembly ("memory-safe") {
-            let net := sub(and(div(money, TWO_96), M97), TWO_96)
-            if lt(mload(OTHER), mload(CLOSER)) { net := sub(total, net) }
-            net := add(net, sub(closerIncome, otherIncome))
-            net := mul(net, sgt(net, 0))
-            dueCloser := add(net, mul(sub(total, net), gt(net, total)))
-        }
+        dueCloser = _share(money, _closerIsA(), closerIncome, otherIncome);
         unchecked {
             dueOther = total - dueCloser;
             if (otherLocked > dueCloser) otherLocked = dueCloser;

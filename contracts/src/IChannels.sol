@@ -59,11 +59,11 @@ pragma solidity 0.8.33;
 ///   update, 2 unlock, 3 both.
 /// A deadline is the last second in which the message counts.
 ///
-/// What is said: one kind of log, anonymous; its only topic is the channel's key. Its data is one byte and then words:
+/// What is said. A deposit in tokens is said by the token alone: its Transfer to this contract. (That pays for looking whether
+/// it came in full.) The rest: one kind of log, anonymous; its only topic is the channel's key. Its data is one byte and then words:
 /// | byte | happened | then |
 /// |------|----------|------|
-/// | 1 | deposit into an open channel | the slot it left |
-/// | 2 | opening, with the first deposit | the slot it left |
+/// | 1 | deposit of the chain's own coin | the slot it left |
 /// | 3 | withdrawal | amountA 96, amountB 96, number 32 at bit 192 |
 /// | 4 | cooperative close | paid to A 96, paid to B 96 |
 /// | 5, 6 | close by A, by B | money; figures of the closer's income; its locks, where there are any or some were unlocked; secrets |
