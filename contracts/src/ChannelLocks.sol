@@ -12,23 +12,20 @@ import {Timelock} from "./Timelock.sol";
 /// entry in time it can be released, to its payer. So an entry in time makes it the payee's for ever.
 ///
 /// @dev The records are laid out as the entries whose hash the state holds; if they are not the true ones the hash is not.
-/// Nothing else is checked of them. Memory, from the `base` a caller gives:
-/// `taken hash 32 | lockIds | room for a log's head | one word for each lock taken | the list | what stays of it`.
-/// Each part gets the room that the calldata's length allows for: a record has 45 bytes or more.
+/// Nothing else is checked of them. Memory, from the `base` a caller gives, in front of which it leaves room for a log's head:
+/// `one word for each lock taken | the list | what stays of it`. Each part gets the room that the length of the records
+/// allows for: one has 45 bytes or more, a word 32, an entry 84.
 abstract contract ChannelLocks is ChannelMessages {
     using Timelock for uint256;
 
     address internal immutable registry;
 
-    // Where what the records come to is left in memory: the hash of the list, and of what stays of it; the new `taken`.
+    // Where what the records come to is left in memory: the hash of the list, and of what stays of it.
     uint256 internal constant LOCKS = 0x260;
     uint256 internal constant LEFT = 0x280;
-    uint256 internal constant TAKEN = 0x2a0;
     // Where a call on a state in full leaves the channel's key and epoch.
     uint256 internal constant KEY = 0x460;
     uint256 internal constant EPOCH = 0x480;
-    /// @dev Bytes in front of the words for a log, for its head.
-    uint256 internal constant LOG_HEAD = 0x61;
 
     uint256 private constant ENTRIES = 0x267b692200000000000000000000000000000000000000000000000000000000;
     uint256 internal constant M96 = 0xffffffffffffffffffffffff;
@@ -39,23 +36,15 @@ abstract contract ChannelLocks is ChannelMessages {
         registry = address(registry_);
     }
 
-    /// @dev Unlocks: the records are in the calldata from `start` on. Leaves the list's hash before and after and the new
-    /// `taken` in memory. Returns the sum that was unlocked, and where the words for the log lie.
-    function _unlockRecords(uint256 start, uint256 base, uint256 taken)
-        internal
-        view
-        returns (uint256 sum, uint256 words, uint256 end)
-    {
-        words = _wordsAt(start, base);
-        end = words;
+    /// @dev Unlocks: the records are in the calldata from `start` on. Leaves the list's hash before and after in memory.
+    /// Returns the sum that was unlocked, and where the words for the log end, which begin at the base.
+    function _unlockRecords(uint256 start, uint256 base) internal view returns (uint256 sum, uint256 end) {
+        end = base;
         uint256 entry = _entriesAt(start, base);
-        uint256 kept = _keptAt(start, base);
-        uint256 id = base + 0x20;
-        uint256 bad;
-        _put(base, taken);
-        // What _lay and _copyEntry do, written out: each lock pays for it.
+        _put(LEFT, _keptAt(start, base));
         for (uint256 at = start; at < _callSize();) {
             uint256 kind;
+            // What _lay does, written out, and more: each lock pays for it.
             assembly ("memory-safe") {
                 let x := calldataload(at)
                 let numbers := calldataload(add(at, 0x20))
@@ -63,56 +52,81 @@ abstract contract ChannelLocks is ChannelMessages {
                 mstore(entry, x)
                 if and(kind, 2) {
                     mstore(0x00, x)
+                    // SHA-256 fails for want of gas only, and then the list's hash is another.
                     pop(staticcall(gas(), 2, 0x00, 0x20, entry, 0x20))
                 }
-                mstore(add(entry, 0x20), mul(numbers, 0x100))
                 at := add(at, 45)
-                // The entry before ends with its word.
+                // The entry before ends with its lockId, of 8 bytes, and its word.
                 let word := mload(sub(entry, 0x20))
+                let lockId := add(mload(sub(entry, 0x40)), 1)
                 if and(kind, 4) {
                     word := and(div(numbers, 0x1000000), 0xffffffffffffffffffffffffffffffff)
-                    let flags := div(word, 0x1000000000000000000000000000000)
-                    word := add(word, mul(flags, 0x00ffffffffff000000000000000000000000000000))
+                    word := add(
+                        word,
+                        mul(div(word, 0x1000000000000000000000000000000), 0x00ffffffffff000000000000000000000000000000)
+                    )
                     at := add(at, 16)
                 }
-                mstore(add(entry, 0x34), word)
-                let lockId := and(add(mload(sub(entry, 0x40)), 1), 0xffffffffffffffff)
                 if and(kind, 8) {
                     lockId := div(calldataload(at), 0x1000000000000000000000000000000000000000000000000)
                     at := add(at, 8)
                 }
-                // The lockId is the last 8 bytes of a word that ends where the entry's word begins.
-                let middle := mload(add(entry, 0x14))
-                mstore(add(entry, 0x14), or(and(middle, not(0xffffffffffffffff)), lockId))
+                let amount := and(div(numbers, 0x100000000000000000000000000000000000000), M96)
+                mstore(
+                    add(entry, 0x20),
+                    add(
+                        mul(amount, 0x0010000000000000000000000000000000000000000),
+                        mul(and(lockId, 0xffffffffffffffff), 0x1000000000000000000000000)
+                    )
+                )
+                mstore(add(entry, 0x34), word)
+                entry := add(entry, 0x54)
                 if and(kind, 1) {
-                    // Above `closes` is nothing but the mark of a linked lock, which only the registry unlocks.
-                    let closes := div(word, 0x100000000000000000000)
-                    if mul(closes, and(kind, 2)) { bad := or(bad, or(iszero(lt(timestamp(), closes)), gt(closes, 0xffffffffff))) }
-                    sum := add(sum, and(div(middle, 0x10000000000000000), M96))
-                    mstore(id, mul(lockId, 0x1000000000000000000000000000000000000000000000000))
-                    id := add(id, 8)
+                    sum := add(sum, amount)
                     mstore(end, x)
                     end := add(end, 0x20)
                 }
             }
-            if (kind & 3 != 3) {
-                if (kind & 1 == 0) {
-                    _copyEntry(entry, kept);
-                    kept += 0x54;
-                } else {
-                    _checkRegistered(_get(entry), _get(entry + 0x34));
+            if (kind & 3 == 3) {
+                _checkShown(_get(entry - 0x20));
+                // More of them with the same word, and one lockId after the other: parts of one payment.
+                assembly ("memory-safe") {
+                    let word := mload(sub(entry, 0x20))
+                    let lockId := mul(and(mload(sub(entry, 0x40)), 0xffffffffffffffff), 0x1000000000000000000000000)
+                    for {} 1 {} {
+                        let amount := calldataload(add(at, 0x20))
+                        if xor(byte(0, amount), 3) { break }
+                        amount := and(div(amount, 0x100000000000000000000000000000000000000), M96)
+                        sum := add(sum, amount)
+                        mstore(end, calldataload(at))
+                        pop(staticcall(gas(), 2, end, 0x20, entry, 0x20))
+                        end := add(end, 0x20)
+                        at := add(at, 45)
+                        lockId := add(lockId, 0x1000000000000000000000000)
+                        mstore(add(entry, 0x20), add(mul(amount, 0x0010000000000000000000000000000000000000000), lockId))
+                        mstore(add(entry, 0x34), word)
+                        entry := add(entry, 0x54)
+                    }
                 }
-            }
-            unchecked {
-                entry += 0x54;
+            } else if (kind & 1 == 0) {
+                _copyEntry(entry - 0x54, _get(LEFT));
+                _put(LEFT, _get(LEFT) + 0x54);
+            } else {
+                _checkRegistered(_get(entry - 0x54), _get(entry - 0x20));
             }
         }
-        if (bad != 0) revert IChannels.LockClosed();
-        _put(TAKEN, _hashOf(base, id));
-        _putHashes(start, base, entry, kept);
+        _putHashes(start, base, entry, _get(LEFT));
         // A sum of nothing: no lock was taken, or locks of nothing, which are not worth a call. More than a word holds:
         // more than any channel has.
         if (sum == 0 || sum > M96) revert IChannels.BadList();
+    }
+
+    /// @dev Refuses a lock that can't be unlocked by showing its secret now. Above `closes` is nothing but the mark of a
+    /// linked lock, which only the registry unlocks.
+    function _checkShown(uint256 word) private view {
+        uint256 closes = word / 0x100000000000000000000;
+        if (closes == 0) return;
+        if (block.timestamp >= closes || closes > 0xffffffffff) revert IChannels.LockClosed();
     }
 
     /// @dev Refuses a lock whose secret is not registered in time.
@@ -121,16 +135,15 @@ abstract contract ChannelLocks is ChannelMessages {
         if (time == 0 || !word.inTime(time, blockNumber)) revert IChannels.LockClosed();
     }
 
-    /// @dev Releases: the records are in the calldata from `start` on, the list is one of locks that A pays (`ofA`) or B.
-    /// Leaves the list's hash before and after in memory. Returns the sum that was released, and where the words for the
-    /// log lie.
-    function _releaseRecords(uint256 start, uint256 base, uint256 ofA, uint256 payee)
+    /// @dev Goes through records of locks that A pays (`ofA`) or B, to the end of the call. Each that is to be taken holds the
+    /// payee's disposal, or else: has opened and is not registered in time, if it must have. Leaves the list's hash before and
+    /// after in memory. Returns the sum of what is taken, where the words for the log end, and whether there was a disposal.
+    function _takeRecords(uint256 start, uint256 base, uint256 ofA, uint256 payee, bool mustHaveOpened)
         internal
         view
-        returns (uint256 sum, uint256 words, uint256 end)
+        returns (uint256 sum, uint256 end, bool disposed)
     {
-        words = _wordsAt(start, base);
-        end = words;
+        end = base;
         uint256 entry = _entriesAt(start, base);
         uint256 kept = _keptAt(start, base);
         for (uint256 at = start; at < _callSize();) {
@@ -140,8 +153,13 @@ abstract contract ChannelLocks is ChannelMessages {
                 _copyEntry(entry, kept);
                 kept += 0x54;
             } else {
-                if (kind & 16 == 0) _checkOpened(_get(entry), _get(entry + 0x34));
-                else at = _checkDisposed(at, entry, ofA, payee);
+                if (kind & 16 != 0) {
+                    _checkDisposed(at, entry, ofA, payee);
+                    at += 0x40;
+                    disposed = true;
+                } else if (mustHaveOpened) {
+                    _checkOpened(_get(entry), _get(entry + 0x34));
+                }
                 sum += _get(entry + 0x14) / 0x10000000000000000 & M96;
                 _put(end, _get(entry));
                 end += 0x20;
@@ -152,24 +170,17 @@ abstract contract ChannelLocks is ChannelMessages {
         if (sum == 0 || sum > M96) revert IChannels.BadList();
     }
 
-    /// @dev Refuses a lock whose disposal doesn't follow. Returns where the next record is.
-    function _checkDisposed(uint256 at, uint256 entry, uint256 ofA, uint256 payee) private view returns (uint256) {
+    /// @dev Refuses a lock whose disposal is not in the calldata at `at`.
+    function _checkDisposed(uint256 at, uint256 entry, uint256 ofA, uint256 payee) private view {
         uint256 lockId = _get(entry + 0x14) & 0xffffffffffffffff;
         _checkDisposal(_get(KEY), _get(EPOCH), ofA, lockId, _get(entry), payee, _wordAt(at), _wordAt(at + 0x20));
-        return at + 0x40;
     }
 
     // Where the parts of the memory begin: see above.
-    function _wordsAt(uint256 start, uint256 base) private pure returns (uint256 place) {
-        assembly ("memory-safe") {
-            place := add(add(base, add(0x20, LOG_HEAD)), div(sub(calldatasize(), start), 4))
-        }
-    }
-
     function _entriesAt(uint256 start, uint256 base) private pure returns (uint256 place) {
-        place = _wordsAt(start, base);
         assembly ("memory-safe") {
-            place := add(place, sub(calldatasize(), start))
+            // One entry's room in front, where the one before the first is looked for.
+            place := add(add(base, 0x60), sub(calldatasize(), start))
         }
     }
 

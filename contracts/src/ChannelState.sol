@@ -35,7 +35,7 @@ abstract contract ChannelState is ChannelLocks {
     uint256 internal constant CLOSER_LIST = 0x380;
     uint256 internal constant OTHER_LIST = 0x3e0;
     uint256 internal constant OTHER = 0x440;
-    uint256 internal constant STATE_END = 0x4a0;
+    uint256 internal constant STATE_END = 0x4c0;
     /// @dev Where the twelve words of a state in full end in the calldata.
     uint256 internal constant STATE_ARGS_END = 0x184;
 
@@ -147,11 +147,15 @@ abstract contract ChannelState is ChannelLocks {
     }
 
     /// @dev Adds to a list's `touched` what was unlocked now.
-    function _touch(uint256 touched, uint256 sum) internal view returns (uint256) {
-        uint256 unlocked = (touched & M96) + sum;
-        if (unlocked > M96) revert IChannels.BadList();
-        return unlocked | touched / TWO_96 % TWO_96 * TWO_96 | (block.timestamp & M32) * TWO_192
-            | (block.number & M32) * 0x100000000000000000000000000000000000000000000000000000000;
+    function _touch(uint256 touched, uint256 sum) internal view returns (uint256 changed) {
+        uint256 bad;
+        assembly ("memory-safe") {
+            bad := gt(add(and(touched, M96), sum), M96)
+            changed := add(and(touched, sub(TWO_192, 1)), sum)
+            changed := or(changed, mul(and(timestamp(), M32), TWO_192))
+            changed := or(changed, mul(number(), 0x100000000000000000000000000000000000000000000000000000000))
+        }
+        if (bad != 0) revert IChannels.BadList();
     }
 
     // ---- a state shown in full

@@ -25,7 +25,7 @@ contract Channels is ChannelState, ChannelMoney {
     uint256 private constant UNLOCK_FOR = 0xfe0fac41;
     uint256 private constant UNLOCK_LATE = 0x09e2fdb5;
     uint256 private constant RELEASE = 0xb218bb5a;
-    uint256 private constant PUNISH = 0xcb3894cc;
+    uint256 private constant PUNISH = 0x2247c840;
     uint256 private constant SETTLE = 0x3c0b7966;
     uint256 private constant COLLECT = 0xa12ef25e;
     uint256 private constant CHANNELS = 0x7a7ebd7b;
@@ -46,6 +46,10 @@ contract Channels is ChannelState, ChannelMoney {
     uint256 private constant SAID_RELEASE = 10;
     uint256 private constant SAID_SETTLE = 12;
     uint256 private constant SAID_PUNISHMENT = 13;
+
+    // Where the words that a close and an unlock log begin, behind room for what stands before them.
+    uint256 private constant CLOSE_WORDS = 0x321;
+    uint256 private constant UNLOCK_WORDS = 0x2c1;
 
     uint256 private constant RIGHT_TO_UPDATE = 1;
     uint256 private constant RIGHT_TO_UNLOCK = 2;
@@ -312,13 +316,12 @@ contract Channels is ChannelState, ChannelMoney {
         uint256 touched;
         uint256 taken;
         // No words, after the room for the head.
-        uint256 words = 0x321;
-        uint256 end = words;
+        uint256 end = CLOSE_WORDS;
         if (_callSize() > 0xc4) {
-            (touched, words, end) = _unlockRecords(0xc4, 0x2c0, 0);
+            (touched, end) = _unlockRecords(0xc4, CLOSE_WORDS);
             if (_get(LOCKS) != locks) revert IChannels.BadList();
+            taken = _hash3(0, locks, _get(LEFT));
             locks = _get(LEFT);
-            taken = _get(TAKEN);
             touched = _touch(0, touched);
         }
         taken = _hash3(_now(), _hash3(slot, figures, _list(locks, touched, taken)), 0);
@@ -326,8 +329,8 @@ contract Channels is ChannelState, ChannelMoney {
         assembly ("memory-safe") {
             // The locks stand there only where there are any or some were unlocked.
             let withLocks := iszero(iszero(or(locks, touched)))
-            mstore(sub(words, 0x20), locks)
-            let head := sub(words, add(0x41, mul(withLocks, 0x20)))
+            mstore(sub(CLOSE_WORDS, 0x20), locks)
+            let head := sub(CLOSE_WORDS, add(0x41, mul(withLocks, 0x20)))
             mstore8(head, sub(6, isA))
             mstore(add(head, 1), slot)
             mstore(add(head, 0x21), figures)
@@ -398,12 +401,13 @@ contract Channels is ChannelState, ChannelMoney {
     }
 
     function _unlockOf(uint256 key, uint256 isA, uint256 payee, uint256 start, uint256 touched, uint256 taken) private {
-        (uint256 sum, uint256 words, uint256 end) = _unlockRecords(start, 0x2c0, taken);
+        (uint256 sum, uint256 end) = _unlockRecords(start, UNLOCK_WORDS);
         uint256 slot = _slot(key);
         _checkState(slot, _closedHash(_arg(2), _hash3(_get(LOCKS), touched, taken), payee));
-        touched = _hash3(_get(LEFT), _touch(touched, sum), _get(TAKEN));
+        taken = _hash3(taken, _get(LOCKS), _get(LEFT));
+        touched = _hash3(_get(LEFT), _touch(touched, sum), taken);
         _store(key, _withHash(slot, _closedHashWithList(touched)));
-        _sayWords(SAID_UNLOCK + (isA ^ 1), words, end, key);
+        _sayWords(SAID_UNLOCK + (isA ^ 1), UNLOCK_WORDS, end, key);
         _done();
     }
 
@@ -415,14 +419,13 @@ contract Channels is ChannelState, ChannelMoney {
         if (closer != _sender()) {
             _checkDelegation(_get(KEY), _get(EPOCH), _arg(12), RIGHT_TO_UNLOCK, closer, _arg(13), _arg(14));
         }
-        (uint256 sum, uint256 words, uint256 end) =
-            _unlockRecords(STATE_ARGS_END + 0x60, STATE_END, _get(CLOSER_LIST + 0x40));
+        (uint256 sum, uint256 end) = _unlockRecords(STATE_ARGS_END + 0x60, STATE_END);
         if (_get(LOCKS) != _get(CLOSER_LIST)) revert IChannels.BadList();
         _put(CLOSER_LIST, _get(LEFT));
         _put(CLOSER_LIST + 0x20, _touch(_get(CLOSER_LIST + 0x20), sum));
-        _put(CLOSER_LIST + 0x40, _get(TAKEN));
+        _put(CLOSER_LIST + 0x40, _hash3(_get(CLOSER_LIST + 0x40), _get(LOCKS), _get(LEFT)));
         _storeWhole();
-        _sayWords(SAID_UNLOCK + (_closerIsA() ^ 1), words, end, _get(KEY));
+        _sayWords(SAID_UNLOCK + (_closerIsA() ^ 1), STATE_END, end, _get(KEY));
         _done();
     }
 
@@ -436,8 +439,8 @@ contract Channels is ChannelState, ChannelMoney {
         if (!_windowOver() && (ofOther || _get(OTHER) != _sender())) revert IChannels.WindowOpen();
         uint256 place = ofOther ? OTHER_LIST : CLOSER_LIST;
         uint256 payerIsA = ofOther ? _closerIsA() : _closerIsA() ^ 1;
-        (uint256 sum, uint256 words, uint256 end) =
-            _releaseRecords(STATE_ARGS_END + 0x20, STATE_END, payerIsA, _get(ofOther ? OTHER : CLOSER));
+        (uint256 sum, uint256 end,) =
+            _takeRecords(STATE_ARGS_END + 0x20, STATE_END, payerIsA, _get(ofOther ? OTHER : CLOSER), true);
         if (_get(LOCKS) != _get(place)) revert IChannels.BadList();
         _put(place, _get(LEFT));
         uint256 touched = _get(place + 0x20);
@@ -445,24 +448,29 @@ contract Channels is ChannelState, ChannelMoney {
         _put(place + 0x20, touched + sum * TWO_96);
         _storeWhole();
         // The payee is not the payer.
-        _sayWords(SAID_RELEASE + payerIsA, words, end, _get(KEY));
+        _sayWords(SAID_RELEASE + payerIsA, STATE_END, end, _get(KEY));
         _done();
     }
 
-    /// @dev The state in full, which list, lockId, secretHash, r, vs, lockIds.
+    /// @dev The state in full, which list, the `taken` before, how many calls unlocked later, their lists, records.
     function _punish() private {
         _load();
-        uint256 key = _get(KEY);
         bool ofOther = _arg(12) != 0;
         (uint256 cheater, uint256 payer) = ofOther ? (_get(OTHER), _get(CLOSER)) : (_get(CLOSER), _get(OTHER));
-        _checkDisposal(
-            key, _get(EPOCH), payer < cheater ? 1 : 0, _arg(13), _arg(14), cheater, _arg(15), _arg(16)
-        );
-        _checkTaken(_get((ofOther ? OTHER_LIST : CLOSER_LIST) + 0x40), _arg(13));
+        uint256 later = _arg(14);
+        if (later > _callSize() / 0x40) revert IChannels.NotTaken();
+        uint256 place = STATE_ARGS_END + 0x60 + later * 0x40;
+        (,, bool disposed) = _takeRecords(place, STATE_END, payer < cheater ? 1 : 0, cheater, false);
+        uint256 taken = _hash3(_arg(13), _get(LOCKS), _get(LEFT));
+        for (uint256 at = place - later * 0x40; at < place; at += 0x40) {
+            taken = _hash3(taken, _wordAt(at), _wordAt(at + 0x20));
+        }
+        if (!disposed || taken != _get((ofOther ? OTHER_LIST : CLOSER_LIST) + 0x40)) revert IChannels.NotTaken();
         uint256 all = _left();
-        _store(key, 0);
-        _say(SAID_PUNISHMENT, all, key);
-        _pay(_asset() & M160, payer, all);
+        uint256 token = _asset() & M160;
+        _store(_get(KEY), 0);
+        _say(SAID_PUNISHMENT, all, _get(KEY));
+        _pay(token, payer, all);
         _done();
     }
 
@@ -472,26 +480,6 @@ contract Channels is ChannelState, ChannelMoney {
         if (money < TWO_255) return money & M96;
         return (money & M96) + (money / TWO_96 & M96) + (_get(CLOSER_FIGURES) / TWO_96 & M96)
             + (_get(OTHER_FIGURES) / TWO_96 & M96);
-    }
-
-    /// @dev Refuses if `lockId` is not among those that `taken` was made of.
-    function _checkTaken(uint256 taken, uint256 lockId) private pure {
-        uint256 found;
-        uint256 made;
-        assembly ("memory-safe") {
-            for { let at := 0x224 } lt(at, calldatasize()) {} {
-                let count := byte(0, calldataload(at))
-                at := add(at, 1)
-                mstore(STATE_END, made)
-                calldatacopy(add(STATE_END, 0x20), at, mul(count, 8))
-                made := keccak256(STATE_END, add(0x20, mul(count, 8)))
-                for { let end := add(at, mul(count, 8)) } lt(at, end) { at := add(at, 8) } {
-                    let id := div(calldataload(at), TWO_192)
-                    found := or(found, eq(id, lockId))
-                }
-            }
-        }
-        if (found == 0 || made != taken) revert IChannels.NotTaken();
     }
 
     // ---- settle

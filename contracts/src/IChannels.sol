@@ -34,7 +34,7 @@ pragma solidity 0.8.33;
 /// locks  = keccak256 of the pending entries one after the other, 0 if there is none
 /// entry  = secretHash 32 bytes, amount 12, lockId 8, word 32 (Timelock.sol; lockBy must be zero)
 /// touched= unlocked 96 | released 96 | time of the last unlock 32 | its block 32: sums since close, update or last settle
-/// taken  = for every call that unlocked: taken' = keccak256(taken, the lockIds it unlocked, 8 bytes each, in order)
+/// taken  = for every call that unlocked: keccak256(abi.encode(taken before, locks before, locks after)); 0 before the first
 /// ```
 ///
 /// Records: a list of pending entries, in order, each
@@ -103,7 +103,7 @@ interface IChannels {
     error LockClosed();
     /// @notice A lock can't be released: it has not opened, or its secret is registered in time.
     error LockStands();
-    /// @notice The lock was not unlocked.
+    /// @notice No lock that was disposed of was unlocked so.
     error NotTaken();
     /// @notice There is nothing to settle or to collect (yet).
     error NothingToPay();
@@ -280,9 +280,11 @@ interface IChannels {
     ) external;
 
     /// @notice Pays all that is left in the channel to the payer of a lock that its payee disposed of and unlocked all the same.
-    /// By anyone. Then the lockIds of all calls that unlocked: for each call a byte that counts them, then 8 bytes each.
+    /// By anyone. Then two words, locks before and after, for each call that unlocked later. Then the records of the call that
+    /// unlocked it, as it showed them but that the record of this lock has kind & 16, and the disposal's signature follows.
     /// @param ofOther 0: the closer unlocked it; 1: the other did.
-    /// @param lockId with `secretHash`, `r`, `vs`: the disposal.
+    /// @param before `taken` as it was before that call.
+    /// @param later how many calls unlocked later.
     function punish(
         uint256 asset,
         address closer,
@@ -297,10 +299,8 @@ interface IChannels {
         uint256 otherTouched,
         bytes32 otherTaken,
         uint256 ofOther,
-        uint64 lockId,
-        bytes32 secretHash,
-        bytes32 r,
-        bytes32 vs
+        bytes32 before,
+        uint256 later
     ) external;
 
     /// @notice Once the window is over, by anyone, again and again: pays what is decided. What pending locks are worth is held
