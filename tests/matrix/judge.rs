@@ -2,7 +2,7 @@
 
 use crate::seat::Seat;
 use crate::time::Time;
-use photon::service::{BalanceView, SwapView};
+use photon::service::{BalanceView, SwapView, TransactionView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -37,9 +37,10 @@ pub fn outcome(views: &(Option<SwapView>, Option<SwapView>)) -> Result<Ended, St
 }
 
 /// What a party holds, once nothing of it is on its way.
-pub async fn settled(seat: &Seat) -> Result<Held, String> {
+pub async fn settled(seat: &Seat, time: &Time) -> Result<Held, String> {
+    let until = time.now() + SETTLED_WITHIN_SECS;
     let mut last = String::new();
-    for _ in 0..200 {
+    while time.now() <= until {
         match seat.held().await {
             Ok(held) if held.values().all(|one| one.incoming.is_zero() && one.locked.is_zero()) => return Ok(held),
             Ok(held) => last = format!("{held:?}"),
@@ -86,12 +87,12 @@ fn wrong(before: &Held, after: &Held, gave: &[(&str, u128)], got: &[(&str, u128)
 }
 
 /// Of each lock at most one funding, one redeem and one refund is mined, never a redeem and a refund, never a funding that was
-/// cancelled.
-pub fn each_meaning_once(views: &(Option<SwapView>, Option<SwapView>)) -> Result<(), String> {
+/// cancelled. Those that only carry another one into a block do not count.
+pub fn each_meaning_once(views: &(Option<SwapView>, Option<SwapView>), carriers: &BTreeSet<String>) -> Result<(), String> {
     for leg in 0..2 {
         let legs = [&views.0, &views.1].into_iter().flatten().map(|view| &view.legs[leg]);
-        let mined: Vec<&str> =
-            legs.flat_map(|leg| &leg.transactions).filter(|tx| tx.state == "mined").map(|tx| tx.purpose.as_str()).collect();
+        let counts = |tx: &&TransactionView| tx.state == "mined" && !carriers.contains(&tx.txid.to_string());
+        let mined: Vec<&str> = legs.flat_map(|leg| &leg.transactions).filter(counts).map(|tx| tx.purpose.as_str()).collect();
         let count = |purpose: &str| mined.iter().filter(|other| **other == purpose).count();
         // A token's funding has its allowance beside it, under the same name.
         let fundings = [&views.0, &views.1].into_iter().flatten().map(|view| &view.legs[leg].asset_amount.asset);
@@ -103,6 +104,17 @@ pub fn each_meaning_once(views: &(Option<SwapView>, Option<SwapView>)) -> Result
         }
     }
     Ok(())
+}
+
+/// The transactions in a party's journal that stand on another one of the same meaning, to carry it into a block.
+pub fn carriers(database: &Path) -> Result<BTreeSet<String>, String> {
+    let conn = rusqlite::Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(words)?;
+    let carried = "SELECT 1 FROM transactions parent, json_each(child.inputs) input \
+                   WHERE parent.intent = child.intent AND input.value LIKE lower(hex(parent.txid)) || ':%'";
+    let query = format!("SELECT lower(hex(txid)) FROM transactions child WHERE EXISTS ({carried})");
+    let mut query = conn.prepare(&query).map_err(words)?;
+    let txids = query.query_map([], |row| row.get(0)).map_err(words)?;
+    txids.collect::<Result<_, _>>().map_err(words)
 }
 
 /// What a party's journal says in the end: no nonce and no coin of its own was ever signed away to two meanings, save a

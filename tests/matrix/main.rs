@@ -24,7 +24,7 @@ use judge::Ended;
 use photon::demo::stage::Stage;
 use photon_chains::Ledger;
 use photon_regtest::{Mining, WorldConfig};
-use plan::{Assets, Case, Death, Kill, Leg, Point, Tale, points};
+use plan::{Assets, Case, Death, Kill, Leg, Point, Tale, points, tales};
 use play::{Played, play};
 use report::Report;
 use seat::{Pair, Seat, Who};
@@ -43,6 +43,8 @@ const AT_ONCE: usize = 8;
 const SETTING_UP: Duration = Duration::from_secs(1);
 /// A point that is not passed in one run may be passed in the next: whether two writes share a commit is a matter of chance.
 const TRIES: usize = 3;
+/// What is left of a run that was wrong has ended within this, in the world's seconds.
+const REST_WITHIN_SECS: u64 = 200;
 
 #[test]
 fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
@@ -55,7 +57,7 @@ fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
         let parties = stage.world.dir().join("parties");
         std::fs::create_dir(&parties).unwrap();
         let mut troupes = troupes(&stage, &parties, &assets).await;
-        let clock = troupes[0].cast[0].time.run();
+        let mut clock = troupes[0].cast[0].time.run();
         futures::future::join_all(troupes.iter_mut().flat_map(|troupe| &mut troupe.cast).map(start)).await;
         println!("matrix: all parties are ready after {:.0} s", began.elapsed().as_secs_f64());
 
@@ -70,11 +72,13 @@ fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
                 workers.push(tokio::spawn(work(pair, Arc::clone(&queue), Arc::clone(&report))));
             }
         }
-        let mut databases = Vec::new();
-        for worker in workers {
-            databases.extend(worker.await.unwrap());
-        }
+        let workers = futures::future::join_all(workers);
+        let worked = tokio::select! {
+            worked = workers => worked,
+            ended = &mut clock => panic!("nobody keeps the time any more: {ended:?}"),
+        };
         clock.abort();
+        let databases: Vec<PathBuf> = worked.into_iter().flat_map(Result::unwrap).collect();
         report.journals(databases.iter().map(|database| judge::journal_is_sound(database)));
         report.processes(&parties);
         report.close();
@@ -145,7 +149,7 @@ async fn troupes(stage: &Stage, parties: &Path, assets: &[Assets]) -> Vec<Troupe
 
 async fn start(pair: &mut Pair) {
     let (alice, bob) = tokio::join!(pair.alice.start(|health| health.healthy), pair.bob.start(|health| health.healthy));
-    assert!(alice && bob);
+    assert!(alice.unwrap() && bob.unwrap());
 }
 
 /// Which ways of dying are tried.
@@ -162,7 +166,7 @@ struct Planned {
     tries: usize,
 }
 
-/// Plays the swaps of each pair of assets with nobody killed, and plans a death at each point that was passed.
+/// Plays the tales of each pair of assets with nobody killed, and plans a death at each point that was passed for the first time.
 async fn plan_all(troupe: &mut Troupe, deaths: Deaths) {
     let traced = troupe.cast.iter_mut().zip(&troupe.assets).map(|(pair, assets)| plan_one(pair, *assets, deaths));
     let mut planned: Vec<Planned> = futures::future::join_all(traced).await.into_iter().flatten().collect();
@@ -172,31 +176,41 @@ async fn plan_all(troupe: &mut Troupe, deaths: Deaths) {
 }
 
 async fn plan_one(pair: &mut Pair, assets: Assets, deaths: Deaths) -> Vec<Planned> {
-    let nobody = |tale| Case { assets, tale, kill: None };
-    let kept = play(pair, &nobody(Tale::Kept), None).await.unwrap();
-    assert_eq!(kept.ended, Ended::Completed);
-    let kept = (points(&kept.alice_passed), points(&kept.bob_passed));
-    let is_reveal = |point: &&Point| point.name.starts_with("store.before.commit_step(reveal_intent");
-    let reveal = kept.0.iter().find(is_reveal).expect("Alice writes down that she will reveal").clone();
-    let left = play(pair, &nobody(Tale::Left), Some(&reveal)).await.unwrap();
-    assert_eq!(left.ended, Ended::Refunded);
-    let left = (points(&left.alice_passed), points(&left.bob_passed));
-    let mut planned = Vec::new();
-    let mut plan = |tale, who, points: &[Point], known: &[Point]| {
-        let known: BTreeSet<&Point> = known.iter().collect();
-        for (number, point) in points.iter().filter(|point| !known.contains(point) && is_wanted(point)).enumerate() {
-            for death in ways(deaths, assets, number) {
-                let kill = Kill { who, point: point.clone(), death };
-                let case = Case { assets, tale, kill: Some(kill) };
-                planned.push(Planned { case, reveal: reveal.clone(), tries: 0 });
+    let (mut reveal, mut planned) = (None, Vec::new());
+    let mut known: BTreeSet<(Who, Point)> = BTreeSet::new();
+    for tale in tales(assets) {
+        let played = play(pair, &Case { assets, tale, kill: None }, reveal.as_ref()).await.unwrap();
+        assert!(is_told(tale, &played), "{tale:?} ended {:?}: {:?}, {:?}", played.ended, played.alice_passed, played.bob_passed);
+        let passed = [(Who::Alice, points(&played.alice_passed)), (Who::Bob, points(&played.bob_passed))];
+        let is_reveal = |point: &&Point| point.name.starts_with("store.before.commit_step(reveal_intent");
+        let reveal = reveal
+            .get_or_insert_with(|| passed[0].1.iter().find(is_reveal).expect("Alice writes down that she will reveal").clone());
+        for (who, points) in passed {
+            let new = points.into_iter().filter(|point| known.insert((who, point.clone())) && is_wanted(point));
+            for (number, point) in new.enumerate() {
+                for death in ways(deaths, assets, number) {
+                    let case = Case { assets, tale, kill: Some(Kill { who, point: point.clone(), death }) };
+                    planned.push(Planned { case, reveal: reveal.clone(), tries: 0 });
+                }
             }
         }
-    };
-    plan(Tale::Kept, Who::Alice, &kept.0, &[]);
-    plan(Tale::Kept, Who::Bob, &kept.1, &[]);
-    plan(Tale::Left, Who::Alice, &left.0, &kept.0);
-    plan(Tale::Left, Who::Bob, &left.1, &kept.1);
+    }
     planned
+}
+
+/// Whether a swap in which nobody died went as its tale has it.
+fn is_told(tale: Tale, played: &Played) -> bool {
+    match tale {
+        Tale::Kept => played.ended == Ended::Completed,
+        Tale::Left => played.ended == Ended::Refunded,
+        Tale::Stuck(leg) => {
+            let passed = match leg {
+                Leg::Alpha => &played.alice_passed,
+                Leg::Beta => &played.bob_passed,
+            };
+            played.ended != Ended::Completed && passed.iter().any(|point| point.contains("cancel_intent"))
+        }
+    }
 }
 
 /// The ways to die at a point of a pair: alone, and one of the others in turn, so that over all pairs each point is met by each.
@@ -236,29 +250,31 @@ async fn work(mut pair: Pair, queue: Arc<Mutex<VecDeque<Planned>>>, report: Arc<
     [&mut pair.alice, &mut pair.bob]
         .map(|seat| {
             seat.party.kill().unwrap();
-            seat.party.folder.join("photon.db")
+            seat.database()
         })
         .into()
 }
 
 /// Both started again and left alone until no swap of theirs is live. False if that does not happen.
 async fn comes_to_rest(pair: &mut Pair) -> bool {
-    let until = pair.time.now() + 200;
+    let time = Arc::clone(&pair.time);
+    time.bounded(REST_WITHIN_SECS, rest(pair)).await.is_ok()
+}
+
+async fn rest(pair: &mut Pair) -> Result<(), String> {
     for seat in [&mut pair.alice, &mut pair.bob] {
         seat.disarm();
-        seat.party.kill().unwrap();
-        if !seat.start(|_| true).await {
-            return false;
-        }
+        seat.open_gates();
+        seat.party.kill().map_err(play::words)?;
+        seat.start(|_| true).await?;
     }
-    while pair.time.now() < until {
+    loop {
         pair.time.pass(1).await;
         let live = |swaps: anyhow::Result<Vec<photon::service::SwapView>>| {
             swaps.map_or(1, |swaps| swaps.iter().filter(|swap| swap.outcome.is_none()).count())
         };
         if live(pair.alice.party.swaps().await) + live(pair.bob.party.swaps().await) == 0 {
-            return true;
+            return Ok(());
         }
     }
-    false
 }

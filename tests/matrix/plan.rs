@@ -1,7 +1,7 @@
 //! What is tried: every point that a swap was seen to pass, each way of dying there.
 
 use crate::seat::Who;
-use photon_chains::Ledger;
+use photon_chains::{Family, Ledger};
 use std::collections::BTreeMap;
 
 /// A point, and at which passing.
@@ -44,6 +44,16 @@ pub enum Tale {
     Kept,
     /// Alice is gone from the moment when she would reveal until Bob's refund is open: it is refunded.
     Left,
+    /// Miners pass the funding of that leg by until it is useless, and for a while longer: where transactions can be replaced
+    /// it is cancelled, elsewhere it is mined late and refunded. (THREATS C14)
+    Stuck(Leg),
+}
+
+/// Every tale that can be told of these. On an EVM chain nobody's funding is stuck, for there its ledger ends it by `lock_by`.
+pub fn tales(assets: Assets) -> impl Iterator<Item = Tale> {
+    let stuck = [(assets.0, Leg::Alpha), (assets.1, Leg::Beta)].into_iter();
+    let stuck = stuck.filter(|(asset, _)| ledger(asset).family() == Family::Utxo).map(|(_, leg)| Tale::Stuck(leg));
+    [Tale::Kept, Tale::Left].into_iter().chain(stuck)
 }
 
 /// What Alice pays and what she gets.
@@ -67,11 +77,15 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn ledger(&self, leg: Leg) -> Ledger {
+    pub fn asset(&self, leg: Leg) -> &'static str {
         match leg {
-            Leg::Alpha => ledger(self.assets.0),
-            Leg::Beta => ledger(self.assets.1),
+            Leg::Alpha => self.assets.0,
+            Leg::Beta => self.assets.1,
         }
+    }
+
+    pub fn ledger(&self, leg: Leg) -> Ledger {
+        ledger(self.asset(leg))
     }
 }
 

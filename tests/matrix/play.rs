@@ -1,21 +1,26 @@
 //! One run: a swap during which somebody dies as planned, until it has ended for both.
 
 use crate::judge::{self, Ended};
-use crate::plan::{Case, Death, Kill, Point, Tale, amount};
+use crate::plan::{Case, Death, Kill, Leg, Point, Tale, amount};
 use crate::seat::{Pair, Who};
-use crate::time::Playing;
+use crate::time::{Holding, Playing};
 use photon::service::{AssetAmount, Funding, NewOffer, NewSwap, SwapView};
 use photon_chains::Amount;
 use reqwest::Method;
+use std::sync::Arc;
 use std::time::Duration;
 
 const LOOK: Duration = Duration::from_millis(100);
 /// Longer than any swap on regtest takes, refunds and all that follows included, in the world's seconds.
 const SWAP_LIMIT_SECS: u64 = 300;
+/// And with the books before and after it.
+const RUN_LIMIT_SECS: u64 = 600;
 /// A point may be passed after the end: transactions are settled when they are final.
 const AFTERWARDS_SECS: u64 = 8;
 /// Between a death and the node's return. With the restart it must stay below what a party promises.
 const NODE_DOWN_SECS: u64 = 2;
+/// A funding is stuck for so long after its owner has given it up.
+const STUCK_SECS: u64 = 8;
 
 /// What came of a run.
 pub struct Played {
@@ -29,14 +34,21 @@ pub struct Played {
     pub bob_passed: Vec<String>,
 }
 
-/// Plays it. `reveal` is where Alice leaves in [`Tale::Left`]. What went wrong is an error, in words.
+/// Plays it. `reveal` is where Alice leaves in [`Tale::Left`]. What went wrong is an error, in words; also that it does not end.
 pub async fn play(pair: &mut Pair, case: &Case, reveal: Option<&Point>) -> Result<Played, String> {
+    let time = Arc::clone(&pair.time);
+    time.bounded(RUN_LIMIT_SECS, play_on(pair, case, reveal)).await
+}
+
+async fn play_on(pair: &mut Pair, case: &Case, reveal: Option<&Point>) -> Result<Played, String> {
     let began = pair.time.now();
-    let (alice_held, bob_held) = (judge::settled(&pair.alice).await?, judge::settled(&pair.bob).await?);
+    let alice_held = judge::settled(&pair.alice, &pair.time).await?;
+    let bob_held = judge::settled(&pair.bob, &pair.time).await?;
     pair.alice.take_trace();
     pair.bob.take_trace();
     let playing = pair.time.play();
-    let mut run = Run { pair, case, playing, deaths: 0, alice: Alice::Here };
+    let stuck = stuck(pair, case);
+    let mut run = Run { pair, case, playing, stuck, deaths: 0, alice: Alice::Here };
     run.arm(reveal);
     let (offer, views) = run.swap(began).await?;
     let deaths = run.deaths;
@@ -51,9 +63,29 @@ pub async fn play(pair: &mut Pair, case: &Case, reveal: Option<&Point>) -> Resul
     // Once more, now that all has settled.
     let views = (pair.alice.swap_of(&offer).await, pair.bob.swap_of(&offer).await);
     let views = (views.0.map_err(words)?, views.1.map_err(words)?);
-    judge::each_meaning_once(&views)?;
+    let mut carriers = judge::carriers(&pair.alice.database())?;
+    carriers.extend(judge::carriers(&pair.bob.database())?);
+    judge::each_meaning_once(&views, &carriers)?;
     let secs = pair.time.now() - began;
     Ok(Played { ended, deaths, secs, alice_passed: pair.alice.take_trace(), bob_passed: pair.bob.take_trace() })
+}
+
+/// The funding that miners pass by in [`Tale::Stuck`].
+fn stuck(pair: &Pair, case: &Case) -> Option<Stuck> {
+    let Tale::Stuck(leg) = case.tale else { return None };
+    let payer = match leg {
+        Leg::Alpha => &pair.alice,
+        Leg::Beta => &pair.bob,
+    };
+    let holding = pair.time.hold(case.ledger(leg), &payer.party.name, amount(case.asset(leg)));
+    Some(Stuck { leg, until: None, _holding: holding })
+}
+
+struct Stuck {
+    leg: Leg,
+    /// If it is known yet.
+    until: Option<u64>,
+    _holding: Holding,
 }
 
 /// Where Alice is in [`Tale::Left`].
@@ -68,6 +100,7 @@ struct Run<'a> {
     pair: &'a mut Pair,
     case: &'a Case,
     playing: Playing,
+    stuck: Option<Stuck>,
     deaths: u32,
     alice: Alice,
 }
@@ -81,7 +114,7 @@ impl Run<'_> {
             let own = kill.iter().filter(|kill| kill.who == who).map(|kill| kill.point.clone());
             let points: Vec<Point> = match (self.case.tale, who) {
                 (Tale::Left, Who::Alice) => reveal.cloned().into_iter().collect(),
-                (Tale::Kept | Tale::Left, Who::Alice | Who::Bob) => own.collect(),
+                (Tale::Kept | Tale::Left | Tale::Stuck(_), Who::Alice | Who::Bob) => own.collect(),
             };
             self.pair.seat(who).arm(&points);
         }
@@ -108,6 +141,7 @@ impl Run<'_> {
             let (Ok(alice), Ok(bob)) = (self.pair.alice.swap_of(&offer).await, self.pair.bob.swap_of(&offer).await) else {
                 continue;
             };
+            self.let_go(&alice, &bob);
             let is_over = |view: &Option<SwapView>| view.as_ref().is_none_or(|view| view.outcome.is_some());
             if !(taken && is_over(&alice) && is_over(&bob)) {
                 over_since = None;
@@ -149,6 +183,28 @@ impl Run<'_> {
         getrandom::fill(&mut key).unwrap();
         let request = self.pair.alice.party.request(Method::POST, "/v1/swaps");
         request.header("Idempotency-Key", hex::encode(key)).json(&take)
+    }
+
+    /// Lets the stuck funding be mined a while after its owner has given it up.
+    fn let_go(&mut self, alice: &Option<SwapView>, bob: &Option<SwapView>) {
+        if let Some(stuck) = &mut self.stuck {
+            let owner = match stuck.leg {
+                Leg::Alpha => alice,
+                Leg::Beta => bob,
+            };
+            let given_up = owner.as_ref().is_some_and(|view| view.facts.iter().any(|fact| fact.fact == "cancel_intent"));
+            let now = self.pair.time.now();
+            if given_up && now >= *stuck.until.get_or_insert(now + STUCK_SECS) {
+                self.stuck = None;
+            }
+        }
+        if let Tale::Stuck(_) = self.case.tale {
+            // Whoever has paid only waits to take its own back.
+            let live = || [alice, bob].into_iter().flatten().filter(|view| view.outcome.is_none());
+            let only_wait = live().all(|view| view.phase == "waiting_for_refund");
+            let opens = live().filter_map(|view| view.deadline.as_ref()).map(|deadline| deadline.at.secs()).min();
+            self.playing.waits(opens.filter(|_| only_wait));
+        }
     }
 
     /// Sees to whoever has died, and to Alice's return. True if somebody had.
@@ -194,10 +250,11 @@ impl Run<'_> {
         }
         // Time stands still until she has seen what she missed.
         let away = self.pair.time.leave();
-        if !self.pair.alice.start(|health| health.healthy).await {
+        let up = self.pair.alice.start(|health| health.healthy).await?;
+        drop(away);
+        if !up {
             self.revive(Who::Alice).await?;
         }
-        drop(away);
         Ok(())
     }
 
@@ -224,7 +281,7 @@ impl Run<'_> {
                 if is_first {
                     self.pair.seat(who).arm(&[Point::new(&kill.point.name, 1), Point::new("*", nth)]);
                 }
-                if !self.pair.seat(who).start(|health| health.healthy).await {
+                if !self.pair.seat(who).start(|health| health.healthy).await? {
                     self.deaths += 1;
                     self.pair.seat(who).disarm();
                     self.start(who).await?;
@@ -233,13 +290,13 @@ impl Run<'_> {
             Death::NodeDown(leg) => {
                 let ledger = self.case.ledger(leg);
                 self.pair.seat(who).gate(ledger).shut();
-                let up = self.pair.seat(who).start(|_| true).await;
-                self.pair.time.pass(NODE_DOWN_SECS).await;
+                let up = self.pair.seat(who).start(|_| true).await?;
+                away.lasts(NODE_DOWN_SECS).await;
                 self.pair.seat(who).gate(ledger).open();
                 if !up {
                     return Err(format!("it does not start without {ledger}"));
                 }
-                if !self.pair.seat(who).becomes(|health| health.healthy).await {
+                if !self.pair.seat(who).becomes(|health| health.healthy).await? {
                     return Err(format!("it dies when {ledger} is back"));
                 }
             }
@@ -250,7 +307,7 @@ impl Run<'_> {
 
     async fn start(&mut self, who: Who) -> Result<(), String> {
         let seat = self.pair.seat(who);
-        if seat.start(|health| health.healthy).await {
+        if seat.start(|health| health.healthy).await? {
             return Ok(());
         }
         Err(format!("{who:?} does not start again:\n{}", judge::last_words(&seat.said())))

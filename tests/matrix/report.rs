@@ -58,7 +58,7 @@ impl Report {
         let evidence = evidence(seen.wrong.len());
         let logs = [&pair.alice, &pair.bob].map(|seat| format!("\n\n{}:\n{}", seat.party.name, judge::last_words(&seat.said())));
         let _ = std::fs::write(&evidence, format!("{text}{}", logs.concat()));
-        println!("[{:5}/{}] WRONG, see {}: {case}", seen.runs, self.planned, evidence.display());
+        println!("[{:5}/{}] WRONG, see {}: {case}: {:.300}", seen.runs, self.planned, evidence.display(), wrong);
         seen.wrong.push(text);
     }
 

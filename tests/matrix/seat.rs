@@ -98,10 +98,18 @@ impl Seat {
         &self.gates[&ledger]
     }
 
-    /// Starts its daemon. False if it died before it was well.
-    pub async fn start(&mut self, is_well: fn(&HealthView) -> bool) -> bool {
+    /// All its nodes are up.
+    pub fn open_gates(&self) {
+        self.gates.values().for_each(Gate::open);
+    }
+
+    /// Starts its daemon. False if it died before it was well; an error if it is alive and does not become well.
+    pub async fn start(&mut self, is_well: fn(&HealthView) -> bool) -> Result<bool, String> {
         self.keep_ports();
-        self.party.start_until(is_well).await.is_ok() || self.becomes(is_well).await
+        if self.party.start_until(is_well).await.is_ok() {
+            return Ok(true);
+        }
+        self.becomes(is_well).await
     }
 
     /// While a daemon is away a stranger's program may take its ports; then it gets others.
@@ -115,19 +123,22 @@ impl Seat {
         self.party.configure(&self.ledgers).unwrap();
     }
 
-    /// Waits until its daemon is well; it may only be slow. False if it died before.
-    pub async fn becomes(&mut self, is_well: fn(&HealthView) -> bool) -> bool {
+    /// Waits until its daemon is well; it may only be slow. False if it died before; an error if it takes too long.
+    pub async fn becomes(&mut self, is_well: fn(&HealthView) -> bool) -> Result<bool, String> {
         let began = Instant::now();
+        let mut last = String::new();
         while began.elapsed() < START_LIMIT {
             if self.party.has_ended().unwrap() {
-                return false;
+                return Ok(false);
             }
-            if self.party.get::<HealthView>("/v1/health").await.is_ok_and(|health| is_well(&health)) {
-                return true;
+            match self.party.get::<HealthView>("/v1/health").await {
+                Ok(health) if is_well(&health) => return Ok(true),
+                Ok(health) => last = format!("{health:?}"),
+                Err(error) => last = format!("{error:#}"),
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("{} is not well after {} s", self.party.name, START_LIMIT.as_secs());
+        Err(format!("{} is not well after {} s: {last}", self.party.name, START_LIMIT.as_secs()))
     }
 
     /// Its side of the swap that came of an offer.
@@ -143,6 +154,11 @@ impl Seat {
             anyhow::bail!("{}: {:?}", balance.asset, balance.trouble);
         }
         Ok(balances.into_iter().map(|balance| (balance.asset.clone(), balance)).collect())
+    }
+
+    /// Its daemon's database.
+    pub fn database(&self) -> PathBuf {
+        self.party.folder.join("photon.db")
     }
 
     /// All that its daemon has said.

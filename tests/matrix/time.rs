@@ -2,10 +2,12 @@
 //! nodes' and the daemons'. It stands still while somebody who was killed has been away for as long as anybody may be: however
 //! busy the machine is, no party is away for longer than it has promised.
 
-use photon_regtest::world::{EvmChain, UtxoChain};
+use photon_chains::Ledger;
+use photon_regtest::world::{EvmChain, UtxoChain, UtxoWallet};
 use photon_regtest::{Mining, World};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,6 +21,8 @@ const SECOND: Duration = Duration::from_millis(600);
 const STRIDE_SECS: u64 = 4;
 /// And so many times as long as making its blocks took: where the nodes are slow, the daemons are.
 const SLOWER_THAN_NODES: u32 = 3;
+/// Nobody is away for so long on this machine, however busy it is. If time stands still for longer, somebody waits in vain.
+const LONGEST_STANDSTILL: Duration = Duration::from_secs(400);
 
 /// The world and its clock.
 pub struct Time {
@@ -30,13 +34,46 @@ pub struct Time {
     /// Swaps under way, and those of them that wait until then.
     playing: AtomicU64,
     waiting: Mutex<HashMap<u64, u64>>,
+    /// Fundings that are not mined.
+    stuck: Mutex<HashMap<u64, Stuck>>,
     next: AtomicU64,
+}
+
+/// What miners pass by: payments of that much to a script's hash, out of that wallet.
+#[derive(Clone)]
+struct Stuck {
+    ledger: Ledger,
+    wallet: UtxoWallet,
+    sat: u128,
+}
+
+/// Fundings are passed by while this lives.
+pub struct Holding {
+    time: Arc<Time>,
+    ticket: u64,
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.time.stuck.lock().unwrap().remove(&self.ticket);
+    }
 }
 
 /// Somebody is away while this lives.
 pub struct Away {
     time: Arc<Time>,
     ticket: u64,
+    since: u64,
+}
+
+impl Away {
+    /// Returns once somebody has been away for so long. Time stands still after [`LONGEST_AWAY_SECS`]: no longer than that.
+    pub async fn lasts(&self, secs: u64) {
+        let until = self.since + secs.min(LONGEST_AWAY_SECS);
+        while self.time.now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }
 
 impl Drop for Away {
@@ -90,6 +127,7 @@ impl Time {
             away: Mutex::default(),
             playing,
             waiting: Mutex::default(),
+            stuck: Mutex::default(),
             next: AtomicU64::default(),
         };
         time.show();
@@ -120,9 +158,49 @@ impl Time {
 
     /// Notes that somebody is away from now on.
     pub fn leave(self: &Arc<Self>) -> Away {
+        let (ticket, since) = (self.next.fetch_add(1, Ordering::Relaxed), self.now());
+        self.away.lock().unwrap().insert(ticket, since);
+        Away { time: Arc::clone(self), ticket, since }
+    }
+
+    /// From now on miners pass by what that wallet pays to a script's hash, if it is that much.
+    pub fn hold(self: &Arc<Self>, ledger: Ledger, wallet: &str, sat: u128) -> Holding {
         let ticket = self.next.fetch_add(1, Ordering::Relaxed);
-        self.away.lock().unwrap().insert(ticket, self.now());
-        Away { time: Arc::clone(self), ticket }
+        let chain = match ledger {
+            Ledger::Bitcoin => &self.world.bitcoin,
+            Ledger::Litecoin => &self.world.litecoin,
+            Ledger::Ethereum | Ledger::Smt => panic!("nothing is held back on {ledger}"),
+        };
+        let stuck = Stuck { ledger, wallet: chain.wallet(wallet), sat };
+        self.stuck.lock().unwrap().insert(ticket, stuck);
+        Holding { time: Arc::clone(self), ticket }
+    }
+
+    /// What comes of it, or why it is given up: it takes longer than so many of the world's seconds, or time stands still.
+    pub async fn bounded<T>(&self, secs: u64, doing: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+        tokio::select! {
+            done = doing => done,
+            why = self.runs_out(secs) => Err(why),
+        }
+    }
+
+    async fn runs_out(&self, secs: u64) -> String {
+        let until = self.now() + secs;
+        let mut moved = (self.now(), Instant::now());
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let now = self.now();
+            if now > until {
+                return format!("not over after {secs} s");
+            }
+            if now != moved.0 {
+                moved = (now, Instant::now());
+            }
+            if moved.1.elapsed() > LONGEST_STANDSTILL {
+                let away = self.away.lock().unwrap().values().map(|since| now - since).max();
+                return format!("time stands still; somebody has been away for {away:?} s");
+            }
+        }
     }
 
     /// A swap is under way while this lives.
@@ -138,7 +216,7 @@ impl Time {
         if playing > 0 && waiting.len() as u64 == playing && room > STRIDE_SECS { STRIDE_SECS } else { 1 }
     }
 
-    /// Returns once so much time has passed in the world.
+    /// Returns once so much time has passed in the world. Not for who holds an [`Away`], for which time may stand still.
     pub async fn pass(&self, secs: u64) {
         let until = self.now() + secs;
         while self.now() < until {
@@ -149,7 +227,14 @@ impl Time {
     async fn second(&self) {
         let now = self.now() + 1;
         let World { bitcoin, litecoin, ethereum, smt, .. } = &*self.world;
-        tokio::join!(utxo_second(bitcoin, now), utxo_second(litecoin, now), evm_second(ethereum, now), evm_second(smt, now));
+        let stuck: Vec<Stuck> = self.stuck.lock().unwrap().values().cloned().collect();
+        let on = |ledger| stuck.iter().filter(|one| one.ledger == ledger).cloned().collect::<Vec<_>>();
+        tokio::join!(
+            utxo_second(bitcoin, now, on(Ledger::Bitcoin)),
+            utxo_second(litecoin, now, on(Ledger::Litecoin)),
+            evm_second(ethereum, now),
+            evm_second(smt, now)
+        );
         self.now.store(now, Ordering::Release);
         self.show();
     }
@@ -162,9 +247,32 @@ impl Time {
     }
 }
 
-async fn utxo_second(chain: &UtxoChain, now: u64) {
+async fn utxo_second(chain: &UtxoChain, now: u64, stuck: Vec<Stuck>) {
     chain.set_mock_time(now).await.unwrap();
-    chain.mine(1).await.unwrap();
+    if stuck.is_empty() {
+        chain.mine(1).await.unwrap();
+        return;
+    }
+    let mut mined: Vec<String> = chain.rpc().get("getrawmempool", json!([])).await.unwrap();
+    for one in &stuck {
+        let mut others = Vec::new();
+        for txid in mined {
+            if !one.is(&txid).await {
+                others.push(txid);
+            }
+        }
+        mined = others;
+    }
+    chain.mine_only(&mined).await.unwrap();
+}
+
+impl Stuck {
+    /// True of such a payment. The wallet does not know the transactions of others.
+    async fn is(&self, txid: &str) -> bool {
+        let Ok(known) = self.wallet.rpc.call("gettransaction", json!([txid])).await else { return false };
+        let sat = |detail: &Value| detail["amount"].as_f64().map(|coins| (coins * 1e8).round());
+        known["details"].as_array().into_iter().flatten().any(|detail| sat(detail) == Some(-(self.sat as f64)))
+    }
 }
 
 async fn evm_second(chain: &EvmChain, now: u64) {
