@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Redeems become final within this, in the world's seconds.
 const SETTLED_WITHIN_SECS: u64 = 60;
-const LOOK: Duration = Duration::from_millis(150);
+const LOOK: Duration = Duration::from_millis(400);
 
 /// How a swap ended, for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -57,7 +57,8 @@ fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
         let parties = stage.world.dir().join("parties");
         std::fs::create_dir(&parties).unwrap();
         let mut troupes = troupes(&stage, &parties, &assets).await;
-        let mut clock = troupes[0].cast[0].time.run();
+        let time = Arc::clone(&troupes[0].cast[0].time);
+        let mut clock = time.run();
         futures::future::join_all(troupes.iter_mut().flat_map(|troupe| &mut troupe.cast).map(start)).await;
         println!("matrix: all parties are ready after {:.0} s", began.elapsed().as_secs_f64());
 
@@ -78,6 +79,8 @@ fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
             ended = &mut clock => panic!("nobody keeps the time any more: {ended:?}"),
         };
         clock.abort();
+        let (passed, mining_ms) = time.pace();
+        println!("matrix: {passed} seconds have passed in the world, and the blocks of each took {mining_ms} ms");
         let databases: Vec<PathBuf> = worked.into_iter().flat_map(Result::unwrap).collect();
         report.journals(databases.iter().map(|database| judge::journal_is_sound(database)));
         report.processes(&parties);
@@ -137,7 +140,8 @@ async fn troupes(stage: &Stage, parties: &Path, assets: &[Assets]) -> Vec<Troupe
         });
         seated.push((assets, futures::future::join_all(seats).await));
     }
-    let time = Time::take_over(Arc::clone(&stage.world)).await;
+    let used = assets.iter().flat_map(|assets| [assets.0, assets.1]).map(plan::ledger).collect();
+    let time = Time::take_over(Arc::clone(&stage.world), used).await;
     let pair = |(alice, bob)| Pair { alice, bob, time: Arc::clone(&time) };
     let troupe = |(assets, seats): (Vec<Assets>, Vec<_>)| Troupe {
         assets,

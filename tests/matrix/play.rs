@@ -10,7 +10,7 @@ use reqwest::Method;
 use std::sync::Arc;
 use std::time::Duration;
 
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(200);
 /// Longer than any swap on regtest takes, refunds and all that follows included, in the world's seconds.
 const SWAP_LIMIT_SECS: u64 = 300;
 /// And with the books before and after it.
@@ -198,7 +198,7 @@ impl Run<'_> {
                 self.stuck = None;
             }
         }
-        if let Tale::Stuck(_) = self.case.tale {
+        if matches!(self.case.tale, Tale::Stuck(_)) || matches!(self.alice, Alice::Back) {
             // Whoever has paid only waits to take its own back.
             let live = || [alice, bob].into_iter().flatten().filter(|view| view.outcome.is_none());
             let only_wait = live().all(|view| view.phase == "waiting_for_refund");

@@ -6,7 +6,7 @@ use photon_chains::Ledger;
 use photon_regtest::world::{EvmChain, UtxoChain, UtxoWallet};
 use photon_regtest::{Mining, World};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,14 @@ const LONGEST_STANDSTILL: Duration = Duration::from_secs(400);
 /// The world and its clock.
 pub struct Time {
     world: Arc<World>,
+    /// The chains that are looked at; the others stand still.
+    ledgers: BTreeSet<Ledger>,
+    /// Where Bitcoin's and Litecoin's miner is paid.
+    rewards: [String; 2],
     now: AtomicU64,
+    /// Seconds that have passed, and the milliseconds of this machine that their blocks took.
+    passed: AtomicU64,
+    mining_ms: AtomicU64,
     /// The file from which daemons read the time.
     pub clock: PathBuf,
     away: Mutex<HashMap<u64, u64>>,
@@ -45,6 +52,8 @@ struct Stuck {
     ledger: Ledger,
     wallet: UtxoWallet,
     sat: u128,
+    /// Whether a transaction is one of those: each is looked at once.
+    known: Arc<Mutex<HashMap<String, bool>>>,
 }
 
 /// Fundings are passed by while this lives.
@@ -108,7 +117,7 @@ impl Drop for Playing {
 
 impl Time {
     /// Takes over a world, at the present or at the newest of its blocks. From now on it mines only as told here.
-    pub async fn take_over(world: Arc<World>) -> Arc<Self> {
+    pub async fn take_over(world: Arc<World>, ledgers: BTreeSet<Ledger>) -> Arc<Self> {
         world.bitcoin.auto_mine(Mining::Manual);
         world.litecoin.auto_mine(Mining::Manual);
         world.ethereum.auto_mine(Mining::Manual);
@@ -119,10 +128,16 @@ impl Time {
         let tips = [world.ethereum.time_unix_secs().await.unwrap(), world.smt.time_unix_secs().await.unwrap()];
         let now = tips.into_iter().fold(machine, u64::max);
         let clock = world.dir().join("clock");
+        let reward = async |chain: &UtxoChain| chain.miner_wallet().new_address().await.unwrap();
+        let rewards = [reward(&world.bitcoin).await, reward(&world.litecoin).await];
         let playing = AtomicU64::default();
         let time = Self {
             world,
+            ledgers,
+            rewards,
             now: AtomicU64::new(now),
+            passed: AtomicU64::default(),
+            mining_ms: AtomicU64::default(),
             clock,
             away: Mutex::default(),
             playing,
@@ -140,15 +155,24 @@ impl Time {
         tokio::spawn(async move {
             loop {
                 let began = Instant::now();
-                for _ in 0..time.stride() {
+                let stride = time.stride();
+                for _ in 0..stride {
                     time.second().await;
                 }
+                time.passed.fetch_add(stride, Ordering::Relaxed);
+                time.mining_ms.fetch_add(u64::try_from(began.elapsed().as_millis()).unwrap(), Ordering::Relaxed);
                 tokio::time::sleep(SECOND.max(began.elapsed() * SLOWER_THAN_NODES).saturating_sub(began.elapsed())).await;
                 while time.away.lock().unwrap().values().any(|since| time.now() >= since + LONGEST_AWAY_SECS) {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
         })
+    }
+
+    /// How many seconds have passed, and how many milliseconds the blocks of one of them took.
+    pub fn pace(&self) -> (u64, u64) {
+        let passed = self.passed.load(Ordering::Relaxed);
+        (passed, self.mining_ms.load(Ordering::Relaxed) / passed.max(1))
     }
 
     /// Unix seconds.
@@ -171,7 +195,7 @@ impl Time {
             Ledger::Litecoin => &self.world.litecoin,
             Ledger::Ethereum | Ledger::Smt => panic!("nothing is held back on {ledger}"),
         };
-        let stuck = Stuck { ledger, wallet: chain.wallet(wallet), sat };
+        let stuck = Stuck { ledger, wallet: chain.wallet(wallet), sat, known: Arc::default() };
         self.stuck.lock().unwrap().insert(ticket, stuck);
         Holding { time: Arc::clone(self), ticket }
     }
@@ -228,13 +252,16 @@ impl Time {
         let now = self.now() + 1;
         let World { bitcoin, litecoin, ethereum, smt, .. } = &*self.world;
         let stuck: Vec<Stuck> = self.stuck.lock().unwrap().values().cloned().collect();
-        let on = |ledger| stuck.iter().filter(|one| one.ledger == ledger).cloned().collect::<Vec<_>>();
-        tokio::join!(
-            utxo_second(bitcoin, now, on(Ledger::Bitcoin)),
-            utxo_second(litecoin, now, on(Ledger::Litecoin)),
-            evm_second(ethereum, now),
-            evm_second(smt, now)
-        );
+        let on = |ledger| stuck.iter().filter(|one| one.ledger == ledger).collect();
+        let seconds = self.ledgers.iter().map(|ledger| async move {
+            match ledger {
+                Ledger::Bitcoin => utxo_second(bitcoin, now, &self.rewards[0], on(*ledger)).await,
+                Ledger::Litecoin => utxo_second(litecoin, now, &self.rewards[1], on(*ledger)).await,
+                Ledger::Ethereum => evm_second(ethereum, now).await,
+                Ledger::Smt => evm_second(smt, now).await,
+            }
+        });
+        futures::future::join_all(seconds).await;
         self.now.store(now, Ordering::Release);
         self.show();
     }
@@ -247,31 +274,59 @@ impl Time {
     }
 }
 
-async fn utxo_second(chain: &UtxoChain, now: u64, stuck: Vec<Stuck>) {
+async fn utxo_second(chain: &UtxoChain, now: u64, reward: &str, stuck: Vec<&Stuck>) {
     chain.set_mock_time(now).await.unwrap();
     if stuck.is_empty() {
-        chain.mine(1).await.unwrap();
+        // To one address: each second's block has another time.
+        chain.call("generatetoaddress", json!([1, reward])).await.unwrap();
         return;
     }
-    let mut mined: Vec<String> = chain.rpc().get("getrawmempool", json!([])).await.unwrap();
-    for one in &stuck {
-        let mut others = Vec::new();
-        for txid in mined {
-            if !one.is(&txid).await {
-                others.push(txid);
+    match stuck[0].ledger {
+        // The funding may be replaced at any moment, also between the look and the block: then this is refused.
+        Ledger::Bitcoin => loop {
+            let mined = not_stuck(chain, &stuck).await;
+            if chain.call("generateblock", json!([reward, mined])).await.is_ok() {
+                return;
             }
-        }
-        mined = others;
+        },
+        // Litecoin's node has no replacements, and its `generateblock` is broken.
+        Ledger::Litecoin => drop(chain.mine_only(&not_stuck(chain, &stuck).await).await.unwrap()),
+        Ledger::Ethereum | Ledger::Smt => panic!("nothing is stuck there"),
     }
-    chain.mine_only(&mined).await.unwrap();
+}
+
+/// What waits to be mined, but what is stuck and what stands on it; each after what it stands on.
+async fn not_stuck(chain: &UtxoChain, stuck: &[&Stuck]) -> Vec<String> {
+    let waiting: HashMap<String, Value> = chain.rpc().get("getrawmempool", json!([true])).await.unwrap();
+    let mut waiting: Vec<(String, Value)> = waiting.into_iter().collect();
+    waiting.sort_by_key(|(_, entry)| entry["ancestorcount"].as_u64());
+    let mut left_out: BTreeSet<String> = BTreeSet::new();
+    let mut mined = Vec::new();
+    for (txid, entry) in waiting {
+        let mut depends = entry["depends"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let stands_on_it = depends.any(|parent| left_out.contains(parent));
+        let is_stuck = futures::future::join_all(stuck.iter().map(|one| one.is(&txid))).await.contains(&true);
+        if stands_on_it || is_stuck {
+            left_out.insert(txid);
+        } else {
+            mined.push(txid);
+        }
+    }
+    mined
 }
 
 impl Stuck {
     /// True of such a payment. The wallet does not know the transactions of others.
     async fn is(&self, txid: &str) -> bool {
-        let Ok(known) = self.wallet.rpc.call("gettransaction", json!([txid])).await else { return false };
+        let known = self.known.lock().unwrap().get(txid).copied();
+        if let Some(known) = known {
+            return known;
+        }
+        let shown = self.wallet.rpc.call("gettransaction", json!([txid])).await.unwrap_or_default();
         let sat = |detail: &Value| detail["amount"].as_f64().map(|coins| (coins * 1e8).round());
-        known["details"].as_array().into_iter().flatten().any(|detail| sat(detail) == Some(-(self.sat as f64)))
+        let is = shown["details"].as_array().into_iter().flatten().any(|detail| sat(detail) == Some(-(self.sat as f64)));
+        self.known.lock().unwrap().insert(txid.to_owned(), is);
+        is
     }
 }
 
