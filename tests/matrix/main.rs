@@ -1,11 +1,11 @@
 //! The crash matrix: real daemons on real nodes are killed (-9) at every point that a swap passes, and started again. (THREATS
-//! F8, F15, F16, C21, §1.8)
+//! F8, F15, F16, C14, C21, §1.8)
 //!
-//! A swap is first played with nobody killed, and every point noted that each party passes (see `photon_chains::crash`): before
-//! and after each commit, each transaction handed to a node, each message, each effect. Then each of these points is died at.
-//! So a new step is tried by itself. Every run must end alike for both, completed or refunded; the books of both must agree to
-//! the unit; of each lock at most one funding and one spend may be mined; and no nonce and no coin may have been signed away
-//! twice with two meanings.
+//! Its tales ([`plan::Tale`]) are first played with nobody killed, and every point noted that each party passes (see
+//! `photon_chains::crash`): before and after each commit, each transaction handed to a node, each message, each effect. Then
+//! each of these points is died at. So a new step is tried by itself. Every run must end alike for both, completed or refunded;
+//! the books of both must agree to the unit; of each lock at most one funding and one spend may be mined; and no nonce and no
+//! coin may have been signed away twice with two meanings. A run that does not end in time is wrong too.
 //!
 //! `cargo test --test matrix` tries every point of one pair once. `PHOTON_MATRIX=full cargo test --test matrix -- --nocapture`
 //! tries all pairs, and at every point also one of these in turn: both daemons at once, twice in a row, and a node that is down.
