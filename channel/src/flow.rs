@@ -106,7 +106,8 @@ pub enum Fault {
     /// The sums would not fit, or the payer has not so much: perhaps not yet, as this side sees the chain.
     #[error("more than the payer has")]
     Funds,
-    /// The expiry is none that a channel lock can have.
+    /// The expiry is none that a channel lock can have: it can't be written, has a funding deadline, or neither closes by
+    /// itself nor is judged by the registry alone.
     #[error("the expiry is none that a channel lock can have")]
     Word,
     /// A hash that anyone can open.
@@ -232,6 +233,11 @@ impl Flow {
             return Err(Fault::Degenerate);
         }
         lock.entry().map_err(|_| Fault::Word)?;
+        // A lock that is neither linked nor closes by itself could be unlocked for as long as it stands, and in an old proof it
+        // stands for ever: its payee could close with that one long after both had taken the lock back, and show the secret.
+        if !lock.expiry.linked && lock.expiry.closes.is_none() {
+            return Err(Fault::Word);
+        }
         if judge.is_payer && judge.disposed.contains(&lock.secret_hash) {
             return Err(Fault::HashDisposed);
         }

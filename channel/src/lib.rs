@@ -15,6 +15,7 @@
 //!   direction alike, and one channel as a party keeps it. [`Refusal`] says what happens when something is not taken.
 //! - [`Node`]: all channels of one account on one chain, payments over several hops, what becomes due with time. It turns
 //!   [`Event`]s into rows to be made durable and effects to be let out after.
+//! - [`route`]: finding ways through the graph of channels.
 //!
 //! ```mermaid
 //! sequenceDiagram
@@ -52,6 +53,7 @@ mod lock;
 mod message;
 mod node;
 mod proof;
+pub mod route;
 mod seal;
 mod sign;
 mod split;

@@ -118,7 +118,7 @@ impl World {
                 _ if pick < 95 => Op::Lock {
                     amount,
                     secret_hash: secret_of(made).hash(),
-                    expiry: Expiry::at(self.tip.latest.time.plus_secs(10 + made % 20)),
+                    expiry: Expiry { linked: true, ..Expiry::at(self.tip.latest.time.plus_secs(10 + made % 20)) },
                     onward: Onward { payment: PaymentId::from_bytes([3; 16]), route: vec![], sealed: None },
                 },
                 _ => match number {
@@ -332,8 +332,8 @@ fn play(seed: u64) -> [u64; 5] {
 #[test]
 fn whatever_is_lost_doubled_reordered_or_forgotten_both_sides_agree_in_the_end() {
     let mut taken = [0; 5];
-    for seed in 0..400 {
+    for seed in 0..200 {
         taken.iter_mut().zip(play(seed)).for_each(|(sum, count)| *sum += count);
     }
-    assert!(taken.iter().all(|count| *count > 500), "every kind of operation was played: {taken:?}");
+    assert!(taken.iter().all(|count| *count > 200), "every kind of operation was played: {taken:?}");
 }

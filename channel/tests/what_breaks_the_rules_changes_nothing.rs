@@ -16,7 +16,7 @@ struct Pair {
 }
 
 fn expiry() -> Expiry {
-    Expiry::at(UnixTime::from_secs(NOW + 1_000))
+    Expiry { linked: true, ..Expiry::at(UnixTime::from_secs(NOW + 1_000)) }
 }
 
 fn secret(byte: u8) -> Secret {
@@ -100,6 +100,12 @@ fn every_operation_that_cant_be_is_named_and_undone_with_its_whole_batch() {
         expiry: Expiry { lock_by: Some(UnixTime::from_secs(5)), ..expiry() },
         onward: Onward { payment: PaymentId::from_bytes([1; 16]), route: vec![], sealed: None },
     };
+    let endless = Op::Lock {
+        amount: Units::from(1),
+        secret_hash: secret(9).hash(),
+        expiry: Expiry { linked: false, ..expiry() },
+        onward: Onward { payment: PaymentId::from_bytes([1; 16]), route: vec![], sealed: None },
+    };
     let op = |fault| Refusal::Breach(Breach::Op(fault));
     for (bad, refusal) in [
         (transfer(0), op(Fault::Nothing)),
@@ -108,6 +114,7 @@ fn every_operation_that_cant_be_is_named_and_undone_with_its_whole_batch() {
         (lock(9, 91), Refusal::Later(Wait::Chain)),
         (degenerate, op(Fault::Degenerate)),
         (dated, op(Fault::Word)),
+        (endless, op(Fault::Word)),
         (Op::Unlock { number, secret: secret(2) }, op(Fault::WrongSecret)),
         (Op::Unlock { number: gone, secret: secret(1) }, op(Fault::NoLock)),
         (Op::Expire { number: gone }, op(Fault::NoLock)),

@@ -67,7 +67,10 @@ impl Story {
         let mut time = self.world.now + 2 * POLICY.reveal_margin_secs;
         let block = self.world.tip().latest.block.get() + 40;
         let mut amount = Units::from(amount);
-        let expiry = |time| Expiry { opens_block: BlockHeight::new(block), linked, ..Expiry::at(UnixTime::from_secs(time)) };
+        let expiry = |time| {
+            let opens = UnixTime::from_secs(time);
+            Expiry { opens_block: BlockHeight::new(block), closes: (!linked).then_some(opens), linked, ..Expiry::at(opens) }
+        };
         let mut onward = Vec::new();
         for to in path.iter().skip(2).rev() {
             onward.insert(0, Hop { to: self.world.address(*to), amount, expiry: expiry(time) });

@@ -1,0 +1,14 @@
+//! Finding ways through the graph of channels, by every node for itself.
+//!
+//! [`Graph`] holds all channels on flat arrays, grouped by the node that they lead to; [`Finder`] searches it backward from the
+//! payee, since only the amount that must arrive is known: a mediator's fee depends on what it sends on. Other ways than the
+//! best are found by making the edges of those already found dearer, which is far cheaper than the k shortest ways proper.
+//! [`Graph::failed`] remembers what an edge could not carry, until that is too old to say anything.
+//!
+//! Method: Dijkstra (1959), from the target, on a compressed sparse row graph; scratch space is kept between searches.
+
+mod graph;
+mod search;
+
+pub use graph::{Edge, EdgeNo, Graph};
+pub use search::{Finder, Query, Route};
