@@ -41,7 +41,6 @@ abstract contract ChannelLocks is ChannelMessages {
     function _unlockRecords(uint256 start, uint256 base) internal view returns (uint256 sum, uint256 end) {
         end = base;
         uint256 entry = _entriesAt(start, base);
-        _put(LEFT, _keptAt(start, base));
         for (uint256 at = start; at < _callSize();) {
             uint256 kind;
             // What _lay does, written out, and more: each lock pays for it.
@@ -109,13 +108,15 @@ abstract contract ChannelLocks is ChannelMessages {
                     }
                 }
             } else if (kind & 1 == 0) {
-                _copyEntry(entry - 0x54, _get(LEFT));
-                _put(LEFT, _get(LEFT) + 0x54);
+                uint256 kept = _get(LEFT);
+                if (kept == 0) kept = _keptAt(start, base);
+                _copyEntry(entry - 0x54, kept);
+                _put(LEFT, kept + 0x54);
             } else {
                 _checkRegistered(_get(entry - 0x54), _get(entry - 0x20));
             }
         }
-        _putHashes(start, base, entry, _get(LEFT));
+        _putHashes(start, base, entry);
         // A sum of nothing: no lock was taken, or locks of nothing, which are not worth a call. More than a word holds:
         // more than any channel has.
         if (sum == 0 || sum > M96) revert IChannels.BadList();
@@ -166,7 +167,8 @@ abstract contract ChannelLocks is ChannelMessages {
             }
             entry += 0x54;
         }
-        _putHashes(start, base, entry, kept);
+        if (kept != _keptAt(start, base)) _put(LEFT, kept);
+        _putHashes(start, base, entry);
         if (sum == 0 || sum > M96) revert IChannels.BadList();
     }
 
@@ -191,11 +193,11 @@ abstract contract ChannelLocks is ChannelMessages {
         }
     }
 
-    /// @dev The hash of the list, which ends at `entry`, and of what is kept of it.
-    function _putHashes(uint256 start, uint256 base, uint256 entry, uint256 kept) private pure {
+    /// @dev The hash of the list, which ends at `entry`, and of what is kept of it: its end is where that hash goes, or zero.
+    function _putHashes(uint256 start, uint256 base, uint256 entry) private pure {
         _put(LOCKS, _hashOf(_entriesAt(start, base), entry));
-        uint256 keptFirst = _keptAt(start, base);
-        _put(LEFT, kept == keptFirst ? 0 : _hashOf(keptFirst, kept));
+        uint256 kept = _get(LEFT);
+        if (kept != 0) _put(LEFT, _hashOf(_keptAt(start, base), kept));
     }
 
     /// @dev Lays out the entry of one record; returns where what follows it is in the calldata. Each word that is written

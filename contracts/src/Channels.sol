@@ -61,13 +61,13 @@ contract Channels is ChannelState, ChannelMoney {
         ChannelState(chainId_, registry_, blockSecs_)
     {}
 
-    /// @dev Only the first two functions take coins.
+    /// @dev Only deposits take coins.
     fallback() external payable {
         uint256 selector = _selector();
+        if (selector == UNLOCK) _unlock();
         if (selector == DEPOSIT) _deposit(_sender());
         if (selector == DEPOSIT_FOR) _deposit(_arg(2));
         if (msg.value != 0) revert IChannels.BadCall();
-        if (selector == UNLOCK) _unlock();
         if (selector == UPDATE) _update(_sender());
         if (selector == CLOSE) _close();
         if (selector == COOPERATIVE_CLOSE) _cooperativeClose();
@@ -110,12 +110,8 @@ contract Channels is ChannelState, ChannelMoney {
         uint256 amount = _arg(1) / TWO_160;
         if (token == 0) {
             if (amount != 0) revert IChannels.BadAmount();
-            uint256 key = _putIn(asset, party, _arg(1) & M160, msg.value);
-            assembly ("memory-safe") {
-                mstore8(0x80, SAID_DEPOSIT)
-                mstore(0x81, sload(key))
-                log1(0x80, 0x21, key)
-            }
+            (uint256 key, uint256 slot) = _putIn(asset, party, _arg(1) & M160, msg.value);
+            _say(SAID_DEPOSIT, slot, key);
         } else {
             if (msg.value != 0) revert IChannels.BadAmount();
             _putIn(asset, party, _arg(1) & M160, amount);
@@ -125,8 +121,12 @@ contract Channels is ChannelState, ChannelMoney {
     }
 
     /// @dev Counts a deposit. Before the token is asked for it: whatever runs meanwhile finds it counted.
-    function _putIn(uint256 asset, uint256 party, uint256 peer, uint256 amount) private returns (uint256 sum) {
-        (uint256 key, uint256 isA) = _key(asset, party, peer);
+    function _putIn(uint256 asset, uint256 party, uint256 peer, uint256 amount)
+        private
+        returns (uint256 key, uint256 sum)
+    {
+        uint256 isA;
+        (key, isA) = _key(asset, party, peer);
         uint256 slot = _slot(key);
         if (slot == 0) {
             // Whatever is wrong with the words of a channel that stands, it is another's key.
@@ -151,7 +151,6 @@ contract Channels is ChannelState, ChannelMoney {
             revert IChannels.BadAmount();
         }
         _store(key, sum);
-        sum = key;
     }
 
     /// @dev from, value, data. The sender is the token.
@@ -378,6 +377,7 @@ contract Channels is ChannelState, ChannelMoney {
 
     /// @dev asset, closer | more, upper, [touched, taken,] records. The sender is not the closer.
     function _unlock() private {
+        if (msg.value != 0) revert IChannels.BadCall();
         uint256 closer = _arg(1);
         uint256 touched;
         uint256 taken;
