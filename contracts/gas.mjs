@@ -2,6 +2,7 @@
 // fails where one is higher than there, beyond its bound, or not below what the best other shared contract costs.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { BOUNDS } from './tools/bounds.mjs'
+import { measureChannels } from './tools/channels.mjs'
 import { PERMIT_TOKENS, TOKENS, compile, root } from './tools/compile.mjs'
 import { measure, prove } from './tools/measure.mjs'
 
@@ -12,6 +13,8 @@ const prague = await measure('Prague', plainToken('prague'), TOKEN_ARGS)
 const permits = await measure('Prague', compile(PERMIT_TOKENS).get('PermitToken'), TOKEN_ARGS)
 for (const row of ['TokenHtlc.lock.permit', 'TokenHtlc.lock.permit.first']) prague[row] = permits[row]
 const byzantium = await measure('Byzantium', plainToken('byzantium'), TOKEN_ARGS)
+Object.assign(prague, await measureChannels('Prague', plainToken('prague'), TOKEN_ARGS))
+Object.assign(byzantium, await measureChannels('Byzantium', plainToken('byzantium'), TOKEN_ARGS))
 const figures = { prague: sorted(prague), byzantium: sorted(byzantium) }
 
 // The measurement itself is measured against figures others have published for the same token.
@@ -26,12 +29,12 @@ if (process.argv.includes('--write')) {
   const snapshot = JSON.parse(readFileSync(file, 'utf8'))
   for (const rules of Object.keys(figures)) compare(rules, snapshot[rules] ?? {}, figures[rules])
 }
-for (const [row, { goal, bound, peer, why }] of Object.entries(BOUNDS)) {
-  const gas = figures.prague[row]
+for (const [rules, row, { goal, bound, peer, why }] of bounds()) {
+  const gas = figures[rules][row]
   const over = gas > bound ? fault(`${row}: ${gas} is beyond its bound ${bound}`) : ''
   const beaten = peer !== undefined && gas >= peer ? fault(`${row}: ${gas} is not below the best peer's ${peer}`) : ''
   const note = gas > goal ? `goal ${goal}: ${why}` : `goal ${goal}`
-  console.log(`${row.padEnd(32)} ${String(gas).padStart(6)}  ${note}${over}${beaten}`)
+  console.log(`${`${rules} ${row}`.padEnd(46)} ${String(gas).padStart(6)}  ${note}${over}${beaten}`)
 }
 if (!process.argv.includes('--check')) console.log(JSON.stringify(figures, null, 2))
 process.exit(faults > 0 ? 1 : 0)
@@ -49,6 +52,10 @@ function fault(text) {
   faults += 1
   console.error(`FAULT ${text}`)
   return ''
+}
+
+function bounds() {
+  return Object.entries(BOUNDS).flatMap(([rules, rows]) => Object.entries(rows).map(([row, bound]) => [rules, row, bound]))
 }
 
 function sorted(rows) {

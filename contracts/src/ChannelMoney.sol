@@ -34,33 +34,26 @@ abstract contract ChannelMoney is Call {
     uint256 private constant CREDITED = 0x4e45da441832cf53bdaa69235704fc0575e68210f459ee1562911024b12967d5;
     uint256 private constant COLLECTED = 0x79f14dbc87f91353937e4e02c8d3c5c2fa9e64ffed508cd3cb49ee20bc826c9a;
 
-    /// @dev Takes exactly `amount` of a token from `from`.
+    /// @dev Takes exactly `amount` of a token from `from`. Whether its calls fail, and what they say, doesn't matter: what has
+    /// arrived does. An address without code leaves both balances as they were in memory, equal.
     function _pull(uint256 token, uint256 from, uint256 amount) internal {
         uint256 missing;
-        uint256 good;
         assembly ("memory-safe") {
             mstore(0x80, BALANCE_OF)
             mstore(0x84, address())
-            good := staticcall(gas(), token, 0x80, 0x24, 0x00, 0x20)
+            pop(staticcall(gas(), token, 0x80, 0x24, 0x00, 0x20))
             let before := mload(0x00)
 
-            mstore(0x20, 1)
             mstore(0xb0, TRANSFER_FROM)
             mstore(0xb4, from)
             mstore(0xd4, address())
             mstore(0xf4, amount)
-            good := and(good, call(gas(), token, 0, 0xb0, 0x64, 0x20, 0x20))
-            // No answer leaves the 1, and its length wraps to the largest number; a piece of a word is no answer.
-            good := and(good, and(gt(sub(returndatasize(), 1), 0x1e), eq(mload(0x20), 1)))
+            pop(call(gas(), token, 0, 0xb0, 0x64, 0x00, 0x00))
 
-            good := and(good, staticcall(gas(), token, 0x80, 0x24, 0x00, 0x20))
+            pop(staticcall(gas(), token, 0x80, 0x24, 0x00, 0x20))
             missing := xor(sub(mload(0x00), before), amount)
         }
-        // Nothing missing, and good: 0 < 1. An address without code leaves both balances as they were in memory, equal.
-        if (missing >= good) {
-            if (good == 0) revert IChannels.TransferFailed();
-            revert IChannels.NotReceivedInFull();
-        }
+        if (missing != 0) revert IChannels.NotReceivedInFull();
     }
 
     /// @dev Refuses a token that can't move `amount` from this contract to itself and leave all where it was.

@@ -64,8 +64,8 @@ contract Channels is ChannelState, ChannelMoney {
     /// @dev Only deposits take coins.
     fallback() external payable {
         uint256 selector = _selector();
-        if (selector == UNLOCK) _unlock();
         if (selector == DEPOSIT) _deposit(_sender());
+        if (selector == UNLOCK) _unlock();
         if (selector == DEPOSIT_FOR) _deposit(_arg(2));
         if (msg.value != 0) revert IChannels.BadCall();
         if (selector == UPDATE) _update(_sender());
@@ -134,7 +134,8 @@ contract Channels is ChannelState, ChannelMoney {
             assembly ("memory-safe") {
                 let window := div(asset, TWO_160)
                 bad := or(gt(sub(window, 10), 43190), or(iszero(mul(party, peer)), eq(party, peer)))
-                bad := or(bad, or(gt(or(party, peer), M160), gt(number(), M32)))
+                bad := or(bad, gt(or(party, peer), M160))
+                // Blocks have 32 bits: enough for a thousand years.
                 slot := add(mul(number(), TWO_223), TWO_192)
             }
             if (bad != 0) revert IChannels.BadChannel();
@@ -143,7 +144,7 @@ contract Channels is ChannelState, ChannelMoney {
         assembly ("memory-safe") {
             sum := add(slot, mul(amount, add(1, mul(isA, TWO_96))))
             // Nothing, too much for its field, a channel that is closed.
-            refused := or(or(iszero(amount), gt(amount, M96)), slt(slot, 0))
+            refused := or(gt(sub(amount, 1), sub(M96, 1)), slt(slot, 0))
             refused := or(refused, or(lt(and(sum, M96), amount), gt(xor(sum, slot), sub(TWO_193, 1))))
         }
         if (refused != 0) {

@@ -84,6 +84,8 @@ contract ChannelSettlementTest is ChannelWorld {
     /// @dev Bob closes with any proof of Alice's, and unlocks all of it that he can. Alice is honest: she shows his newest
     /// proof, and unlocks what she knows. Nobody gets less than his own newest proof gives, nor more than both newest give with
     /// the secrets that are known.
+    /// forge-config: default.fuzz.runs = 1500
+    /// forge-config: byzantium.fuzz.runs = 500
     function testFuzz_an_old_proof_gains_nothing(uint256 seed, uint256 depositAlice, uint256 depositBob, uint256 old) public {
         deposits = [_between(depositAlice, 0, 1e18), _between(depositBob, 1, 1e18)];
         if (deposits[0] > 0) _deposit(alice, deposits[0]);
