@@ -184,6 +184,10 @@ impl Node {
             if let (LockState::Known(secret), false) = (&held.state, is_safe) {
                 self.effects.push(Effect::Register(secret.clone(), end_of(&held.lock.expiry)));
             }
+            // It waited for its channel onward until too late.
+            if held.state == LockState::Waiting && matches!(held.link, Link::Onto { number: None, .. }) {
+                self.give_back(place, Reason::Time);
+            }
             return;
         }
         if channel.chain.stage == Stage::Open {

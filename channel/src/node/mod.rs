@@ -15,6 +15,7 @@ mod learn;
 mod outgoing;
 mod pay;
 mod rows;
+mod store;
 mod talk;
 mod together;
 mod words;
@@ -34,6 +35,9 @@ use crate::units::Nonce;
 use crate::update::PaymentId;
 use photon_chains::{Address, SecretHash, UnixTime};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The most ways of one order.
+const MOST_WAYS: usize = 100;
 
 /// Where a pending lock is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,7 @@
 //! Outgoing operations: what waits for room in a channel, and what a channel's pending locks ask of their payer.
 
-use crate::chain::{end_of, is_in_time, is_open};
-use crate::channel::Stuck;
+use crate::chain::{Stage, end_of, is_in_time, is_open};
+use crate::channel::{Standing, Stuck};
 use crate::flow::{Change, Fault, Held, Link, LockState};
 use crate::key::ChannelId;
 use crate::lock::LockNo;
@@ -24,6 +24,9 @@ impl Node {
     pub(super) fn pump(&mut self, id: ChannelId) {
         self.give_back_unwanted(&id);
         let Some(channel) = self.channels.get(&id) else { return };
+        if channel.chain.stage != Stage::Open || channel.standing == Standing::Behind {
+            return self.fail_queue(id, Reason::NoWay);
+        }
         if !channel.in_step || !channel.may_sign() {
             return;
         }

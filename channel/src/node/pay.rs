@@ -6,7 +6,7 @@ use crate::key::ChannelId;
 use crate::message::{Message, Reason};
 use crate::node::rows::{Key, Payment, Progress};
 use crate::node::words::{Effect, Notice, Order, Outcome, Refused, Tie, Way};
-use crate::node::{Node, Queued};
+use crate::node::{MOST_WAYS, Node, Queued};
 use crate::update::{MOST_HOPS, PaymentId};
 use photon_chains::Secret;
 
@@ -28,7 +28,7 @@ impl Node {
         if self.payments.contains_key(&id) {
             return self.tell(Notice::Refused(Refused::SamePayment(id)));
         }
-        let is_good = !order.ways.is_empty() && order.ways.iter().all(|way| self.is_sound(&order, way));
+        let is_good = (1..=MOST_WAYS).contains(&order.ways.len()) && order.ways.iter().all(|way| self.is_sound(&order, way));
         let hash_is_good = match &order.tie {
             Tie::Direct => order.ways.len() == 1,
             Tie::Sealed(_) => true,

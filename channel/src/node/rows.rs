@@ -1,4 +1,4 @@
-//! What is durable: rows, each with its key. A step writes the rows that it changed and no others.
+//! What is durable: rows, each with its key. A step writes the rows that it changed and no others. As bytes: `store.rs`.
 
 use crate::chain::OnChain;
 use crate::channel::{Channel, Leaving, Standing, Unacked};

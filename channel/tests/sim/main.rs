@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use story::Story;
 use world::Faults;
 
-const BAD: Faults = Faults { lost: 3, doubled: 5, reordered: 5, crash: 2, away: 1, cut: 3 };
+const BAD: Faults = Faults { lost: 3, doubled: 5, reordered: 5, crash: 2, away: 1, cut: 3, close: 0 };
+
+const CLOSING: Faults = Faults { close: 2, ..BAD };
 
 /// Says which story failed.
 struct Teller(u64);
@@ -60,6 +62,19 @@ fn whatever_fails_nobody_loses_and_every_channel_stays_usable() {
     ] {
         assert!(tally.get(what).is_some_and(|count| *count >= least), "{what} was hardly played: {tally:?}");
     }
+}
+
+// E12, invariant 5 of a channel.
+#[test]
+fn whichever_channel_is_closed_and_when_nobody_loses() {
+    let mut tally = BTreeMap::new();
+    for seed in seeds(150) {
+        let _teller = Teller(seed);
+        let story = Story::play(seed, CLOSING, None);
+        story.judge(false);
+        story.tally(&mut tally);
+    }
+    assert!(tally.get("registered").is_some_and(|count| *count > 50), "{tally:?}");
 }
 
 // E1, E2, E16.

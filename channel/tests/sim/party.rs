@@ -14,6 +14,9 @@ pub struct Disk {
 impl Disk {
     pub fn commit(&mut self, writes: &[Write]) {
         for Write { key, row } in writes {
+            // What is read back is what was written.
+            let again = row.as_ref().map(|row| Row::from_bytes(&row.to_bytes()).unwrap());
+            assert_eq!(*row, again);
             if key.is_live() {
                 match row {
                     Some(row) => self.live.insert(*key, row.clone()),

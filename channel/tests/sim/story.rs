@@ -203,7 +203,7 @@ impl Story {
     /// All honest.
     pub fn judge(&self, no_faults: bool) {
         let world = &self.world;
-        for (one, other, id) in &world.channels {
+        for (one, other, id) in world.channels.iter().filter(|(_, _, id)| !world.closed.contains_key(id)) {
             let (a, b) = (world.parties[*one].node.channel(id).unwrap(), world.parties[*other].node.channel(id).unwrap());
             for (payer, payee) in [(a, b), (b, a)] {
                 let (out, inn) = (&payer.outgoing, &payee.incoming);
@@ -215,8 +215,18 @@ impl Story {
         }
         for plan in &self.plans {
             let (payer, payee) = (&world.parties[plan.from], &world.parties[plan.to]);
+            // What an update carried into a channel that was closed is known only when the channel is gone.
+            let is_open = matches!(payer.node.payment(&plan.id).map(|payment| &payment.progress), Some(Progress::Paid(..)));
+            if is_open && !world.closed.is_empty() {
+                continue;
+            }
             assert_eq!(payer.node.payment(&plan.id), None, "every payment ends");
             let came = payee.received(&plan.id);
+            if !world.closed.is_empty() {
+                // Paid by a registration, it is paid out by the contract; see `judge_honest`.
+                assert!(came.0 <= 1 && (came.0 == 0 || matches!(payer.outcome(&plan.id), Some(Outcome::Paid(_)))));
+                continue;
+            }
             match payer.outcome(&plan.id) {
                 Some(Outcome::Paid(_)) => assert_eq!(came, (1, u128::from(plan.amount)), "paid once, and arrived"),
                 // Not begun at all: the order was lost in a crash before it was durable.

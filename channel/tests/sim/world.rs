@@ -40,10 +40,12 @@ pub struct Faults {
     pub crash: u64,
     pub away: u64,
     pub cut: u64,
+    /// A channel is closed on chain, by either side.
+    pub close: u64,
 }
 
 impl Faults {
-    pub const NONE: Faults = Faults { lost: 0, doubled: 0, reordered: 0, crash: 0, away: 0, cut: 0 };
+    pub const NONE: Faults = Faults { lost: 0, doubled: 0, reordered: 0, crash: 0, away: 0, cut: 0, close: 0 };
 }
 
 pub struct World {
@@ -56,6 +58,8 @@ pub struct World {
     pub registry: BTreeMap<SecretHash, (Secret, Moment)>,
     mempool: Vec<(u64, Secret)>,
     pub faults: Faults,
+    /// Channels that were closed on chain.
+    pub closed: BTreeMap<ChannelId, OnChain>,
     /// Every update that was ever let out, by channel, payer and nonce.
     said: BTreeMap<(ChannelRef, Side, Nonce), Vec<u8>>,
 }
@@ -72,6 +76,7 @@ impl World {
             registry: BTreeMap::new(),
             mempool: Vec::new(),
             faults: Faults::NONE,
+            closed: BTreeMap::new(),
             said: BTreeMap::new(),
         };
         for (one, other) in links {
@@ -259,7 +264,19 @@ impl World {
         self.wires.values().all(VecDeque::is_empty)
     }
 
+    /// The contract is shown the latest word of either side by the other one.
+    fn close(&mut self, id: ChannelId, one: usize) {
+        let Some(channel) = self.parties[one].node.channel(&id) else { return };
+        let chain = OnChain { stage: Stage::Closed, ..channel.chain };
+        self.closed.entry(id).or_insert(chain);
+    }
+
     fn hear_chain(&mut self, own: usize, tip: Tip) {
+        for (id, chain) in self.closed.clone() {
+            if self.parties[own].node.channel(&id).is_some_and(|channel| channel.chain.stage == Stage::Open) {
+                self.parties[own].node.take(Event::Chain(id, chain));
+            }
+        }
         let watched: Vec<SecretHash> = self.parties[own].watched.iter().copied().collect();
         for hash in watched {
             if let Some((secret, at)) = self.registry.get(&hash).cloned().filter(|(_, at)| at.time <= tip.latest.time) {
@@ -292,7 +309,10 @@ impl World {
             self.hear_chain(own, tip);
             self.say_late(own);
         }
-        for (one, other, _) in self.channels.clone() {
+        for (one, other, id) in self.channels.clone() {
+            if self.rng.percent(self.faults.close) {
+                self.close(id, one);
+            }
             if self.is_connected(one, other) && self.rng.percent(self.faults.cut) {
                 self.cut(one, other);
             }

@@ -1,0 +1,162 @@
+//! Rows as bytes. They hold secrets: whoever writes them to a disk seals them first.
+
+use crate::chain::{OnChain, Stage};
+use crate::channel::{Grant, Leaving, Standing};
+use crate::codec::{Malformed, Reader, Wire, put_list};
+use crate::flow::{Held, Link, LockState};
+use crate::key::{ChannelKey, Window};
+use crate::node::MOST_WAYS;
+use crate::node::rows::{ChannelRow, Expected, FlowRow, Payment, Progress, Row};
+use crate::node::words::{Order, Outcome, Request, Tie, Way};
+use crate::sign::KnownKey;
+use crate::split::Holdings;
+use crate::update::MOST_HOPS;
+use crate::wire_struct;
+use photon_chains::PublicKey;
+
+/// Writes an enum: a byte for the variant, then its fields.
+macro_rules! wire_enum {
+    ($name:ident { $($code:literal $variant:ident $(($($field:ident),+))? $({$($named:ident),+})?),+ $(,)? }) => {
+        impl Wire for $name {
+            fn put(&self, out: &mut Vec<u8>) {
+                match self {
+                    $($name::$variant $(($($field),+))? $({$($named),+})? => {
+                        out.push($code);
+                        $($($field.put(out);)+)?
+                        $($($named.put(out);)+)?
+                    })+
+                }
+            }
+            fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+                match u8::get(from)? {
+                    $($code => {
+                        $($(let $field = Wire::get(from)?;)+)?
+                        $($(let $named = Wire::get(from)?;)+)?
+                        Ok($name::$variant $(($($field),+))? $({$($named),+})?)
+                    })+
+                    _ => Err(Malformed),
+                }
+            }
+        }
+    };
+}
+
+impl Wire for KnownKey {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.public_key().put(out);
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        KnownKey::new(&PublicKey::get(from)?).map_err(|_| Malformed)
+    }
+}
+
+impl Wire for ChannelKey {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.token().put(out);
+        self.parties().a.put(out);
+        self.parties().b.put(out);
+        self.window().minutes().put(out);
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (token, one, other) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
+        let window = Window::from_minutes(Wire::get(from)?).map_err(|_| Malformed)?;
+        ChannelKey::new(token, one, other, window).map_err(|_| Malformed)
+    }
+}
+
+impl<T: Wire> Wire for Box<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.as_ref().put(out);
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        T::get(from).map(Box::new)
+    }
+}
+
+/// The bytes of an update.
+impl Wire for Vec<u8> {
+    fn put(&self, out: &mut Vec<u8>) {
+        u32::try_from(self.len()).unwrap_or(u32::MAX).put(out);
+        out.extend(self);
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let len = usize::try_from(u32::get(from)?).map_err(|_| Malformed)?;
+        from.take(len).map(<[u8]>::to_vec)
+    }
+}
+
+impl Wire for Way {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.channel.put(out);
+        self.amount.put(out);
+        self.expiry.put(out);
+        put_list(&self.onward, out);
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (channel, amount, expiry) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
+        Ok(Self { channel, amount, expiry, onward: from.list(MOST_HOPS)? })
+    }
+}
+
+impl Wire for Order {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.id.put(out);
+        self.payee.put(out);
+        self.amount.put(out);
+        self.most_fee.put(out);
+        self.tie.put(out);
+        put_list(&self.ways, out);
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let (id, payee, amount, most_fee) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
+        Ok(Self { id, payee, amount, most_fee, tie: Wire::get(from)?, ways: from.list(MOST_WAYS)? })
+    }
+}
+
+impl<A: Wire, B: Wire> Wire for (A, B) {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok((Wire::get(from)?, Wire::get(from)?))
+    }
+}
+
+wire_struct!(Holdings { total, net_a });
+wire_struct!(OnChain { holdings, withdrawals, counted, stage });
+wire_struct!(Grant { deadline, signature });
+wire_struct!(Leaving { side, amount, number, deadline, signature });
+wire_struct!(Held { lock, state, link });
+wire_struct!(FlowRow { nonce, transferred, signature });
+wire_struct!(ChannelRow { key, peer, chain, standing, leaving, outgoing, incoming });
+wire_struct!(Payment { order, attempt, progress, recalled });
+wire_struct!(Request { secret_hash, amount, payment, secret, least_secs });
+wire_struct!(Expected { request, lock });
+
+wire_enum!(Stage { 0 Open, 1 Closed, 2 Gone });
+wire_enum!(Standing { 0 Active, 1 Stopping, 2 Granted(grant), 3 Behind });
+wire_enum!(LockState { 0 Waiting, 1 Known(secret), 2 Disposed(signature) });
+wire_enum!(Link {
+    0 Fresh(onward),
+    1 Mine(payment),
+    2 Onto { channel, number, onward },
+    3 Unwanted(reason),
+    4 Payment(payment),
+    5 For { channel, number },
+});
+wire_enum!(Tie { 0 Direct, 1 Sealed(seed), 2 Hash(hash) });
+wire_enum!(Progress { 0 Queued, 1 Paid(of, nonce), 2 Locked(of, number) });
+wire_enum!(Outcome { 0 Paid(secret), 1 Failed(reason) });
+wire_enum!(Row {
+    0 Channel(row),
+    1 Lock(held),
+    2 Unacked(bytes),
+    3 Disposed,
+    4 Payment(payment),
+    5 Request(expected),
+    6 Sent(transferred, commitment),
+    7 Gone(held, nonce),
+    8 Outcome(outcome),
+    9 Received(payment, amount, secret_hash),
+});
