@@ -30,6 +30,9 @@ pub struct Config {
     /// Megabytes that must be free on the disk before anything new is begun.
     #[serde(default = "default_min_free_mb")]
     pub min_free_mb: u64,
+    /// Ask (by an `approval` event, answered through the API) before each own lock.
+    #[serde(default)]
+    pub ask_before_lock: bool,
     /// How other nodes reach us.
     #[serde(default)]
     pub peer: PeerConfig,
@@ -85,11 +88,26 @@ pub struct ApiConfig {
     /// More names by which the API may be called (the `Host` header), beside loopback.
     #[serde(default)]
     pub allowed_hosts: Vec<String>,
+    /// Webhooks may lead to this machine, without TLS.
+    #[serde(default)]
+    pub webhooks_on_loopback: bool,
+    /// Requests of one token in a second.
+    #[serde(default = "default_per_second")]
+    pub requests_per_second: u32,
+}
+
+const fn default_per_second() -> u32 {
+    500
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { listen: default_api(), allowed_hosts: Vec::new() }
+        Self {
+            listen: default_api(),
+            allowed_hosts: Vec::new(),
+            webhooks_on_loopback: false,
+            requests_per_second: default_per_second(),
+        }
     }
 }
 

@@ -39,4 +39,5 @@ pub mod rescue;
 pub mod reserve;
 pub mod service;
 pub mod store;
+pub mod webhook;
 pub mod wire;

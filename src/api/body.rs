@@ -1,7 +1,10 @@
 //! Request bodies: JSON, small, of exactly the expected shape, and checked before anything is begun.
 
 use super::problem::{Kind, Problem};
-use crate::service::{AssetAmount, NewAcceptance, NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap};
+use crate::service::{
+    AssetAmount, Draining, NewAcceptance, NewApproval, NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap, NewWebhook,
+    ReplayFrom,
+};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -135,6 +138,40 @@ impl Check for NewAcceptance {
 fn check_signature(text: &str) -> Result<(), String> {
     let fits = bounded(text, 130..=130, |c| c.is_ascii_hexdigit());
     if fits { Ok(()) } else { Err("signature: 130 hex digits".to_owned()) }
+}
+
+impl Check for NewWebhook {
+    fn check(&self) -> Result<(), String> {
+        if !bounded(&self.url, 8..=512, |c| c.is_ascii_graphic()) {
+            return Err("url: https:// and at most 512 visible characters".to_owned());
+        }
+        if !bounded(&self.secret, 32..=128, |c| c.is_ascii_graphic() || c == b' ') {
+            return Err("secret: 32 to 128 visible characters".to_owned());
+        }
+        let known = ["swap", "offer", "send", "alert", "approval"];
+        if self.kinds.len() > known.len() || !self.kinds.iter().all(|kind| known.contains(&kind.as_str())) {
+            return Err(format!("kinds: some of {}, each once", known.join(", ")));
+        }
+        Ok(())
+    }
+}
+
+impl Check for Draining {
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Check for NewApproval {
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl Check for ReplayFrom {
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 impl Check for NewSend {

@@ -99,6 +99,7 @@ pub(crate) fn swap(number: u8, outcome: Option<&str>) -> SwapView {
         legs: vec![leg("alpha", Ledger::Bitcoin, btc(), true, depth), leg("beta", Ledger::Ethereum, eth(), false, 0)],
         facts: vec![FactView { fact: "fund_intent".to_owned(), at: UnixTime::from_secs(NOW - 30) }],
         trouble: None,
+        approval: None,
     }
 }
 
@@ -297,6 +298,34 @@ impl Service for Fake {
         self.look()?.swaps.iter().find(|swap| swap.id == id).cloned().ok_or_else(|| none("swap"))
     }
 
+    async fn approve(&self, id: &str, _new: NewApproval) -> Result<SwapView, ServiceError> {
+        self.swap(id).await
+    }
+
+    async fn receipt(&self, id: &str) -> Result<ReceiptView, ServiceError> {
+        let swap = self.swap(id).await?;
+        Ok(ReceiptView { receipt: "{}".to_owned(), signer: swap.peer, signature: "11".repeat(65) })
+    }
+
+    async fn statement(&self, _query: StatementQuery) -> Result<StatementPage, ServiceError> {
+        let state = self.look()?;
+        let line = |swap: &SwapView| StatementLine {
+            ended_at: swap.ended_at.unwrap(),
+            swap: swap.id.clone(),
+            peer: swap.peer,
+            role: swap.role.clone(),
+            outcome: swap.outcome.clone().unwrap(),
+            gave: btc(),
+            got: eth(),
+            fees: vec![amount("BTC", 150, "0.0000015")],
+        };
+        Ok(StatementPage { lines: state.swaps.iter().filter(|swap| swap.outcome.is_some()).map(line).collect(), next: Some(7) })
+    }
+
+    async fn drain(&self, _draining: Draining) -> Result<HealthView, ServiceError> {
+        self.health().await
+    }
+
     async fn balances(&self) -> Result<Vec<BalanceView>, ServiceError> {
         drop(self.look()?);
         Ok(vec![
@@ -350,6 +379,7 @@ impl Service for Fake {
         Ok(HealthView {
             healthy: !troubled,
             ready: !troubled,
+            draining: false,
             troubles: Vec::new(),
             version: "0.1.0".to_owned(),
             network: "regtest".to_owned(),
@@ -359,6 +389,28 @@ impl Service for Fake {
             live_swaps: state.swaps.iter().filter(|swap| swap.outcome.is_none()).count() as u64,
             now: UnixTime::from_secs(NOW),
         })
+    }
+
+    async fn webhooks(&self) -> Result<Vec<WebhookView>, ServiceError> {
+        drop(self.look()?);
+        Ok(Vec::new())
+    }
+
+    async fn create_webhook(&self, new: NewWebhook) -> Result<WebhookView, ServiceError> {
+        let number = self.effect().await?;
+        let created_at = UnixTime::from_secs(NOW);
+        let (url, kinds) = (new.url, new.kinds);
+        Ok(WebhookView { id: id(number), url, kinds, delivered: 3, behind: 0, failures: 0, trouble: None, created_at })
+    }
+
+    async fn remove_webhook(&self, _id: &str) -> Result<WebhookView, ServiceError> {
+        drop(self.look()?);
+        Err(none("webhook"))
+    }
+
+    async fn replay_webhook(&self, _id: &str, _after: u64) -> Result<WebhookView, ServiceError> {
+        drop(self.look()?);
+        Err(none("webhook"))
     }
 
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<EventView>, ServiceError> {

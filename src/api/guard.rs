@@ -13,21 +13,26 @@ use std::time::Instant;
 #[derive(Clone, Copy)]
 pub(super) struct RouteName(pub &'static str);
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// The outermost layer.
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
+    let id = request_id(request.headers());
     let mut response = answer(&app, request, next).await;
     seal(response.headers_mut());
+    let request_id = id.to_str().unwrap_or_default().to_owned();
+    response.headers_mut().insert(REQUEST_ID, id);
     let route = response.extensions().get::<RouteName>().map_or("-", |name| name.0);
     let (status, millis) = (response.status().as_u16(), begun.elapsed().as_millis());
     // The template and no more: headers hold tokens, queries and bodies hold what people mistype.
     let millis = u64::try_from(millis).unwrap_or(u64::MAX);
     if method == Method::GET && status < 400 {
         // Programs look many times a second; what changes nothing and went well is for those who look closely.
-        tracing::debug!(target: "photon::api", %method, route, status, millis, "request");
+        tracing::debug!(target: "photon::api", %method, route, status, millis, request_id, "request");
     } else {
-        tracing::info!(target: "photon::api", %method, route, status, millis, "request");
+        tracing::info!(target: "photon::api", %method, route, status, millis, request_id, "request");
     }
     metrics::counter!("photon_http_requests_total", "route" => route, "status" => status.to_string()).increment(1);
     response
@@ -63,7 +68,23 @@ fn admit(app: &App, request: &Request) -> Result<Scopes, Problem> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(needed());
     }
-    app.tokens.grant(token.trim().as_bytes()).ok_or_else(needed)
+    let token = token.trim().as_bytes();
+    let scopes = app.tokens.grant(token).ok_or_else(needed)?;
+    if !app.rates.take(app.tokens.number_of(token), Instant::now()) {
+        return Err(Problem::new(Kind::TooOften, "this token asks too often: wait a second"));
+    }
+    Ok(scopes)
+}
+
+/// A name for a request, by which both sides find it in their logs: the caller's own if it gave a good one, else a fresh one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let given = headers.get(&REQUEST_ID).filter(|value| {
+        (1..=64).contains(&value.len()) && value.as_bytes().iter().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
+    });
+    let mut bytes = [0; 12];
+    // Without random bytes it is a poorer name, and nothing else.
+    let _ = getrandom::fill(&mut bytes);
+    given.cloned().unwrap_or_else(|| HeaderValue::from_str(&hex::encode(bytes)).unwrap_or(HeaderValue::from_static("-")))
 }
 
 fn with_challenge(problem: Problem) -> Response {

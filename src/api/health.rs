@@ -1,7 +1,9 @@
 //! `/v1/health` and `/metrics`.
 
+use super::body::Json;
 use super::problem::{Kind, Problem};
 use super::server::App;
+use crate::service::Draining;
 use crate::service::HealthView;
 use axum::extract::State;
 use axum::http::header;
@@ -22,8 +24,17 @@ pub(super) async fn ready(State(app): State<App>) -> Result<axum::Json<HealthVie
         return Ok(axum::Json(health));
     }
     let of_ledgers = health.ledgers.iter().filter_map(|ledger| Some(format!("{}: {}", ledger.ledger, ledger.trouble.as_ref()?)));
-    let reasons: Vec<String> = health.troubles.iter().cloned().chain(of_ledgers).collect();
+    let draining = health.draining.then(|| "it was asked to drain".to_owned());
+    let reasons: Vec<String> = draining.into_iter().chain(health.troubles.iter().cloned()).chain(of_ledgers).collect();
     Err(Problem::new(Kind::Unavailable, format!("nothing new is begun: {}", reasons.join("; "))))
+}
+
+/// Begins nothing new from now on (or again, with `false`), until the next start: no quotes, no offers are taken, no swaps started.
+/// What runs goes on; when `live_swaps` is 0, the node may be stopped for as long as one likes.
+#[utoipa::path(post, path = "/v1/drain", operation_id = "drain", tag = "node", request_body = Draining,
+    responses((status = 200, body = HealthView)))]
+pub(super) async fn drain(State(app): State<App>, body: Json<Draining>) -> Result<axum::Json<HealthView>, Problem> {
+    Ok(axum::Json(app.service.drain(body.value).await?))
 }
 
 /// Counts and sums for Prometheus; no ids, amounts or peers.

@@ -27,6 +27,8 @@ mod params;
 mod peers;
 mod problem;
 mod quotes;
+mod rate;
+mod records;
 mod routes;
 mod server;
 mod tokens;
@@ -34,6 +36,7 @@ mod tokens;
 mod offers;
 mod swaps;
 mod wallet;
+mod webhooks;
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -48,6 +51,7 @@ pub use quotes::PairList;
 pub use server::{Limits, ServeError, Settings, serve};
 pub use tokens::{Scope, Scopes, TokenError, Tokens, read_token};
 pub use wallet::{AddressView, BalanceList};
+pub use webhooks::WebhookList;
 
 /// The name of the token file in a node's data folder.
 pub const TOKEN_FILE: &str = "api.tokens";

@@ -4,7 +4,7 @@
 //! `PHOTON_WRITE_OPENAPI=1 cargo test -p photon --lib openapi`.
 
 use super::problem::Problem;
-use super::{events, health, offers, peers, quotes, swaps, wallet};
+use super::{events, health, offers, peers, quotes, records, swaps, wallet, webhooks};
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -18,6 +18,7 @@ use utoipa::{Modify, OpenApi};
     info(
         title = "Photon",
         description = "Atomic swaps of BTC, LTC, ETH, SMT and ERC20 tokens. Amounts are decimal strings of the smallest unit. \
+                       Every answer has an `X-Request-Id`: the caller's own if it sent one (1 to 64 letters, digits, `-`, `_`, `.`). \
                        Every request needs a bearer token from the node's token file; each operation says which scope.",
     ),
     paths(
@@ -32,14 +33,22 @@ use utoipa::{Modify, OpenApi};
         swaps::list,
         swaps::start,
         swaps::show,
+        swaps::approve,
+        records::receipt,
+        records::statement,
         wallet::balances,
         wallet::address,
         wallet::send,
         wallet::sent,
         peers::list,
         peers::add,
+        webhooks::list,
+        webhooks::create,
+        webhooks::remove,
+        webhooks::replay,
         health::health,
         health::ready,
+        health::drain,
         health::metrics,
         events::stream,
         serve

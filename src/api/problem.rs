@@ -38,6 +38,7 @@ pub(super) enum Kind {
     Invalid,
     KeyReused,
     Internal,
+    TooOften,
     Busy,
     Unavailable,
     StillRunning,
@@ -61,6 +62,7 @@ impl Kind {
             Kind::Invalid => ("invalid", "The request can't be right", StatusCode::UNPROCESSABLE_ENTITY),
             Kind::KeyReused => ("key-reused", "The key belongs to another request", StatusCode::UNPROCESSABLE_ENTITY),
             Kind::Internal => ("internal", "The node failed", StatusCode::INTERNAL_SERVER_ERROR),
+            Kind::TooOften => ("too-often", "Too many requests", StatusCode::TOO_MANY_REQUESTS),
             Kind::Busy => ("busy", "Too much at once", StatusCode::SERVICE_UNAVAILABLE),
             Kind::Unavailable => ("unavailable", "Not now", StatusCode::SERVICE_UNAVAILABLE),
             Kind::StillRunning => ("still-running", "Not done yet", StatusCode::GATEWAY_TIMEOUT),
@@ -116,6 +118,9 @@ pub(super) fn json_response(status: StatusCode, body: String) -> Response {
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }

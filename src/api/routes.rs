@@ -4,7 +4,7 @@ use super::guard::{self, RouteName};
 use super::problem::{Kind, Problem};
 use super::server::App;
 use super::tokens::Scope;
-use super::{body, events, health, offers, openapi, peers, quotes, swaps, wallet};
+use super::{body, events, health, offers, openapi, peers, quotes, records, swaps, wallet, webhooks};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -37,10 +37,18 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/swaps", Scope::Read, || get(swaps::list)),
     route("POST", "/v1/swaps", Scope::Trade, || post(swaps::start)),
     route("GET", "/v1/swaps/{id}", Scope::Read, || get(swaps::show)),
+    route("GET", "/v1/swaps/{id}/receipt", Scope::Read, || get(records::receipt)),
+    route("POST", "/v1/swaps/{id}/approval", Scope::Admin, || post(swaps::approve)),
+    route("GET", "/v1/statements", Scope::Read, || get(records::statement)),
+    route("POST", "/v1/drain", Scope::Admin, || post(health::drain)),
     route("GET", "/v1/balances", Scope::Read, || get(wallet::balances)),
     route("POST", "/v1/addresses/{ledger}", Scope::Trade, || post(wallet::address)),
     route("POST", "/v1/sends", Scope::Withdraw, || post(wallet::send)),
     route("GET", "/v1/sends/{id}", Scope::Read, || get(wallet::sent)),
+    route("GET", "/v1/webhooks", Scope::Admin, || get(webhooks::list)),
+    route("POST", "/v1/webhooks", Scope::Admin, || post(webhooks::create)),
+    route("DELETE", "/v1/webhooks/{id}", Scope::Admin, || delete(webhooks::remove)),
+    route("POST", "/v1/webhooks/{id}/replay", Scope::Admin, || post(webhooks::replay)),
     route("GET", "/v1/health", Scope::Read, || get(health::health)),
     route("GET", "/v1/ready", Scope::Read, || get(health::ready)),
     route("GET", "/v1/events", Scope::Read, || get(events::stream)),

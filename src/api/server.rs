@@ -2,6 +2,7 @@
 
 use super::guard::Hosts;
 use super::once::Keys;
+use super::rate::Rates;
 use super::routes;
 use super::tokens::Tokens;
 use crate::service::Service;
@@ -25,6 +26,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests that run at once; the next is told to try again.
     pub running: usize,
+    /// Requests of one token in a second; twice as many at once after a rest.
+    pub per_second: u32,
     /// Creating requests that run at once, also after their callers left.
     pub creating: u32,
     /// Listeners to events at once.
@@ -44,6 +47,7 @@ impl Default for Limits {
         Self {
             connections: 256,
             running: 64,
+            per_second: 500,
             creating: 32,
             listeners: 32,
             head_within: Duration::from_secs(10),
@@ -90,6 +94,7 @@ pub(super) struct App {
     pub hosts: Arc<Hosts>,
     pub origins: Arc<Vec<String>>,
     pub limits: Arc<Limits>,
+    pub rates: Arc<Rates>,
     pub running: Arc<Semaphore>,
     pub creating: Arc<Semaphore>,
     pub listeners: Arc<Semaphore>,
@@ -103,6 +108,7 @@ impl App {
         let limits = settings.limits;
         Self {
             service,
+            rates: Arc::new(Rates::new(limits.per_second, settings.tokens.count())),
             tokens: Arc::new(settings.tokens),
             hosts: Arc::new(Hosts::new(settings.allowed_hosts)),
             origins: Arc::new(settings.allowed_origins),

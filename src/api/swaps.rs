@@ -5,7 +5,7 @@ use super::once::once;
 use super::params::{Asked, Id, IdempotencyKey};
 use super::problem::{Kind, Problem};
 use super::server::App;
-use crate::service::{NewSwap, SwapPage, SwapQuery, SwapView};
+use crate::service::{NewApproval, NewSwap, SwapPage, SwapQuery, SwapView};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -15,7 +15,8 @@ use axum::response::Response;
     params(
         ("state" = Option<String>, Query, description = "`live`, `ended` or `all` (the default)"),
         ("limit" = Option<u32>, Query, description = "at most so many, 1 to 200; 50 if not said"),
-        ("after" = Option<String>, Query, description = "the `next` of the page before")),
+        ("after" = Option<String>, Query, description = "the `next` of the page before"),
+        ("peer" = Option<String>, Query, description = "only those with this identity, 0x and 40 hex digits")),
     responses((status = 200, body = SwapPage)))]
 pub(super) async fn list(State(app): State<App>, query: Asked<SwapQuery>) -> Result<axum::Json<SwapPage>, Problem> {
     let query = query.0;
@@ -44,6 +45,15 @@ fn check(query: &SwapQuery) -> Result<(), &'static str> {
 pub(super) async fn start(State(app): State<App>, key: IdempotencyKey, body: Json<NewSwap>) -> Response {
     let Json { value, bytes } = body;
     once(&app, key, &bytes, StatusCode::CREATED, async move |service| service.start_swap(value).await).await
+}
+
+/// Answers a swap that asks before our own lock (`ask_before_lock` in the configuration). The answer is durable; the same twice is
+/// harmless.
+#[utoipa::path(post, path = "/v1/swaps/{id}/approval", operation_id = "approveSwap", tag = "swaps", request_body = NewApproval,
+    params(("id" = String, Path, description = "64 hex digits")),
+    responses((status = 200, body = SwapView)))]
+pub(super) async fn approve(State(app): State<App>, id: Id, body: Json<NewApproval>) -> Result<axum::Json<SwapView>, Problem> {
+    Ok(axum::Json(app.service.approve(&id.0, body.value).await?))
 }
 
 /// One swap.

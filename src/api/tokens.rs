@@ -167,6 +167,23 @@ impl Tokens {
     }
 }
 
+impl Tokens {
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Which of ours a token is, in the order of the file. Takes the same time whichever it is.
+    pub(super) fn number_of(&self, presented: &[u8]) -> usize {
+        let presented = hash(presented);
+        let mut number = u32::MAX;
+        for (at, (known, _)) in (0u32..).zip(&self.known) {
+            number.conditional_assign(&at, known.ct_eq(&presented));
+        }
+        number as usize
+    }
+}
+
 /// The first token in the file that has this scope, else its first token: for a client that asks a server.
 pub fn read_token(path: &Path, scope: Scope) -> Result<Zeroizing<String>, TokenError> {
     let mut lines = read_lines(path)?;

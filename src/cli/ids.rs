@@ -42,7 +42,7 @@ pub(super) async fn swap(client: &Client, beginning: &str) -> Result<String, Cli
         return Ok(beginning.to_owned());
     }
     let mut ids = Vec::new();
-    let mut query = SwapQuery { state: None, limit: Some(PAGE), after: None };
+    let mut query = SwapQuery { limit: Some(PAGE), ..SwapQuery::default() };
     for _ in 0..MAX_PAGES {
         let page = client.swaps(&query).await?;
         ids.extend(page.swaps.into_iter().map(|swap| swap.id));

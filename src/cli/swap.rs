@@ -123,7 +123,7 @@ async fn list(client: &Client, ui: &mut Ui, args: ListArgs) -> Result<(), CliErr
         (false, true) => "ended",
         (false, false) => "all",
     };
-    let query = SwapQuery { state: Some(state.to_owned()), limit: Some(args.limit), after: args.after };
+    let query = SwapQuery { state: Some(state.to_owned()), limit: Some(args.limit), after: args.after, peer: None };
     let page = client.swaps(&query).await?;
     ui.answer(&page, |ui| {
         if page.swaps.is_empty() {

@@ -96,7 +96,7 @@ impl Watch<'_> {
 
     /// Oldest first, so that new ones come below.
     async fn live(&mut self) -> Result<Vec<String>, CliError> {
-        let mut query = SwapQuery { state: Some("live".to_owned()), limit: Some(200), after: None };
+        let mut query = SwapQuery { state: Some("live".to_owned()), limit: Some(200), ..SwapQuery::default() };
         let mut ids = Vec::new();
         while ids.len() < MAX_WATCHED {
             let page = self.client.swaps(&query).await;

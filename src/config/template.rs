@@ -28,6 +28,10 @@ profile = "{profile}"
 # With fewer free megabytes on this disk nothing new is begun; what runs goes on.
 min_free_mb = 1024
 
+# With true, somebody is asked before each lock of ours: by an event of the kind `approval`, answered at /v1/swaps/ID/approval.
+# A swap that is funded by hand is not asked about.
+ask_before_lock = false
+
 [peer]
 # Where other nodes reach us. Without it we only dial out: enough to take offers, not to make them.
 listen = "127.0.0.1:7707"
@@ -37,6 +41,10 @@ listen = "127.0.0.1:7707"
 listen = "127.0.0.1:7708"
 # More host names by which it may be called.
 allowed_hosts = []
+# Webhooks lead to https and public addresses; with true also to http on this machine.
+webhooks_on_loopback = false
+# Requests of one token in a second; twice as many at once after a rest.
+requests_per_second = 500
 
 # Quote a pair to whoever asks: short offers at a price, in one direction. Leave it out to make offers by hand only.
 # # [[market]]

@@ -1,5 +1,6 @@
 //! The swaps that have not ended, in memory: what the coordinator steps, what the API shows, what holds reserves.
 
+use super::Approval;
 use crate::service::Funding;
 use photon_chains::{BlockHeight, UnixTime};
 use photon_swap::{Effect, Phase, Swap, SwapId};
@@ -13,6 +14,8 @@ pub struct Live {
     pub swap: Swap,
     /// Who funds our leg.
     pub funding: Funding,
+    /// Whether somebody must be asked before our own lock.
+    pub approval: Approval,
     /// Blocks at or below which alpha and beta can't have been funded.
     pub since: (BlockHeight, BlockHeight),
     /// The port said that cancelling our funding is done.

@@ -68,7 +68,7 @@ impl Concerns {
         let terms = &live.swap.terms;
         let legs = [(&terms.alpha, view.alpha.healthy), (&terms.beta, view.beta.healthy)];
         let healthy = |leg: &Leg| self.conditions.get(&leg.lock.asset.ledger()).is_some_and(|known| known.healthy);
-        if view.may_risk != self.may_risk || legs.iter().any(|(leg, seen)| *seen != healthy(leg)) {
+        if view.may_risk != (self.may_risk && live.is_approved()) || legs.iter().any(|(leg, seen)| *seen != healthy(leg)) {
             self.doubtful.insert(live.swap.id);
         }
         let rule_of = |ledger| coordinator.ledgers.port(ledger).map(|port| port.timing().rule);

@@ -20,12 +20,14 @@
 //! judged anew by the core right before it is tried. Swaps with money at stake go first, a few hundred at a time.
 
 mod alarms;
+mod approval;
 mod book;
 mod concern;
 mod effects;
 mod notes;
 mod view;
 
+pub use approval::{Approval, ApprovalError};
 pub use book::{Book, Live};
 
 use crate::clock;
@@ -55,6 +57,8 @@ pub struct Coordinator {
     pub(crate) book: Book,
     pub(crate) reserves: Reserves,
     pub(crate) skew_secs: u64,
+    /// Somebody is asked before each own lock.
+    asks: bool,
     /// Swaps to be stepped because they are new here, or something was written into them. No more than live.
     added: Arc<Mutex<BTreeSet<SwapId>>>,
     wake: mpsc::Sender<()>,
@@ -76,7 +80,13 @@ impl Coordinator {
     ) -> (Self, mpsc::Receiver<()>) {
         let (wake, woken) = mpsc::channel(1);
         let added = Arc::default();
-        (Self { wallet, store, ledgers, book: reserves.book().clone(), reserves, skew_secs, added, wake }, woken)
+        (Self { wallet, store, ledgers, book: reserves.book().clone(), reserves, skew_secs, asks: false, added, wake }, woken)
+    }
+
+    /// The same, asking before each own lock or not.
+    #[must_use]
+    pub fn asking(self, asks: bool) -> Self {
+        Self { asks, ..self }
     }
 
     /// True if new risk may be taken: the disk is well, and the fees of every running swap are held.
@@ -95,7 +105,9 @@ impl Coordinator {
         let records = self.store.live_swaps().await?;
         let count = records.len();
         for record in records {
-            self.take_up(&record).context("a stored swap can't be read back")?;
+            let id = self.take_up(&record).context("a stored swap can't be read back")?;
+            // Whoever was to be asked may not have heard it.
+            self.ask_approval(id).await?;
         }
         Ok(count)
     }
@@ -130,7 +142,10 @@ impl Coordinator {
 
     /// Takes up one stored swap: watches its locks, and steps it at the next look.
     pub fn take_up(&self, record: &SwapRecord) -> anyhow::Result<SwapId> {
-        let live = live_from(record)?;
+        let mut live = live_from(record)?;
+        if live.approval == Approval::NotNeeded {
+            live.approval = self.unanswered(&live);
+        }
         let id = live.swap.id;
         let terms = &live.swap.terms;
         for (leg, since) in [(&terms.alpha, live.since.0), (&terms.beta, live.since.1)] {
@@ -202,6 +217,7 @@ impl Coordinator {
             facts.push(Fact::FundIntent);
         }
         self.book.edit(id, |live| facts.iter().for_each(|fact| live.swap.apply(fact)));
+        self.ask_approval(id).await?;
         self.is_added(id);
         Ok(())
     }
@@ -325,6 +341,7 @@ fn live_from(record: &SwapRecord) -> anyhow::Result<Live> {
     anyhow::ensure!(id == record.swap.id, "the stored terms of a swap are not the signed ones");
     let mut swap = Swap::new(record.swap.role, terms);
     let mut funding = Funding::Wallet;
+    let mut approval = Approval::NotNeeded;
     let mut written = Vec::new();
     if record.swap.agreed_at.is_some() {
         swap.apply(&Fact::Agreed);
@@ -335,11 +352,16 @@ fn live_from(record: &SwapRecord) -> anyhow::Result<Live> {
             funding = Funding::Outside;
             continue;
         }
+        if let Some(answer) = Approval::of_fact(&row.kind) {
+            approval = answer;
+            continue;
+        }
         swap.apply(&row.fact()?);
     }
     Ok(Live {
         swap,
         funding,
+        approval,
         since: (record.swap.alpha_since, record.swap.beta_since),
         cancelled: false,
         swept: false,

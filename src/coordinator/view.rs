@@ -21,7 +21,7 @@ impl Coordinator {
             now_lo: now.minus_secs(self.skew_secs),
             now_hi: latest.plus_secs(self.skew_secs),
             facts: live.swap.facts.clone(),
-            may_risk: self.may_risk(),
+            may_risk: self.may_risk() && live.is_approved(),
             alpha,
             beta,
         }

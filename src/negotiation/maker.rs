@@ -247,6 +247,7 @@ impl Maker {
         };
         let record = store.insert_agreed(terms.secret_hash(), swap).await.map_err(no)?;
         self.desk.coordinator.take_up(&record).map_err(Failure::Ours)?;
+        self.desk.coordinator.ask_approval(id).await.map_err(ours)?;
         tracing::info!(swap_id = %id, peer = %taker, role = "participant", "agreed");
         Ok(())
     }

@@ -39,6 +39,8 @@ use crate::market::Market;
 use photon_chains::{Address, Asset, Hash32, Ledger, Party, PortError, Timing, UnixTime};
 use photon_swap::{LegRules, Profile, Rules, Salt};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What both sides of a negotiation work with. Clones are handles to the same.
 #[derive(Clone)]
@@ -55,6 +57,8 @@ pub struct Desk {
     pub chain_ids: BTreeMap<Ledger, u64>,
     /// What we quote.
     pub market: Market,
+    /// Nothing new is begun, because our owner wants it so.
+    pub draining: Arc<AtomicBool>,
 }
 
 /// Why we can't even begin.
@@ -71,6 +75,9 @@ pub enum DeskError {
         /// What is wrong with it.
         reason: String,
     },
+    /// We were asked to begin nothing new.
+    #[error("this node is draining: it begins nothing new")]
+    Draining,
     /// See [`PortError`].
     #[error(transparent)]
     Port(#[from] PortError),
@@ -94,6 +101,9 @@ impl Desk {
 
     /// What we ourselves know and want of a swap of these assets, now. Alpha is what the maker wants.
     fn rules(&self, alpha: Asset, beta: Asset, now: UnixTime) -> Result<Rules, DeskError> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err(DeskError::Draining);
+        }
         Ok(Rules {
             now,
             profile: self.profile,
@@ -123,6 +133,9 @@ impl Desk {
 
     /// How fast what the maker wants (Alpha) and what it gives (Beta) are.
     pub(crate) fn timings(&self, alpha: Asset, beta: Asset) -> Result<(Timing, Timing), DeskError> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err(DeskError::Draining);
+        }
         let timing = |asset: Asset| {
             let ledger = asset.ledger();
             let unseen = || DeskError::Unhealthy { ledger, reason: "not connected yet".to_owned() };

@@ -2,6 +2,7 @@
 
 mod gauges;
 mod late;
+mod records;
 mod sends;
 mod service;
 mod views;
@@ -93,7 +94,8 @@ pub async fn run(
         network = node.config.network.name(),
         "running"
     );
-    let settings = api::Settings { allowed_hosts: node.config.api.allowed_hosts.clone(), ..api::Settings::from(tokens) };
+    let limits = api::Limits { per_second: node.config.api.requests_per_second, ..api::Limits::default() };
+    let settings = api::Settings { allowed_hosts: node.config.api.allowed_hosts.clone(), limits, ..api::Settings::from(tokens) };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let service = node.clone();
     let mut server = tokio::spawn(async move {
@@ -162,6 +164,7 @@ pub(crate) async fn start(
     let market = Market::new(&config, &assets, profile, wallet.identity_address())?;
     let (coordinator, added) =
         Coordinator::new(wallet.clone(), store.clone(), ledgers.clone(), reserves.clone(), profile.skew_secs);
+    let coordinator = coordinator.asking(config.ask_before_lock);
     coordinator.distrust_copy().await?;
     coordinator.take_back_lost().await?;
     let resumed = coordinator.resume().await?;
@@ -173,6 +176,7 @@ pub(crate) async fn start(
         max_lock_secs: LONGEST_LOCK_SECS,
         chain_ids: chain_ids(&config),
         market: market.clone(),
+        draining: Arc::default(),
     };
     let maker = Arc::new(Maker::new(desk.clone()));
     let net = Arc::new(PeerNet::start(config.peer.listen, wallet, maker.clone()).await?);
@@ -183,6 +187,7 @@ pub(crate) async fn start(
     tasks.spawn(market.run());
     let (sends, wakes) = mpsc::channel(1);
     tasks.spawn(sends::run(store.clone(), ledgers, reserves, wakes));
+    tasks.spawn(crate::webhook::run(store.clone(), config.api.webhooks_on_loopback));
     tasks.spawn(housekeeping(store));
     let taker = Taker::new(desk.clone(), net.clone());
     let node = Arc::new(Node { desk, taker, maker, net, config, metrics, sends });

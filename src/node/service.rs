@@ -4,20 +4,24 @@ use super::Node;
 use super::views::{is_send, transaction};
 use crate::assets::KnownAsset;
 use crate::clock;
+use crate::coordinator::ApprovalError;
 use crate::market::{Ask, Side};
 use crate::negotiation::{AskAccept, AskTake, Proposal, SignedOffer, TakerError};
 use crate::peer::PeerAddress;
 use crate::reserve::{Needs, ReserveError};
 use crate::service::{
-    AcceptanceView, AssetAmount, BalanceView, EventView, HealthView, LedgerHealth, NewAcceptance, NewOffer, NewPeer, NewProposal,
-    NewQuote, NewSend, NewSwap, OfferView, PairView, PeerView, ProposalView, QuoteView, SendView, Service, ServiceError,
-    StoredAnswer, SwapPage, SwapQuery, SwapView,
+    AcceptanceView, AssetAmount, BalanceView, Draining, EventView, HealthView, LedgerHealth, NewAcceptance, NewApproval,
+    NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap, NewWebhook, OfferView, PairView, PeerView, ProposalView,
+    QuoteView, ReceiptView, SendView, Service, ServiceError, StatementPage, StatementQuery, StoredAnswer, SwapPage, SwapQuery,
+    SwapView, WebhookView,
 };
-use crate::store::{NewEvent, OfferRow, OfferState, SendRow, StoreError, SwapFilter};
+use crate::store::{MOST_WEBHOOKS, NewEvent, OfferRow, OfferState, SendRow, StoreError, SwapFilter, WebhookRow};
+use crate::webhook::Place;
 use async_trait::async_trait;
 use photon_chains::{Amount, Asset, Hash32, Ledger, LockId, LockStatus, Port, PortError};
 use photon_swap::{Money, Offer, OfferId, Salt, SwapId};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const VALID_SECS: std::ops::RangeInclusive<u64> = 10..=604_800;
 
@@ -157,6 +161,12 @@ impl Node {
         Ok(view)
     }
 
+    async fn webhook(&self, id: Hash32) -> Result<WebhookView, ServiceError> {
+        let newest = self.last_event().await?;
+        let found = self.desk.coordinator.store.webhook(id).await.map_err(stored)?;
+        found.map(|(row, _)| webhook_view(row, newest)).ok_or_else(|| stored(StoreError::NoSuch("webhook")))
+    }
+
     /// What stands in locks that we funded.
     fn locked(&self, asset: Asset) -> Amount {
         self.desk.coordinator.book.with(|swaps| {
@@ -175,6 +185,19 @@ impl Node {
 fn signature(text: &str) -> Result<Vec<u8>, ServiceError> {
     let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() == 65);
     bytes.ok_or_else(|| ServiceError::Invalid("a signature is 130 hex digits".to_owned()))
+}
+
+fn webhook_view(row: WebhookRow, newest: u64) -> WebhookView {
+    WebhookView {
+        id: row.id.to_string(),
+        url: row.url,
+        kinds: row.kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
+        delivered: row.delivered,
+        behind: newest.saturating_sub(row.delivered),
+        failures: row.failures,
+        trouble: row.trouble,
+        created_at: row.created_at,
+    }
 }
 
 fn parse_id(text: &str) -> Result<Hash32, ServiceError> {
@@ -298,7 +321,11 @@ impl Service for Node {
         let after = query.after.map(|after| after.parse::<u64>()).transpose();
         let after = after.map_err(|_| ServiceError::Invalid("after is the next of an earlier page".to_owned()))?;
         let store = &self.desk.coordinator.store;
-        let page = store.list_swaps(filter, after, limit).await.map_err(stored)?;
+        let page = match query.peer {
+            None => store.list_swaps(filter, after, limit).await,
+            Some(peer) => store.list_swaps_with(peer, filter, after, limit).await,
+        };
+        let page = page.map_err(stored)?;
         let mut swaps = Vec::new();
         for row in page.items {
             if let Some(record) = store.swap(row.id).await.map_err(stored)? {
@@ -311,6 +338,30 @@ impl Service for Node {
     async fn swap(&self, id: &str) -> Result<SwapView, ServiceError> {
         let record = self.desk.coordinator.store.swap(SwapId::from_bytes(*parse_id(id)?.as_bytes())).await.map_err(stored)?;
         self.swap_view(&record.ok_or_else(|| stored(StoreError::NoSuch("swap")))?).await
+    }
+
+    async fn approve(&self, id: &str, approval: NewApproval) -> Result<SwapView, ServiceError> {
+        let swap = SwapId::from_bytes(*parse_id(id)?.as_bytes());
+        match self.desk.coordinator.answer_approval(swap, approval.approve).await {
+            Ok(_) => self.swap(id).await,
+            Err(error @ ApprovalError::NoSuchSwap) => Err(ServiceError::NotFound(error.to_string())),
+            Err(error @ ApprovalError::NotWaiting(_)) => Err(ServiceError::Conflict(error.to_string())),
+            Err(ApprovalError::Store(error)) => Err(stored(error)),
+        }
+    }
+
+    async fn receipt(&self, id: &str) -> Result<ReceiptView, ServiceError> {
+        self.receipt_of(SwapId::from_bytes(*parse_id(id)?.as_bytes())).await
+    }
+
+    async fn statement(&self, query: StatementQuery) -> Result<StatementPage, ServiceError> {
+        self.statement_of(query).await
+    }
+
+    async fn drain(&self, draining: Draining) -> Result<HealthView, ServiceError> {
+        self.desk.draining.store(draining.draining, Ordering::Release);
+        self.event("alert", "drain", if draining.draining { "begun" } else { "ended" }).await?;
+        self.health().await
     }
 
     async fn balances(&self) -> Result<Vec<BalanceView>, ServiceError> {
@@ -417,11 +468,12 @@ impl Service for Node {
                 }
             })
             .collect();
-        let troubles = self.troubles();
+        let (troubles, draining) = (self.troubles(), self.desk.draining.load(Ordering::Acquire));
         let tradable = |known: &&KnownAsset| ledgers.iter().any(|it| it.ledger == known.asset.ledger() && it.healthy);
         Ok(HealthView {
             healthy: troubles.is_empty() && ledgers.iter().all(|ledger| ledger.healthy),
-            ready: troubles.is_empty() && self.desk.assets.all().iter().filter(tradable).nth(1).is_some(),
+            draining,
+            ready: !draining && troubles.is_empty() && self.desk.assets.all().iter().filter(tradable).nth(1).is_some(),
             troubles,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             network: self.config.network.name().to_owned(),
@@ -433,15 +485,42 @@ impl Service for Node {
         })
     }
 
+    async fn webhooks(&self) -> Result<Vec<WebhookView>, ServiceError> {
+        let newest = self.last_event().await?;
+        let rows = self.desk.coordinator.store.webhooks().await.map_err(stored)?;
+        Ok(rows.into_iter().map(|row| webhook_view(row, newest)).collect())
+    }
+
+    async fn create_webhook(&self, hook: NewWebhook) -> Result<WebhookView, ServiceError> {
+        Place::parse(&hook.url, self.config.api.webhooks_on_loopback)
+            .map_err(|error| ServiceError::Invalid(error.to_string()))?;
+        let mut id = [0; 32];
+        getrandom::fill(&mut id).map_err(|_| ServiceError::Internal("no random bytes".to_owned()))?;
+        let id = Hash32::from_bytes(id);
+        let row = crate::store::NewWebhook { id, url: hook.url, kinds: hook.kinds.join(","), secret: hook.secret.into() };
+        self.desk.coordinator.store.insert_webhook(row).await.map_err(|error| match error {
+            StoreError::Conflict(_) => ServiceError::Conflict(format!("there are {MOST_WEBHOOKS} webhooks already: remove one")),
+            other => stored(other),
+        })?;
+        self.webhook(id).await
+    }
+
+    async fn remove_webhook(&self, id: &str) -> Result<WebhookView, ServiceError> {
+        let id = parse_id(id)?;
+        let view = self.webhook(id).await?;
+        self.desk.coordinator.store.remove_webhook(id).await.map_err(stored)?;
+        Ok(view)
+    }
+
+    async fn replay_webhook(&self, id: &str, after: u64) -> Result<WebhookView, ServiceError> {
+        let id = parse_id(id)?;
+        self.desk.coordinator.store.set_webhook(id, after).await.map_err(stored)?;
+        self.webhook(id).await
+    }
+
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<EventView>, ServiceError> {
         let page = self.desk.coordinator.store.events_after(seq, limit).await.map_err(stored)?;
-        let view = |event: crate::store::StoredEvent| {
-            let data: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
-            let named = data.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
-            let subject = event.swap.map_or(named, |swap| swap.to_string());
-            EventView { seq: event.seq, kind: event.kind, at: event.at, subject, data }
-        };
-        Ok(page.events.into_iter().map(view).collect())
+        Ok(page.events.into_iter().map(crate::webhook::view).collect())
     }
 
     async fn event_arrives(&self, seq: u64) {

@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::clock;
-use crate::coordinator::{Live, OUTSIDE};
+use crate::coordinator::{Approval, Live, OUTSIDE};
 use crate::service::{DeadlineView, FactView, Funding, LegView, ServiceError, SwapView, TransactionView};
 use crate::store::{SwapRecord, TxRow};
 use photon_chains::{LockStatus, Purpose, Settlement, Sighting, UnixTime};
@@ -39,6 +39,7 @@ impl Node {
             outcome,
             legs,
             facts: facts.map(|fact| FactView { fact: fact.kind.clone(), at: fact.at }).collect(),
+            approval: approval(record, live.as_ref()),
             trouble: live.and_then(|live| live.trouble),
         })
     }
@@ -83,6 +84,13 @@ impl Node {
             transactions: transactions.iter().map(transaction).collect(),
         })
     }
+}
+
+/// How it stands with whoever is asked before our own lock, where somebody is.
+fn approval(record: &SwapRecord, live: Option<&Live>) -> Option<String> {
+    let answered = || record.facts.iter().find_map(|fact| Approval::of_fact(&fact.kind)).unwrap_or(Approval::NotNeeded);
+    let stands = live.map_or_else(answered, |live| live.approval);
+    (stands != Approval::NotNeeded).then(|| stands.word().to_owned())
 }
 
 /// BIP-21, and the same by custom on Litecoin.

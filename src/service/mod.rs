@@ -3,8 +3,12 @@
 //! Everything here is already parsed and bounded; amounts are decimal strings of the asset's smallest unit in JSON.
 
 mod market;
+mod records;
+mod webhooks;
 
 pub use market::{AcceptanceView, NewAcceptance, NewProposal, NewQuote, PairView, ProposalView, QuoteView};
+pub use records::{ReceiptView, StatementLine, StatementPage, StatementQuery};
+pub use webhooks::{NewWebhook, ReplayFrom, WebhookView};
 
 use async_trait::async_trait;
 use photon_chains::{Address, Amount, Ledger, SecretHash, TxId, UnixTime};
@@ -157,6 +161,8 @@ pub struct SwapView {
     pub facts: Vec<FactView>,
     /// What went wrong last, in plain words, while it is being tried again.
     pub trouble: Option<String>,
+    /// Where our own lock is asked about first: `asked`, `granted` or `denied`.
+    pub approval: Option<String>,
 }
 
 /// A deadline.
@@ -189,6 +195,25 @@ pub struct SwapQuery {
     pub limit: Option<u32>,
     /// Where the last page ended: its `next`.
     pub after: Option<String>,
+    /// Only those with this identity.
+    #[schema(value_type = Option<String>)]
+    pub peer: Option<Address>,
+}
+
+/// An answer to a swap that asks before our own lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewApproval {
+    /// True: our side may be locked. False: it never is.
+    pub approve: bool,
+}
+
+/// A wish to begin nothing new, or to begin again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Draining {
+    /// True: nothing new is begun, what runs goes on. False: as usual.
+    pub draining: bool,
 }
 
 /// A page of swaps, newest first.
@@ -307,6 +332,8 @@ pub struct HealthView {
     pub healthy: bool,
     /// True if a new swap may be begun between at least two assets. A node that is not well may still be ready for some.
     pub ready: bool,
+    /// True if nothing new is begun because we were asked to drain.
+    pub draining: bool,
     /// What is wrong, beside what stands at each ledger.
     pub troubles: Vec<String>,
     /// This program's version.
@@ -392,6 +419,14 @@ pub trait Service: Send + Sync {
     async fn swaps(&self, query: SwapQuery) -> Result<SwapPage, ServiceError>;
     /// One swap.
     async fn swap(&self, id: &str) -> Result<SwapView, ServiceError>;
+    /// Answers a swap that asks before our own lock.
+    async fn approve(&self, id: &str, approval: NewApproval) -> Result<SwapView, ServiceError>;
+    /// A signed receipt for a swap that has ended.
+    async fn receipt(&self, id: &str) -> Result<ReceiptView, ServiceError>;
+    /// Swaps that ended, for the books.
+    async fn statement(&self, query: StatementQuery) -> Result<StatementPage, ServiceError>;
+    /// Begins nothing new, or begins again.
+    async fn drain(&self, draining: Draining) -> Result<HealthView, ServiceError>;
     /// What we hold, of every configured asset.
     async fn balances(&self) -> Result<Vec<BalanceView>, ServiceError>;
     /// An address to be paid at.
@@ -406,6 +441,14 @@ pub trait Service: Send + Sync {
     async fn add_peer(&self, peer: NewPeer) -> Result<PeerView, ServiceError>;
     /// How the node is doing.
     async fn health(&self) -> Result<HealthView, ServiceError>;
+    /// Where events are posted to.
+    async fn webhooks(&self) -> Result<Vec<WebhookView>, ServiceError>;
+    /// Has events posted.
+    async fn create_webhook(&self, hook: NewWebhook) -> Result<WebhookView, ServiceError>;
+    /// Forgets a webhook.
+    async fn remove_webhook(&self, id: &str) -> Result<WebhookView, ServiceError>;
+    /// Has everything after that event posted again.
+    async fn replay_webhook(&self, id: &str, after: u64) -> Result<WebhookView, ServiceError>;
     /// Events after that number, at most `limit`, oldest first.
     async fn events_after(&self, seq: u64, limit: u32) -> Result<Vec<EventView>, ServiceError>;
     /// The newest event's number, zero if there is none. This default walks the log: a store knows it at once.

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 
 /// Events kept. A listener that stays away for longer than that many reads the state anew.
 pub(super) const KEPT: u64 = 20_000;
+/// The most that are kept for a webhook that does not take them.
+const KEPT_FOR_HOOKS: u64 = 1_000_000;
 
 /// An event to be written, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +80,9 @@ pub(super) fn append(write: &mut Write<'_>, event: &NewEvent) -> Result<u64, Sto
     let params = (write.now.secs(), &event.kind, event.swap.as_ref().map(SwapId::as_bytes), &event.body);
     change!(write.conn, "INSERT INTO events(at, kind, swap, body) VALUES(?1, ?2, ?3, ?4)", params)?;
     let seq = u64::try_from(write.conn.last_insert_rowid()).map_err(|_| StoreError::Unreadable("event"))?;
-    change!(write.conn, "DELETE FROM events WHERE seq <= ?1", [seq.saturating_sub(KEPT)])?;
+    let slowest = super::webhooks::slowest(write.conn)?.unwrap_or(u64::MAX);
+    let last = seq.saturating_sub(KEPT).min(slowest).max(seq.saturating_sub(KEPT_FOR_HOOKS));
+    change!(write.conn, "DELETE FROM events WHERE seq <= ?1", [last])?;
     write.newest_event = Some(seq);
     Ok(seq)
 }

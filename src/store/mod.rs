@@ -50,6 +50,7 @@ mod sends;
 mod swaps;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 mod writer;
 
 pub use backup::{Backup, back_up};
@@ -64,6 +65,7 @@ pub use recovery::LostSwap;
 pub(crate) use seal::Seals;
 pub use sends::{NewSend, SendRow, SendState};
 pub use swaps::{Ending, FromOffer, NewSwap, Page, ReservedHash, SwapFilter, SwapRow};
+pub use webhooks::{MOST_WEBHOOKS, NewWebhook, WebhookRow};
 
 use crate::clock::now;
 use checkpoint::Checkpointer;

@@ -209,6 +209,51 @@ impl Store {
         .await
     }
 
+    /// The same, with one peer alone.
+    pub async fn list_swaps_with(
+        &self,
+        peer: Address,
+        filter: SwapFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<SwapRow>, StoreError> {
+        self.read(move |read| {
+            let limit = page_limit(limit);
+            let sql = match filter {
+                SwapFilter::All => "SELECT * FROM swaps WHERE peer = ?3 AND n < ?1 ORDER BY n DESC LIMIT ?2",
+                SwapFilter::Live => {
+                    "SELECT * FROM swaps WHERE peer = ?3 AND ended_at IS NULL AND n < ?1 ORDER BY n DESC LIMIT ?2"
+                }
+                SwapFilter::Ended => {
+                    "SELECT * FROM swaps WHERE peer = ?3 AND ended_at IS NOT NULL AND n < ?1 ORDER BY n DESC LIMIT ?2"
+                }
+            };
+            let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+            let rows = all_rows!(read.conn, sql, (before, limit + 1, peer.as_bytes()), swap_row)?;
+            Ok(Page::cut(rows, limit, |swap| swap.number))
+        })
+        .await
+    }
+
+    /// Swaps that ended within those unix seconds, oldest first; `after` is the `next` of the page before.
+    pub async fn ended_swaps(
+        &self,
+        within: std::ops::Range<u64>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<SwapRow>, StoreError> {
+        self.read(move |read| {
+            let limit = page_limit(limit);
+            let signed = |secs: u64| i64::try_from(secs).unwrap_or(i64::MAX);
+            let sql = "SELECT * FROM swaps WHERE ended_at IS NOT NULL AND ended_at >= ?1 AND ended_at < ?2 \
+                       AND (?3 IS NULL OR (ended_at, n) > ((SELECT ended_at FROM swaps WHERE n = ?3), ?3)) \
+                       ORDER BY ended_at, n LIMIT ?4";
+            let params = (signed(within.start), signed(within.end), after.map(signed), limit + 1);
+            Ok(Page::cut(all_rows!(read.conn, sql, params, swap_row)?, limit, |swap| swap.number))
+        })
+        .await
+    }
+
     /// Forgets swaps that ended as `void` before a time, the oldest first and at most `cap`: strangers make them, so they
     /// must not pile up. Their hashes stay used. How many were forgotten.
     pub async fn forget_void_swaps(&self, before: UnixTime, cap: u32) -> Result<usize, StoreError> {

@@ -29,6 +29,10 @@ fn good(call: &str) -> Value {
         "POST /v1/quotes" => json!({ "give": "ETH", "want": "BTC", "give_amount": "5" }),
         "POST /v1/proposals" => json!(Signer::new().unwrap().take(&id(0x0f)).unwrap()),
         "POST /v1/acceptances" => json!({ "swap": id(0x0f), "signature": "11".repeat(65) }),
+        "POST /v1/webhooks" => json!({ "url": "https://exchange.example/", "secret": "s".repeat(32), "kinds": ["swap"] }),
+        "POST /v1/webhooks/{id}/replay" => json!({ "after": 5 }),
+        "POST /v1/swaps/{id}/approval" => json!({ "approve": true }),
+        "POST /v1/drain" => json!({ "draining": true }),
         other => panic!("{other} takes a body, and has no good one here"),
     }
 }
@@ -79,6 +83,24 @@ fn rows() -> Vec<Row> {
     rows.push(row("POST /v1/acceptances", "signature", signatures()));
     let swaps = [json!(""), json!("3fa9"), json!("Z".repeat(64)), json!("AB".repeat(32)), json!("ab".repeat(33))];
     rows.push(row("POST /v1/acceptances", "swap", swaps.to_vec()));
+    let urls = vec![json!(""), json!("https://a b/"), json!("https://a/\n"), json!(format!("https://{}", "x".repeat(512)))];
+    rows.push(row("POST /v1/webhooks", "url", urls));
+    rows.push(row(
+        "POST /v1/webhooks",
+        "secret",
+        vec![json!(""), json!("s".repeat(31)), json!("s".repeat(129)), json!("\u{0}".repeat(40))],
+    ));
+    rows.push(Row {
+        optional: true,
+        ..row(
+            "POST /v1/webhooks",
+            "kinds",
+            vec![json!(["swaps"]), json!([5]), json!(["swap", "swap", "swap", "swap", "swap", "swap"])],
+        )
+    });
+    rows.push(row("POST /v1/swaps/{id}/approval", "approve", vec![json!("true"), json!(1)]));
+    rows.push(row("POST /v1/drain", "draining", vec![json!("false"), json!(0)]));
+    rows.push(row("POST /v1/webhooks/{id}/replay", "after", vec![json!(-1), json!(1.5), json!("5")]));
     rows
 }
 
@@ -146,7 +168,7 @@ async fn everything(world: &World) -> Vec<Value> {
 async fn assert_refused(world: &World, call: &str, body: &Value) {
     let (_, path) = call.split_once(' ').unwrap();
     let scope = ROUTES.iter().find(|route| route.method == "POST" && route.path == path).unwrap().scope;
-    let answer = world.post(scope, path, "same", body).send().await.unwrap();
+    let answer = world.post(scope, &path.replace("{id}", &id(1)), "same", body).send().await.unwrap();
     // 400: not readable as that field's type; 422: readable, and not possible.
     let status = answer.status().as_u16();
     assert!([400, 422].contains(&status), "{call} {body}: {status}");
@@ -204,7 +226,18 @@ fn parameters() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
     vec![
         ("delete /v1/offers/{id}", "id", ids.clone()),
         ("get /v1/swaps/{id}", "id", ids.clone()),
-        ("get /v1/sends/{id}", "id", ids),
+        ("get /v1/sends/{id}", "id", ids.clone()),
+        ("delete /v1/webhooks/{id}", "id", ids.clone()),
+        ("get /v1/swaps/{id}/receipt", "id", ids.clone()),
+        ("post /v1/swaps/{id}/approval", "id", ids.clone()),
+        ("get /v1/swaps", "peer", vec!["bob", "0x12", "%00", ""]),
+        ("get /v1/statements", "from", vec!["x", "-1", "1.5"]),
+        ("get /v1/statements", "until", vec!["x", "-1", "1.5"]),
+        ("get /v1/statements", "after", vec!["x", "-1", "1.5"]),
+        ("get /v1/statements", "limit", vec!["0", "501", "-1", "x"]),
+        ("get /v1/statements", "format", vec!["xml", "", "CSV"]),
+        ("post /v1/webhooks/{id}/replay", "id", ids),
+        ("post /v1/webhooks", "Idempotency-Key", vec!["", "a b"]),
         ("get /v1/peers/{peer}/offers", "peer", vec!["a%2fb", "%00", "a%20b", "%3Cb%3E", "%ff"]),
         ("post /v1/addresses/{ledger}", "ledger", vec!["doge", "BITCOIN%00", "..%2f", "%ff", "bitcoin%20"]),
         ("get /v1/swaps", "state", vec!["open", "", "LIVE", "live%00"]),

@@ -50,7 +50,6 @@ impl SimChain {
         Self { ledger, timing, state: Mutex::new(state), redeems: watch::Sender::new(0), is_bare: false }
     }
 
-    #[cfg(test)]
     /// A chain on which no lock is funded, with that much in our wallet.
     pub fn bare(ledger: Ledger, timing: Timing, now: UnixTime, purse: Amount) -> Self {
         let chain = Self { is_bare: true, ..Self::new(ledger, timing, now) };
@@ -58,7 +57,6 @@ impl SimChain {
         chain
     }
 
-    #[cfg(test)]
     /// Time goes on without us.
     pub fn tick(&self, now: UnixTime) {
         self.mine(now, Vec::new());

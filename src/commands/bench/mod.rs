@@ -5,7 +5,6 @@
 
 mod adapters;
 mod chain;
-#[cfg(test)]
 mod exchange;
 mod measure;
 mod meter;
@@ -37,6 +36,8 @@ pub struct BenchArgs {
 enum What {
     /// Blocks, start and memory with 100, 1,000 and 10,000 live swaps, on a real database and simulated ledgers
     Coordinator(CoordinatorArgs),
+    /// Many clients over HTTP against one coordinator with a real database, killed in the middle
+    Exchange(exchange::ExchangeArgs),
 }
 
 /// What `photon bench coordinator` takes.
@@ -81,7 +82,10 @@ struct Figures {
 /// Runs it.
 pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<()> {
     let began = Instant::now();
-    let What::Coordinator(args) = &args.what;
+    let args = match &args.what {
+        What::Coordinator(args) => args,
+        What::Exchange(args) => return exchange::run(args, json),
+    };
     if let Some(folder) = &args.run {
         let ended = args.live.first().copied().unwrap_or_default() * args.ended_per_live;
         let measured = runtime()?.block_on(measure(folder, wallet()?, ended, began))?;

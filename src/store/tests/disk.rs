@@ -44,7 +44,7 @@ async fn a_disk_that_is_full_or_takes_nothing_stops_the_store_and_loses_nothing(
     }
     let folder = tempfile::tempdir().unwrap();
     let mut failed_late = 0;
-    for limit_blocks in [0, 1, 8, 40, 100, 200, 257, 300, 391, 450, 600, 900] {
+    for limit_blocks in [0, 1, 8, 40, 100, 200, 257, 300, 391, 450, 600, 900, 1_300, 1_800, 2_400] {
         let database = folder.path().join(format!("{limit_blocks}.db"));
         let output =
             child_with("disk", "a_disk_that_is_full_or_takes_nothing_stops_the_store_and_loses_nothing", &database, limit_blocks);
