@@ -302,6 +302,11 @@ impl Service for Fake {
         self.swap(id).await
     }
 
+    async fn payment(&self, id: &str) -> Result<PaymentView, ServiceError> {
+        self.swap(id).await?;
+        Err(ServiceError::Conflict("nothing is to be paid".to_owned()))
+    }
+
     async fn receipt(&self, id: &str) -> Result<ReceiptView, ServiceError> {
         let swap = self.swap(id).await?;
         Ok(ReceiptView { receipt: "{}".to_owned(), signer: swap.peer, signature: "11".repeat(65) })

@@ -34,6 +34,7 @@ use utoipa::{Modify, OpenApi};
         swaps::start,
         swaps::show,
         swaps::approve,
+        swaps::payment,
         records::receipt,
         records::statement,
         wallet::balances,
@@ -124,6 +125,27 @@ mod tests {
         let checked_in = std::fs::read_to_string(path).unwrap_or_default();
         let same = checked_in == document();
         assert!(same, "the API has changed: run PHOTON_WRITE_OPENAPI=1 cargo test -p photon --lib openapi");
+    }
+
+    #[test]
+    fn every_operation_parameter_and_field_says_what_it_is() {
+        let document: serde_json::Value = serde_json::from_str(&document()).unwrap();
+        let says = |value: &serde_json::Value| value["description"].as_str().is_some_and(|text| text.len() > 5);
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            assert!(says(schema), "{name}");
+            for (field, inner) in schema["properties"].as_object().into_iter().flatten() {
+                let nested = inner["oneOf"].as_array().is_some_and(|forms| forms.iter().any(says));
+                assert!(says(inner) || nested, "{name}.{field}");
+            }
+        }
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                assert!(operation["summary"].as_str().is_some_and(|text| text.len() > 5), "{method} {path}");
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    assert!(says(parameter), "{method} {path}: {}", parameter["name"]);
+                }
+            }
+        }
     }
 
     #[test]

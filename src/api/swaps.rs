@@ -5,7 +5,7 @@ use super::once::once;
 use super::params::{Asked, Id, IdempotencyKey};
 use super::problem::{Kind, Problem};
 use super::server::App;
-use crate::service::{NewApproval, NewSwap, SwapPage, SwapQuery, SwapView};
+use crate::service::{NewApproval, NewSwap, PaymentView, SwapPage, SwapQuery, SwapView};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -45,6 +45,15 @@ fn check(query: &SwapQuery) -> Result<(), &'static str> {
 pub(super) async fn start(State(app): State<App>, key: IdempotencyKey, body: Json<NewSwap>) -> Response {
     let Json { value, bytes } = body;
     once(&app, key, &bytes, StatusCode::CREATED, async move |service| service.start_swap(value).await).await
+}
+
+/// What any wallet may pay, so that a swap begins: an address with its BIP-21 link and QR code, or a call with its EIP-681 link. For takers
+/// that hold keys of their own, and for swaps of ours that are funded from `outside`.
+#[utoipa::path(get, path = "/v1/swaps/{id}/payment", operation_id = "showPayment", tag = "swaps",
+    params(("id" = String, Path, description = "64 hex digits")),
+    responses((status = 200, body = PaymentView)))]
+pub(super) async fn payment(State(app): State<App>, id: Id) -> Result<axum::Json<PaymentView>, Problem> {
+    Ok(axum::Json(app.service.payment(&id.0).await?))
 }
 
 /// Answers a swap that asks before our own lock (`ask_before_lock` in the configuration). The answer is durable; the same twice is

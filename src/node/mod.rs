@@ -2,6 +2,8 @@
 
 mod gauges;
 mod late;
+mod look;
+mod payment;
 mod records;
 mod sends;
 mod service;

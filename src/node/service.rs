@@ -1,26 +1,25 @@
 //! What a running node can be asked to do, done.
 
 use super::Node;
-use super::views::{is_send, transaction};
+use super::look::webhook_view;
 use crate::assets::KnownAsset;
 use crate::clock;
 use crate::coordinator::ApprovalError;
 use crate::market::{Ask, Side};
 use crate::negotiation::{AskAccept, AskTake, Proposal, SignedOffer, TakerError};
 use crate::peer::PeerAddress;
-use crate::reserve::{Needs, ReserveError};
+use crate::reserve::ReserveError;
 use crate::service::{
-    AcceptanceView, AssetAmount, BalanceView, Draining, EventView, HealthView, LedgerHealth, NewAcceptance, NewApproval,
-    NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap, NewWebhook, OfferView, PairView, PeerView, ProposalView,
-    QuoteView, ReceiptView, SendView, Service, ServiceError, StatementPage, StatementQuery, StoredAnswer, SwapPage, SwapQuery,
-    SwapView, WebhookView,
+    AcceptanceView, BalanceView, Draining, EventView, HealthView, LedgerHealth, NewAcceptance, NewApproval, NewOffer, NewPeer,
+    NewProposal, NewQuote, NewSend, NewSwap, NewWebhook, OfferView, PairView, PaymentView, PeerView, ProposalView, QuoteView,
+    ReceiptView, SendView, Service, ServiceError, StatementPage, StatementQuery, StoredAnswer, SwapPage, SwapQuery, SwapView,
+    WebhookView,
 };
-use crate::store::{MOST_WEBHOOKS, NewEvent, OfferRow, OfferState, SendRow, StoreError, SwapFilter, WebhookRow};
+use crate::store::{MOST_WEBHOOKS, OfferState, StoreError, SwapFilter};
 use crate::webhook::Place;
 use async_trait::async_trait;
-use photon_chains::{Amount, Asset, Hash32, Ledger, LockId, LockStatus, Port, PortError};
-use photon_swap::{Money, Offer, OfferId, Salt, SwapId};
-use std::sync::Arc;
+use photon_chains::{Hash32, Ledger, LockId, PortError};
+use photon_swap::{Offer, OfferId, Salt, SwapId};
 use std::sync::atomic::Ordering;
 
 const VALID_SECS: std::ops::RangeInclusive<u64> = 10..=604_800;
@@ -63,141 +62,9 @@ fn taken(error: TakerError) -> ServiceError {
     }
 }
 
-impl Node {
-    fn money(&self, wanted: &AssetAmount) -> Result<Money, ServiceError> {
-        let asset = self.desk.assets.find(&wanted.asset)?.asset;
-        if wanted.amount.is_zero() {
-            return Err(ServiceError::Invalid("an amount of zero can't be traded or paid".to_owned()));
-        }
-        Ok(Money { asset, amount: wanted.amount })
-    }
-
-    fn offer_view(&self, offer: &Offer, state: &str) -> OfferView {
-        OfferView {
-            id: offer.id.to_string(),
-            maker: offer.maker,
-            give: self.desk.assets.show(offer.give.asset, offer.give.amount),
-            want: self.desk.assets.show(offer.want.asset, offer.want.amount),
-            valid_until: offer.valid_until,
-            state: state.to_owned(),
-        }
-    }
-
-    fn stored_offer(&self, row: &OfferRow) -> Result<OfferView, ServiceError> {
-        let offer: Offer =
-            serde_json::from_str(&row.body).map_err(|_| ServiceError::Internal("a stored offer can't be read".to_owned()))?;
-        let late = row.state == OfferState::Open && row.valid_until < clock::now();
-        Ok(self.offer_view(&offer, if late { OfferState::Expired.word() } else { row.state.word() }))
-    }
-
-    /// A peer by address, alias or identity.
-    async fn peer_address(&self, text: &str) -> Result<PeerAddress, ServiceError> {
-        if text.contains('@') {
-            return text.parse().map_err(|error| ServiceError::Invalid(format!("{error}")));
-        }
-        let store = &self.desk.coordinator.store;
-        let known = match text.parse() {
-            Ok(identity) => store.peer(identity).await,
-            Err(_) => store.peer_named(text.to_owned()).await,
-        };
-        let unknown = || ServiceError::NotFound(format!("no peer {text:.64} is known: add it, or write it as 0x...@host:port"));
-        let row = known.map_err(stored)?.ok_or_else(unknown)?;
-        let text = format!("{}@{}", row.identity, row.endpoint);
-        text.parse().map_err(|_| ServiceError::Internal("a stored peer can't be read".to_owned()))
-    }
-
-    fn connected(&self, ledger: Ledger) -> Result<&Arc<dyn Port>, ServiceError> {
-        let ledgers = &self.desk.coordinator.ledgers;
-        if !ledgers.is_configured(ledger) {
-            return Err(ServiceError::NotFound(format!("{ledger} is not configured here")));
-        }
-        ledgers.port(ledger).ok_or_else(|| ServiceError::Unavailable(format!("{ledger}'s node is not connected yet")))
-    }
-
-    async fn event(&self, kind: &str, subject: &str, state: &str) -> Result<(), ServiceError> {
-        let body = serde_json::json!({ "id": subject, "state": state }).to_string();
-        let event = NewEvent { kind: kind.to_owned(), swap: None, body };
-        self.desk.coordinator.store.append_event(event).await.map_err(stored).map(|_| ())
-    }
-
-    async fn send_view(&self, row: &SendRow) -> Result<SendView, ServiceError> {
-        let store = &self.desk.coordinator.store;
-        let transactions = store.transactions_of(row.send.id).await.map_err(stored)?;
-        let newest = transactions.iter().rfind(|row| is_send(row)).map(transaction);
-        Ok(SendView {
-            id: row.send.id.to_string(),
-            pay: self.desk.assets.show(row.send.asset, row.send.amount),
-            to: row.send.to.clone(),
-            state: row.state.word().to_owned(),
-            txid: newest.map(|newest| newest.txid),
-            trouble: row.reason.clone(),
-        })
-    }
-
-    async fn balance_view(&self, known: &KnownAsset, held: Option<&Needs>) -> Result<BalanceView, ServiceError> {
-        let (asset, ledger) = (known.asset, known.asset.ledger());
-        let mut view = BalanceView {
-            asset: known.symbol.clone(),
-            ledger,
-            decimals: known.decimals,
-            available: Amount::ZERO,
-            incoming: Amount::ZERO,
-            locked: self.locked(asset),
-            reserved: held.and_then(|held| held.get(&asset).copied()).unwrap_or_default(),
-            fees_paid: Amount::ZERO,
-            trouble: None,
-        };
-        if asset == Asset::Native(ledger) {
-            view.fees_paid = self.desk.coordinator.store.fees_paid(ledger).await.map_err(stored)?;
-        }
-        let Some(port) = self.desk.coordinator.ledgers.port(ledger) else {
-            view.trouble = Some(format!("{ledger} is not connected"));
-            return Ok(view);
-        };
-        match port.balance(asset).await {
-            Ok(balance) => (view.available, view.incoming) = (balance.available, balance.incoming),
-            Err(error) => view.trouble = Some(error.to_string()),
-        }
-        Ok(view)
-    }
-
-    async fn webhook(&self, id: Hash32) -> Result<WebhookView, ServiceError> {
-        let newest = self.last_event().await?;
-        let found = self.desk.coordinator.store.webhook(id).await.map_err(stored)?;
-        found.map(|(row, _)| webhook_view(row, newest)).ok_or_else(|| stored(StoreError::NoSuch("webhook")))
-    }
-
-    /// What stands in locks that we funded.
-    fn locked(&self, asset: Asset) -> Amount {
-        self.desk.coordinator.book.with(|swaps| {
-            let own = swaps.values().map(|live| live.swap.terms.own_leg(live.swap.role).lock);
-            let standing = own.filter(|lock| lock.asset == asset).filter(|lock| {
-                let seen = self.desk.coordinator.ledgers.sighting(asset.ledger(), lock.id());
-                seen.is_some_and(|seen| {
-                    matches!(seen.status, LockStatus::Pending { .. } | LockStatus::Funded { .. }) && seen.spend.is_none()
-                })
-            });
-            standing.fold(Amount::ZERO, |sum, lock| sum.checked_add(lock.amount).unwrap_or(Amount::MAX))
-        })
-    }
-}
-
 fn signature(text: &str) -> Result<Vec<u8>, ServiceError> {
     let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() == 65);
     bytes.ok_or_else(|| ServiceError::Invalid("a signature is 130 hex digits".to_owned()))
-}
-
-fn webhook_view(row: WebhookRow, newest: u64) -> WebhookView {
-    WebhookView {
-        id: row.id.to_string(),
-        url: row.url,
-        kinds: row.kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
-        delivered: row.delivered,
-        behind: newest.saturating_sub(row.delivered),
-        failures: row.failures,
-        trouble: row.trouble,
-        created_at: row.created_at,
-    }
 }
 
 fn parse_id(text: &str) -> Result<Hash32, ServiceError> {
@@ -348,6 +215,10 @@ impl Service for Node {
             Err(error @ ApprovalError::NotWaiting(_)) => Err(ServiceError::Conflict(error.to_string())),
             Err(ApprovalError::Store(error)) => Err(stored(error)),
         }
+    }
+
+    async fn payment(&self, id: &str) -> Result<PaymentView, ServiceError> {
+        self.payment_of(SwapId::from_bytes(*parse_id(id)?.as_bytes())).await
     }
 
     async fn receipt(&self, id: &str) -> Result<ReceiptView, ServiceError> {

@@ -3,10 +3,12 @@
 //! Everything here is already parsed and bounded; amounts are decimal strings of the asset's smallest unit in JSON.
 
 mod market;
+mod payment;
 mod records;
 mod webhooks;
 
 pub use market::{AcceptanceView, NewAcceptance, NewProposal, NewQuote, PairView, ProposalView, QuoteView};
+pub use payment::{CallView, PaymentView};
 pub use records::{ReceiptView, StatementLine, StatementPage, StatementQuery};
 pub use webhooks::{NewWebhook, ReplayFrom, WebhookView};
 
@@ -421,6 +423,8 @@ pub trait Service: Send + Sync {
     async fn swap(&self, id: &str) -> Result<SwapView, ServiceError>;
     /// Answers a swap that asks before our own lock.
     async fn approve(&self, id: &str, approval: NewApproval) -> Result<SwapView, ServiceError>;
+    /// What any wallet may pay, so that a swap begins.
+    async fn payment(&self, id: &str) -> Result<PaymentView, ServiceError>;
     /// A signed receipt for a swap that has ended.
     async fn receipt(&self, id: &str) -> Result<ReceiptView, ServiceError>;
     /// Swaps that ended, for the books.

@@ -229,6 +229,7 @@ fn parameters() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("get /v1/sends/{id}", "id", ids.clone()),
         ("delete /v1/webhooks/{id}", "id", ids.clone()),
         ("get /v1/swaps/{id}/receipt", "id", ids.clone()),
+        ("get /v1/swaps/{id}/payment", "id", ids.clone()),
         ("post /v1/swaps/{id}/approval", "id", ids.clone()),
         ("get /v1/swaps", "peer", vec!["bob", "0x12", "%00", ""]),
         ("get /v1/statements", "from", vec!["x", "-1", "1.5"]),

@@ -53,6 +53,22 @@ async fn swaps_are_started_shown_and_listed_by_pages() {
 }
 
 #[tokio::test]
+async fn statements_are_json_or_csv() {
+    let world = World::new().await;
+    world.fake.put_swap(fake::swap(1, Some("completed")));
+    let page = body(world.get("/v1/statements").await, 200).await;
+    assert_eq!((page["lines"].as_array().unwrap().len(), &page["next"]), (1, &json!(7)));
+    let answer = world.get("/v1/statements?format=csv&limit=5").await;
+    assert_eq!(answer.headers()["content-type"], "text/csv; charset=utf-8");
+    assert_eq!(answer.headers()["photon-next"], "7");
+    let text = answer.text().await.unwrap();
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert!(lines[0].starts_with("ended_at,swap,peer,role,outcome,gave_asset,gave_amount,got_asset"), "{text}");
+    assert!(lines[1].contains(",completed,BTC,10000000,ETH,2000000000000000000,BTC,150,,"), "{text}");
+    assert_eq!(lines[1].matches(',').count(), lines[0].matches(',').count());
+}
+
+#[tokio::test]
 async fn the_wallet_answers_and_pays() {
     let world = World::new().await;
     let balances = body(world.get("/v1/balances").await, 200).await;

@@ -196,8 +196,8 @@ impl Port for SimChain {
         Err(self.refused())
     }
 
-    fn funding_address(&self, _lock: &Lock) -> Option<String> {
-        None
+    fn funding_address(&self, lock: &Lock) -> Option<String> {
+        (self.ledger.family() == Family::Utxo).then(|| format!("sim{}", lock.id()))
     }
 
     async fn worst_fee(&self, _asset: Asset, _purpose: Purpose) -> Result<Amount, PortError> {

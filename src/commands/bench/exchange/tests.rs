@@ -159,6 +159,26 @@ async fn a_node_that_drains_begins_nothing_new_and_keeps_what_runs() {
 }
 
 #[tokio::test]
+async fn a_taker_with_keys_of_its_own_is_told_what_to_pay() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = begin(folder.path(), wallet().unwrap(), 5, Setup::default()).await.unwrap();
+    let taker = Signer::new().unwrap();
+    let id = swap(&world, &taker).await.unwrap();
+    let payment = world.node.payment(&id).await.unwrap();
+    let address = payment.address.unwrap();
+    assert_eq!(payment.uri, format!("bitcoin:{address}?amount={}", payment.pay.coins.unwrap()));
+    assert!(payment.qr_svg.contains("<svg") && payment.call.is_none() && payment.pay_until < payment.refund_from);
+    assert!(matches!(world.node.payment(&"22".repeat(32)).await, Err(ServiceError::NotFound(_))));
+    // One who has paid is not asked again.
+    drop(world);
+    let folder = tempfile::tempdir().unwrap();
+    let world = begin(folder.path(), wallet().unwrap(), 5, Setup { asks: false, is_paid_in: true }).await.unwrap();
+    let id = swap(&world, &taker).await.unwrap();
+    until(&world, &id, funds).await;
+    assert!(matches!(world.node.payment(&id).await, Err(ServiceError::Conflict(_))));
+}
+
+#[tokio::test]
 async fn receipts_are_signed_and_statements_are_whole() {
     let folder = tempfile::tempdir().unwrap();
     let (wallet, us) = (wallet().unwrap(), wallet().unwrap().identity_address());
