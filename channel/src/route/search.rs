@@ -132,6 +132,10 @@ impl Finder {
                 if arc.carries < here.amount {
                     continue;
                 }
+                let Some(there) = self.reached.get(arc.from as usize) else { continue };
+                if there.is_done && there.search == self.search {
+                    continue;
+                }
                 // The payer pays itself no fee, and its lock is the first: what `arc` carries is what it gives.
                 let (paid, later) = if arc.from == payer {
                     (Units::ZERO, here.later_secs)

@@ -51,6 +51,9 @@ fn whatever_fails_nobody_loses_and_every_channel_stays_usable() {
         story.judge(false);
         story.tally(&mut tally);
     }
+    if std::env::var_os("PHOTON_SEEDS").is_some() {
+        return;
+    }
     for (what, least) in [
         ("paid at once", 300),
         ("paid sealed, mediated", 200),
@@ -74,7 +77,8 @@ fn whichever_channel_is_closed_and_when_nobody_loses() {
         story.judge(false);
         story.tally(&mut tally);
     }
-    assert!(tally.get("registered").is_some_and(|count| *count > 50), "{tally:?}");
+    let is_whole = std::env::var_os("PHOTON_SEEDS").is_none();
+    assert!(!is_whole || tally.get("registered").is_some_and(|count| *count > 50), "{tally:?}");
 }
 
 // E1, E2, E16.
