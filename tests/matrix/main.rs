@@ -65,6 +65,7 @@ fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
         futures::future::join_all(troupes.iter_mut().map(|troupe| plan_all(troupe, deaths))).await;
         let runs = troupes.iter().map(|troupe| troupe.planned.len()).sum();
         println!("matrix: {runs} runs are planned after {:.0} s", began.elapsed().as_secs_f64());
+        assert!(runs > 0, "no point that was passed has such a name");
         let report = Arc::new(Report::new(runs, began));
         let mut workers = Vec::new();
         for Troupe { cast, planned, .. } in troupes {

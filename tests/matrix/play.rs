@@ -266,15 +266,17 @@ impl Run<'_> {
             return Err(format!("{who:?} died by itself:\n{}", judge::last_words(&self.pair.seat(who).said())));
         };
         let is_first = self.deaths == 1;
-        let is_gone = matches!(self.alice, Alice::Gone(_));
         self.pair.seat(who).disarm();
         match kill.death {
             Death::Alone => self.start(who).await?,
             Death::Both => {
                 self.pair.seat(who.other()).party.kill().map_err(words)?;
                 self.start(who).await?;
-                if !(is_gone && who.other() == Who::Alice) {
-                    self.start(who.other()).await?;
+                match (who.other(), self.case.tale, &self.alice) {
+                    (Who::Alice, _, Alice::Gone(_)) => {}
+                    // She may come to where she leaves before she is well; [`Run::attend`] sees that.
+                    (Who::Alice, Tale::Left, Alice::Here) => drop(self.pair.alice.start(|health| health.healthy).await?),
+                    (other, _, _) => self.start(other).await?,
                 }
             }
             Death::Twice(nth) => {
