@@ -8,8 +8,8 @@ import {Timelock} from "./Timelock.sol";
 
 /// @title ChannelLocks: lists of pending locks, as records in the calldata
 /// @notice A lock of a channel is judged by its word (Timelock.sol). Linked: it is unlocked by an entry of the registry that is
-/// in time. Not linked: by that or by showing the secret while the word allows redeeming. Once its refund has opened with no
-/// entry in time it can be released, to its payer. So an entry in time makes it the payee's for ever.
+/// in time. Not linked: by that, or by showing the secret while an entry would be. Once its refund has opened with no entry in
+/// time it can be released, to its payer. So an entry in time makes it the payee's for ever.
 ///
 /// @dev The records are laid out as the entries whose hash the state holds; if they are not the true ones the hash is not.
 /// Nothing else is checked of them. Memory, from the `base` a caller gives, in front of which it leaves room for a log's head:
@@ -122,12 +122,18 @@ abstract contract ChannelLocks is ChannelMessages {
         if (sum == 0 || sum > M96) revert IChannels.BadList();
     }
 
-    /// @dev Refuses a lock that can't be unlocked by showing its secret now. Above `closes` is nothing but the mark of a
-    /// linked lock, which only the registry unlocks.
+    /// @dev Refuses a lock that can't be unlocked by showing its secret now: a registration made now would not be in time.
+    /// (A lock that both took back off the chain still stands in older proofs: none must be good for ever.) Above `closes` is
+    /// nothing but the mark of a linked lock, which only the registry unlocks.
     function _checkShown(uint256 word) private view {
-        uint256 closes = word / 0x100000000000000000000;
-        if (closes == 0) return;
-        if (block.timestamp >= closes || closes > 0xffffffffff) revert IChannels.LockClosed();
+        uint256 good;
+        assembly ("memory-safe") {
+            let closes := div(word, 0x100000000000000000000)
+            switch closes
+            case 0 { good := or(lt(timestamp(), and(word, 0xffffffffff)), lt(number(), div(word, 0x10000000000))) }
+            default { good := and(lt(timestamp(), closes), lt(closes, 0x10000000000)) }
+        }
+        if (good == 0) revert IChannels.LockClosed();
     }
 
     /// @dev Refuses a lock whose secret is not registered in time.

@@ -6,8 +6,8 @@ import {ChannelState} from "./ChannelState.sol";
 import {IChannels} from "./IChannels.sol";
 
 /// @title ChannelSettlement: how a closed channel comes to its end
-/// @notice Money is divided by the newest proofs that were shown. What a side is promised under locks that are still pending is
-/// held back from the other side as far as it has it, and each lock's word decides it later: unlocked, it is the payee's;
+/// @notice Money is divided by the newest proofs that were shown. Each side is paid what is its own whatever becomes of the
+/// locks that are still pending; the rest is held back, and each lock's word decides it later: unlocked, it is the payee's;
 /// released, the payer's again. A party that has unlocked anything waits for its own money, and for nobody else's, until a
 /// second window has passed since: time to show that it had disposed of what it unlocked, and to take all that is left.
 ///
@@ -56,7 +56,7 @@ abstract contract ChannelSettlement is ChannelState, ChannelMoney {
             taken = _hash3(taken, _wordAt(at), _wordAt(at + 0x20));
         }
         if (!disposed || taken != _get((ofOther ? OTHER_LIST : CLOSER_LIST) + 0x40)) revert IChannels.NotTaken();
-        uint256 all = _left();
+        uint256 all = _get(MONEY) & M96;
         uint256 token = _asset() & M160;
         _store(_get(KEY), 0);
         _say(SAID_PUNISHMENT, all, _get(KEY));
@@ -64,51 +64,40 @@ abstract contract ChannelSettlement is ChannelState, ChannelMoney {
         _done();
     }
 
-    /// @dev All that a closed channel still holds.
-    function _left() private pure returns (uint256) {
-        uint256 money = _get(MONEY);
-        if (money < TWO_255) return money & M96;
-        return (money & M96) + (money / TWO_96 & M96) + (_get(CLOSER_FIGURES) / TWO_96 & M96)
-            + (_get(OTHER_FIGURES) / TWO_96 & M96);
-    }
-
     // ---- settle
 
-    /// @dev The state in full, or as much of it as is not zero.
+    /// @dev The state in full, or as much of it as is not zero. A settle is a withdrawal from the closed channel.
     function _settle() internal {
         if (_callSize() <= 0xc4) _settleWithoutLocks();
         _load();
         if (!_windowOver()) revert IChannels.WindowOpen();
         uint256 money = _get(MONEY);
-        bool moved = money < TWO_255;
-        uint256 dueCloser;
-        uint256 dueOther;
-        if (moved) {
-            (dueCloser, dueOther) = _firstSettle(money);
-        } else {
-            dueCloser = money & M96;
-            dueOther = money / TWO_96 & M96;
-            uint256 toPayee;
-            uint256 toPayer;
-            uint256 folded;
-            (toPayee, toPayer, folded) = _fold(CLOSER_FIGURES, CLOSER_LIST);
-            dueCloser += toPayee;
-            dueOther += toPayer;
-            uint256 foldedToo;
-            (toPayee, toPayer, foldedToo) = _fold(OTHER_FIGURES, OTHER_LIST);
-            dueOther += toPayee;
-            dueCloser += toPayer;
-            moved = folded | foldedToo != 0;
+        uint256 closerIsA = _closerIsA();
+        (uint256 pay, uint256 payOther) = _decided(money, closerIsA);
+        if (!_payable(CLOSER_LIST)) pay = 0;
+        if (!_payable(OTHER_LIST)) payOther = 0;
+        unchecked {
+            // The bounds of deposits and withdrawals leave room below A's net deposits for a whole total.
+            money -= pay + payOther + (closerIsA != 0 ? pay : payOther) * TWO_96;
         }
-        uint256 payCloser = _payable(CLOSER_LIST) ? dueCloser : 0;
-        uint256 payOther = _payable(OTHER_LIST) ? dueOther : 0;
-        if (!moved && payCloser | payOther == 0) revert IChannels.NothingToPay();
-        dueCloser -= payCloser;
-        dueOther -= payOther;
-        _finish(dueCloser | dueOther * TWO_96, payCloser | payOther * TWO_96);
+        uint256 key = _get(KEY);
+        if (money & M96 == 0) {
+            _store(key, 0);
+            _say(SAID_SETTLE, pay | payOther * TWO_96 | TWO_255, key);
+        } else {
+            if (pay | payOther == 0) revert IChannels.NothingToPay();
+            _put(MONEY, money);
+            _storeWhole();
+            assembly ("memory-safe") {
+                mstore8(0x80, SAID_SETTLE)
+                mstore(0x81, or(pay, mul(payOther, TWO_96)))
+                mstore(0xa1, money)
+                log1(0x80, 0x41, key)
+            }
+        }
         uint256 token = _asset() & M160;
         uint256 other = _get(OTHER);
-        _pay(token, _get(CLOSER), payCloser);
+        _pay(token, _get(CLOSER), pay);
         _pay(token, other, payOther);
         _done();
     }
@@ -116,7 +105,6 @@ abstract contract ChannelSettlement is ChannelState, ChannelMoney {
     /// @dev Most channels have no pending locks when they are settled: then it is all done at once.
     function _settleWithoutLocks() private {
         uint256 money = _arg(3);
-        if (money >= TWO_255) return;
         uint256 closer = _arg(1);
         uint256 clock = _arg(2) / TWO_160;
         uint256 other = _arg(2) & M160;
@@ -153,45 +141,20 @@ abstract contract ChannelSettlement is ChannelState, ChannelMoney {
         }
     }
 
-    /// @dev Stores what is left after a settle, if anything is, and says it.
-    function _finish(uint256 due, uint256 paid) private {
-        uint256 key = _get(KEY);
-        if (due | _get(CLOSER_LIST) | _get(OTHER_LIST) == 0) {
-            _store(key, 0);
-            _say(SAID_SETTLE, paid | TWO_255, key);
-        } else {
-            _put(MONEY, due | TWO_255);
-            _storeWhole();
-            assembly ("memory-safe") {
-                mstore8(0x80, SAID_SETTLE)
-                mstore(0x81, paid)
-                mstore(0xa1, mload(MONEY))
-                mstore(0xc1, mload(CLOSER_FIGURES))
-                mstore(0xe1, mload(OTHER_FIGURES))
-                log1(0x80, 0x81, key)
-            }
-        }
-    }
-
-    /// @dev Divides what the channel holds by the proofs. What is promised under pending locks is held back, as far as the payer
-    /// has it.
-    function _firstSettle(uint256 money) private pure returns (uint256 dueCloser, uint256 dueOther) {
-        uint256 total = money & M96;
+    /// @dev What is the closer's for certain, and what the other's. The closer has at least its share once all that it promised
+    /// under locks is unlocked, and at most its share once all that it was promised is. Only the end of such a sum is kept
+    /// between nothing and the total: were a share raised to nothing first and locks added then, an old proof, in which a lock
+    /// is pending that a later one has long paid, would make a debt forgotten.
+    function _decided(uint256 money, uint256 closerIsA) private pure returns (uint256 closers, uint256 others) {
         (uint256 closerIncome, uint256 closerLocked) = _income(CLOSER_FIGURES, CLOSER_LIST);
         (uint256 otherIncome, uint256 otherLocked) = _income(OTHER_FIGURES, OTHER_LIST);
-        dueCloser = _share(money, _closerIsA(), closerIncome, otherIncome);
         unchecked {
-            dueOther = total - dueCloser;
-            if (otherLocked > dueCloser) otherLocked = dueCloser;
-            if (closerLocked > dueOther) closerLocked = dueOther;
-            dueCloser -= otherLocked;
-            dueOther -= closerLocked;
-            _put(CLOSER_FIGURES, _get(CLOSER_FIGURES) + closerLocked * TWO_96);
-            _put(OTHER_FIGURES, _get(OTHER_FIGURES) + otherLocked * TWO_96);
+            closers = _share(money, closerIsA, closerIncome, otherIncome + otherLocked);
+            others = (money & M96) - _share(money, closerIsA, closerIncome + closerLocked, otherIncome);
         }
     }
 
-    /// @dev What is promised to a party for good, and what under pending locks. The figures keep the latter, without a reserve.
+    /// @dev What is promised to a party for good, what was unlocked included; and what under pending locks.
     function _income(uint256 figuresAt, uint256 listAt) private pure returns (uint256 income, uint256 locked) {
         uint256 figures = _get(figuresAt);
         uint256 touched = _get(listAt + 0x20);
@@ -199,33 +162,6 @@ abstract contract ChannelSettlement is ChannelState, ChannelMoney {
             income = (figures / TWO_96 & M96) + (touched & M96);
         }
         locked = _stillLocked(figures, touched, _get(listAt));
-        _put(figuresAt, figures / TWO_192 * TWO_192 | locked);
-        _put(listAt + 0x20, touched / TWO_192 * TWO_192);
-    }
-
-    /// @dev Takes into account what was unlocked and released since the last settle. What is held back for a list is never more
-    /// than is pending on it; the rest goes back to its payer.
-    function _fold(uint256 figuresAt, uint256 listAt)
-        private
-        pure
-        returns (uint256 toPayee, uint256 toPayer, uint256 folded)
-    {
-        uint256 figures = _get(figuresAt);
-        uint256 touched = _get(listAt + 0x20);
-        folded = touched & (TWO_192 - 1);
-        uint256 reserve = figures / TWO_96 & M96;
-        uint256 locked = _stillLocked(figures, touched, _get(listAt));
-        unchecked {
-            toPayee = touched & M96;
-            if (toPayee > reserve) toPayee = reserve;
-            reserve -= toPayee;
-            if (reserve > locked) {
-                toPayer = reserve - locked;
-                reserve = locked;
-            }
-        }
-        _put(figuresAt, figures / TWO_192 * TWO_192 | reserve * TWO_96 | locked);
-        _put(listAt + 0x20, touched / TWO_192 * TWO_192);
     }
 
     /// @dev What is pending of what was, after what was unlocked and released.

@@ -16,6 +16,8 @@ abstract contract ChannelState is ChannelLocks {
 
     uint256 internal constant M160 = 0x00ffffffffffffffffffffffffffffffffffffffff;
     uint256 internal constant TWO_40 = 0x10000000000;
+    /// @dev Totals are below it, and A's net deposits don't fall below minus it: a settle can pay A a whole total.
+    uint256 internal constant TWO_95 = 0x800000000000000000000000;
     uint256 internal constant TWO_96 = 0x1000000000000000000000000;
     uint256 internal constant TWO_160 = 0x0010000000000000000000000000000000000000000;
     uint256 internal constant TWO_192 = 0x1000000000000000000000000000000000000000000000000;

@@ -33,7 +33,7 @@ import {SecretRegistry} from "./SecretRegistry.sol";
 ///   through another contract. `unlock` of six is 38,140, else 36,600, with a goal of 38,000; on the old rules 58,320, else
 ///   56,800, with one of 57,000.
 /// - On the old rules a byte of calldata costs 68 gas, and each call on a closed channel shows its state and the parties:
-///   `update` 42,396 (goal 42,000), `close` with locks 42,763 (42,500), `settle` in tokens 51,173 (47,500), `unlock` 37,954
+///   `update` 42,396 (goal 42,000), `close` with locks 42,763 (42,500), `settle` in tokens 51,128 (47,500), `unlock` 37,994
 ///   (36,500). A state in storage would be cheaper to name, and cost 20,000 gas to write.
 contract Channels is ChannelSettlement {
     uint256 private constant DEPOSIT = 0xe2bbb158;
@@ -168,8 +168,8 @@ contract Channels is ChannelSettlement {
         assembly ("memory-safe") {
             sum := add(slot, mul(amount, add(1, mul(isA, TWO_96))))
             // Nothing, too much for its field, a channel that is closed.
-            refused := or(gt(sub(amount, 1), sub(M96, 1)), slt(slot, 0))
-            refused := or(refused, or(lt(and(sum, M96), amount), gt(xor(sum, slot), sub(TWO_193, 1))))
+            refused := or(gt(sub(amount, 1), sub(TWO_95, 2)), slt(slot, 0))
+            refused := or(refused, or(and(sum, TWO_95), gt(xor(sum, slot), sub(TWO_193, 1))))
         }
         if (refused != 0) {
             if (slot >= TWO_255) revert IChannels.NotOpen();
@@ -301,7 +301,7 @@ contract Channels is ChannelSettlement {
             uint256 sum = payA + payB;
             uint256 left = slot - sum - payA * TWO_96 + TWO_193;
             if (
-                sum == 0 || payB > M96 || sum > slot & M96 || slot / TWO_96 & M97 < payA
+                sum == 0 || payB > M96 || sum > slot & M96 || slot / TWO_96 & M97 < payA + TWO_95
                     || (left ^ slot) >= TWO_223
             ) revert IChannels.BadAmount();
             _store(key, left);

@@ -26,14 +26,12 @@ pragma solidity 0.8.33;
 /// upper  = keccak256(abi.encode(clock, rest, figures of the other's income))
 /// rest   = keccak256(abi.encode(money, figures of the closer's income, list of the closer's income))
 /// clock  = closed at time 40 | closed at block 40
-/// money  = before the first settle: the open slot as it was at the close
-///          since then: due to the closer 96 | due to the other 96 | bit 255
+/// money  = the open slot as it was at the close; every settle takes what it pays from total, and what it pays A from netA
 /// figures= locked 96 | transferred 96 | nonce 64: as in the proof, all zero where there is none
-///          since the first settle: locked 96 (still pending) | reserve 96 (what is held back for it) | nonce 64
 /// list   = 0 if locks, touched and taken are all zero, else keccak256(abi.encode(locks, touched, taken))
 /// locks  = keccak256 of the pending entries one after the other, 0 if there is none
 /// entry  = secretHash 32 bytes, amount 12, lockId 8, word 32 (Timelock.sol; lockBy must be zero)
-/// touched= unlocked 96 | released 96 | time of the last unlock 32 | its block 32: sums since close, update or last settle
+/// touched= unlocked 96 | released 96 | time of the last unlock 32 | its block 32: sums since close or update
 /// taken  = for every call that unlocked: keccak256(abi.encode(taken before, locks before, locks after)); 0 before the first
 /// ```
 ///
@@ -70,7 +68,7 @@ pragma solidity 0.8.33;
 /// | 7 | update of the other's income | figures; locks, where there are any |
 /// | 8, 9 | unlock of income of A, of B | for each lock in order: the secret, or its hash where the registry knows it |
 /// | 10, 11 | release of locks from the income of A, of B | for each lock in order, the secret's hash |
-/// | 12 | settle | paid to the closer 96, to the other 96, 1 at bit 255 if the channel is gone; else money and figures of both follow |
+/// | 12 | settle | paid to the closer 96, to the other 96, 1 at bit 255 if the channel is gone; else money |
 /// | 13 | punishment | what the payer was paid |
 /// A payout that failed says `Credited`, and nothing of it is lost.
 interface IChannels {
@@ -81,7 +79,8 @@ interface IChannels {
 
     /// @notice The window is below 10 minutes or above 43,200; or a party is zero; or both are one; or a word is too large.
     error BadChannel();
-    /// @notice Nothing, more than the channel's words can hold, or coins where tokens were meant.
+    /// @notice Nothing; more than the channel's words can hold (a total below 2^95, A's net deposits not below -2^95); or coins
+    /// where tokens were meant.
     error BadAmount();
     /// @notice There is no open channel of this asset and these parties.
     error NotOpen();
@@ -99,7 +98,8 @@ interface IChannels {
     error WindowOpen();
     /// @notice The records are not the list that the state holds, or none of them is to be taken.
     error BadList();
-    /// @notice A lock can't be unlocked (now): its secret is not registered in time, or its word allows no more redeeming.
+    /// @notice A lock can't be unlocked (now): its secret is not registered in time; or it is shown too late, or where only the
+    /// registry counts.
     error LockClosed();
     /// @notice A lock can't be released: it has not opened, or its secret is registered in time.
     error LockStands();
@@ -305,7 +305,7 @@ interface IChannels {
 
     /// @notice Once the window is over, by anyone, again and again: pays what is decided. What pending locks are worth is held
     /// back. What a party gets that has unlocked a lock is held back until a second window has passed since its last
-    /// unlock, so that it can be punished. The channel is gone once nothing is pending or due.
+    /// unlock, so that it can be punished. The channel is gone once nothing is left.
     function settle(
         uint256 asset,
         address closer,

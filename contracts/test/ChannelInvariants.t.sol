@@ -110,7 +110,7 @@ abstract contract ChannelPlayer is ChannelWorld {
     }
 
     function update(uint256 transferred, uint256 seed) external {
-        if (!_isClosed() || state.money >= CLOSED) return;
+        if (!_isClosed()) return;
         Pending[] memory locks = _makeList(seed);
         uint256 figures = _figures(++nonces, transferred % 2e6, _sum(locks));
         (bool ok,) = _try(state.other, _updateCall(figures, locks));
@@ -205,52 +205,36 @@ abstract contract ChannelPlayer is ChannelWorld {
         }
     }
 
+    /// @dev What a side promises, at least and at most, and what is done for good.
+    function _income(uint256 side) private view returns (uint256 income, uint256 locked) {
+        uint256 gone = (state.touched[side] & M96) + (state.touched[side] >> 96 & M96);
+        uint256 was = state.figures[side] & M96;
+        locked = pending[side].length == 0 || gone > was ? 0 : was - gone;
+        income = (state.figures[side] >> 96 & M96) + (state.touched[side] & M96);
+    }
+
+    function _within(int256 sum, uint256 total) private pure returns (uint256) {
+        return sum < 0 ? 0 : sum > int256(total) ? total : uint256(sum);
+    }
+
     /// @dev What a settle leaves, computed a second time, from the rules.
     function _follow() private {
-        uint256[2] memory reserve;
-        uint256[2] memory locked;
-        uint256[2] memory due;
-        uint256[2] memory income;
-        for (uint256 side = 0; side < 2; ++side) {
-            uint256 gone = (state.touched[side] & M96) + (state.touched[side] >> 96 & M96);
-            uint256 was = state.figures[side] & M96;
-            locked[side] = pending[side].length == 0 || gone > was ? 0 : was - gone;
-            income[side] = (state.figures[side] >> 96 & M96) + (state.touched[side] & M96);
-        }
-        if (state.money < CLOSED) {
-            uint256 total = state.money & M96;
-            int256 net = int256(state.money >> 96 & (1 << 97) - 1) - int256(1 << 96);
-            if (state.closer != a) net = int256(total) - net;
-            net += int256(income[0]) - int256(income[1]);
-            due[0] = net < 0 ? 0 : net > int256(total) ? total : uint256(net);
-            due[1] = total - due[0];
-            for (uint256 side = 0; side < 2; ++side) {
-                reserve[side] = locked[side] < due[1 - side] ? locked[side] : due[1 - side];
-            }
-            (due[0], due[1]) = (due[0] - reserve[1], due[1] - reserve[0]);
-        } else {
-            due = [state.money & M96, state.money >> 96 & M96];
-            for (uint256 side = 0; side < 2; ++side) {
-                reserve[side] = state.figures[side] >> 96 & M96;
-                uint256 moved = state.touched[side] & M96;
-                if (moved > reserve[side]) moved = reserve[side];
-                due[side] += moved;
-                reserve[side] -= moved;
-                if (reserve[side] > locked[side]) {
-                    due[1 - side] += reserve[side] - locked[side];
-                    reserve[side] = locked[side];
-                }
-            }
-        }
+        (uint256 closers, uint256 toCloser) = _income(0);
+        (uint256 others, uint256 toOther) = _income(1);
+        uint256 total = state.money & M96;
+        int256 net = int256(state.money >> 96 & (1 << 97) - 1) - int256(1 << 96);
+        if (state.closer != a) net = int256(total) - net;
+        net += int256(closers) - int256(others);
+        uint256[2] memory due = [_within(net - int256(toOther), total), total - _within(net + int256(toCloser), total)];
         for (uint256 side = 0; side < 2; ++side) {
             uint256 time = state.touched[side] >> 192 & type(uint32).max;
             uint256 number = state.touched[side] >> 224;
             bool can = time == 0
                 || (block.timestamp >= time + WINDOW * 60 && block.number >= number + WINDOW * 60 / BLOCK_SECS);
-            if (can) due[side] = 0;
+            if (!can) due[side] = 0;
         }
-        _settled(due[0], due[1], reserve, locked);
-        require(inPlay == due[0] + due[1] + reserve[0] + reserve[1], "held is due or reserved");
+        _settled(due[0], due[1]);
+        require(inPlay == state.money & M96, "held is what is left");
     }
 
     /// @dev Money in = money out + held: whatever was done, the contract holds what both channels hold.

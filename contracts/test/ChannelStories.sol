@@ -302,13 +302,11 @@ abstract contract ChannelStories is ChannelWorld {
         _update(_figures(1, 100, 500), _one(lock));
         _pass(WINDOW);
         _paid(DEPOSIT - 600, DEPOSIT + 100);
-        _settled(0, 0, [uint256(0), 500], [uint256(0), 500]);
+        _settled(DEPOSIT - 600, DEPOSIT + 100);
         _mustNot(mallory, _settleCall(), IChannels.NothingToPay.selector, "nothing is decided");
         _pass(5 * WINDOW);
         _unlockAll(_one(lock));
         // What was unlocked can be punished for a second window.
-        _paid(0, 0);
-        _settled(0, 500, [uint256(0), 0], [uint256(0), 0]);
         _mustNot(mallory, _settleCall(), IChannels.NothingToPay.selector, "within the second window");
         _pass(WINDOW);
         _paid(0, 500);
@@ -322,7 +320,7 @@ abstract contract ChannelStories is ChannelWorld {
         _update(_figures(1, 100, 500), _one(lock));
         _pass(WINDOW);
         _paid(DEPOSIT - 600, DEPOSIT + 100);
-        _settled(0, 0, [uint256(0), 500], [uint256(0), 500]);
+        _settled(DEPOSIT - 600, DEPOSIT + 100);
         bytes memory release = _releaseCall(1, _pack(_records(_one(lock), 1)));
         _mustNot(mallory, release, IChannels.LockStands.selector, "it has not opened");
         _pass(9 * WINDOW);
@@ -354,13 +352,12 @@ abstract contract ChannelStories is ChannelWorld {
         uint256 before = vm.snapshotState();
         Pending memory lock = _pending(1, 500, 0x10000, word);
         bool linked = word >> 160 == 1;
-        uint256 closes = word >> 80 & 0xffffffffff;
         _close(alice, 0, _none());
         _update(_figures(1, 100, 500), _one(lock));
         vm.warp(time);
         vm.roll(number);
         // Shown now.
-        bool shows = !linked && (closes == 0 || time < closes);
+        bool shows = !linked && inTime;
         (bool ok, bytes memory answer) = _try(bob, _unlockCall(_pack(_records(_one(lock), 3))));
         _isTrue(ok == shows, "a secret that is shown");
         if (!ok) _isRefusal(ok, answer, IChannels.LockClosed.selector, "why");
@@ -460,7 +457,7 @@ abstract contract ChannelStories is ChannelWorld {
         _unlocked(0, _one(second), 300);
         _pass(WINDOW);
         _paid(DEPOSIT + 310, DEPOSIT - 340);
-        _settled(0, 0, [uint256(30), 0], [uint256(30), 0]);
+        _settled(DEPOSIT + 310, DEPOSIT - 340);
     }
 
     /// @dev The closer's unlocks wait for the window's end, or it could make all that the other sends stale.
@@ -564,10 +561,8 @@ abstract contract ChannelStories is ChannelWorld {
         _update(_figures(1, 100, 300), _one(lock));
         _pass(WINDOW);
         _paid(DEPOSIT - 400, DEPOSIT + 100);
-        _settled(0, 0, [uint256(0), 300], [uint256(0), 300]);
+        _settled(DEPOSIT - 400, DEPOSIT + 100);
         _unlockAll(_one(lock));
-        _paid(0, 0);
-        _settled(0, 300, [uint256(0), 0], [uint256(0), 0]);
         Record[] memory records = _records(_one(lock), 17);
         records[0].tail = _disposal(alice, lock);
         uint256 held = _held(alice);
@@ -644,7 +639,7 @@ abstract contract ChannelStories is ChannelWorld {
         _update(_figures(1, 400, 5000), _one(lock));
         _pass(WINDOW);
         _paid(0, DEPOSIT + 400);
-        _settled(0, 0, [uint256(0), 600], [uint256(0), 5000]);
+        _settled(0, DEPOSIT + 400);
         _unlockAll(_one(lock));
         _pass(WINDOW);
         _paid(0, 600);

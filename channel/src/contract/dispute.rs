@@ -4,15 +4,14 @@
 
 use super::list::{Record, Shown, Unlocked, chained};
 use super::open::must_be_before;
-use super::state::{Closed, Money, Slot};
+use super::state::{Closed, Slot};
 use super::{Contract, Done, Revert, Said, is_past};
 use crate::chain::Moment;
 use crate::key::{Both, ChannelKey, ChannelRef, Epoch, Side};
-use crate::lock::LockNo;
-use crate::proof::{BalanceProof, Delegation, Disposal};
+use crate::proof::{BalanceProof, Delegation};
 use crate::sign::Signature;
-use crate::units::{Nonce, Units};
-use photon_chains::{Address, SecretHash, UnixTime};
+use crate::units::Nonce;
+use photon_chains::{Address, UnixTime};
 
 /// What is done to a closed channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,14 +48,12 @@ pub enum Dispute {
     Punish {
         /// Who unlocked it.
         of: Side,
-        /// The lock.
-        number: LockNo,
-        /// Its hash.
-        secret_hash: SecretHash,
-        /// The payee's, under the disposal.
-        signature: Signature,
-        /// The locks that each call unlocked.
-        taken: Vec<Vec<u64>>,
+        /// The hash chain over what was unlocked before that call.
+        before: [u8; 32],
+        /// The list of that call, with the payee's disposal at that lock.
+        records: Vec<Record>,
+        /// The lists before and after each later call that unlocked.
+        later: Vec<([u8; 32], [u8; 32])>,
     },
     /// What is decided is paid.
     Settle,
@@ -105,7 +102,7 @@ impl Contract {
         let mut said = Vec::new();
         if !records.is_empty() {
             let unlocked = self.unlocked(at, records)?;
-            if unlocked.before != shown.pending.locks {
+            if unlocked.list.before != shown.pending.locks {
                 return Err(Revert::BadList);
             }
             income = unlocked.done_to(at, &income)?;
@@ -113,7 +110,7 @@ impl Contract {
         }
         let mut incomes = Both::default();
         *incomes.of_mut(closer) = income;
-        let closed = Closed { epoch: open.epoch, closer, since: at, money: Money::Whole(open), incomes };
+        let closed = Closed { epoch: open.epoch, closer, since: at, money: open, incomes };
         Ok(changed(closed, Said::Close(closer, open, income, said)))
     }
 
@@ -160,7 +157,7 @@ impl Contract {
                 }
                 let unlocked = self.unlocked(at, records)?;
                 self.must_be_state(key, state)?;
-                if by_stranger || unlocked.before != state.incomes.of(other).list.locks {
+                if by_stranger || unlocked.list.before != state.incomes.of(other).list.locks {
                     return Err(Revert::NotThisState);
                 }
                 unlock(at, state, other, unlocked)
@@ -179,7 +176,7 @@ impl Contract {
                     By::Party | By::Delegate { .. } => {}
                 }
                 let unlocked = self.unlocked(at, records)?;
-                if unlocked.before != state.incomes.of(state.closer).list.locks {
+                if unlocked.list.before != state.incomes.of(state.closer).list.locks {
                     return Err(Revert::BadList);
                 }
                 unlock(at, state, state.closer, unlocked)
@@ -197,15 +194,16 @@ impl Contract {
                 *closed.incomes.of_mut(*payee) = income;
                 Ok(changed(closed, Said::Release(*payee, hashes)))
             }
-            Dispute::Punish { of: payee, number, secret_hash, signature, taken } => {
+            Dispute::Punish { of: payee, before, records, later } => {
                 self.must_be_state(key, state)?;
-                let disposal = Disposal { of, payer: payee.other(), number: *number, secret_hash: *secret_hash };
-                self.must_be_signed(&disposal, signature, key.parties().of(*payee))?;
-                let chain = taken.iter().fold([0; 32], |chain, call| chained(&chain, call.iter().copied()));
-                if chain != state.incomes.of(*payee).list.taken || !taken.iter().flatten().any(|taken| taken == &number.0) {
+                let account = key.parties().of(*payee);
+                let (list, is_given_up) = self.given_up(of, payee.other(), account, records, |_| true)?;
+                let link = |taken: [u8; 32], (before, after): &([u8; 32], [u8; 32])| chained(&taken, before, after);
+                let taken = later.iter().fold(link(*before, &(list.before, list.after)), link);
+                if !is_given_up || taken != state.incomes.of(*payee).list.taken {
                     return Err(Revert::NotTaken);
                 }
-                let left = state.left();
+                let left = state.money.holdings.total;
                 let mut pays = Both::default();
                 *pays.of_mut(payee.other()) = left;
                 Ok(Done { slot: None, pays, said: Some(Said::Punishment(left)) })
@@ -243,20 +241,6 @@ impl Contract {
                 let of = ChannelRef { channel: key.id(), epoch };
                 let message = Delegation { of, delegate: sender, rights: *rights, deadline: *deadline };
                 self.must_be_signed(&message, signature, party)
-            }
-        }
-    }
-}
-
-impl Closed {
-    /// All that the channel still holds.
-    pub fn left(&self) -> Units {
-        match &self.money {
-            Money::Whole(open) => open.holdings.total,
-            Money::Due(due) => {
-                let parts = [due.a, due.b, self.incomes.a.transferred, self.incomes.b.transferred];
-                // They are parts of one total, so the sum fits.
-                parts.iter().try_fold(Units::ZERO, |sum, part| sum.checked_add(*part)).unwrap_or(Units::MAX)
             }
         }
     }

@@ -3,13 +3,13 @@
 use super::state::Income;
 use super::{Contract, Revert, Taken};
 use crate::chain::{Moment, is_in_time, is_open};
-use crate::eip712::keccak;
+use crate::eip712::{Abi, keccak};
 use crate::key::{ChannelRef, Side};
 use crate::lock::{Commitment, Pending};
 use crate::proof::{Disposal, Signed};
 use crate::sign::Signature;
 use crate::units::{Nonce, Units};
-use photon_chains::{Address, Expiry, Secret, SecretHash};
+use photon_chains::{Address, Secret, SecretHash};
 
 /// A balance proof as a call shows it: what was promised to the sender, and the counterparty's signature.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -49,12 +49,20 @@ pub struct Record {
     pub disposal: Option<Signature>,
 }
 
+impl Record {
+    /// The lock, its hash that of the secret where that is shown: a secret says its hash itself.
+    fn shown_lock(&self) -> Pending {
+        let secret_hash = self.secret.as_ref().map_or(self.lock.secret_hash, Secret::hash);
+        Pending { secret_hash, ..self.lock }
+    }
+}
+
 /// What the records of a call come to.
-struct Walked {
+pub(super) struct Walked {
     /// The list as it was shown.
-    before: [u8; 32],
+    pub(super) before: [u8; 32],
     /// The list of what stays.
-    after: [u8; 32],
+    pub(super) after: [u8; 32],
     /// The sum of what is taken.
     sum: Units,
 }
@@ -63,7 +71,7 @@ impl Walked {
     fn of(records: &[Record]) -> Result<Self, Revert> {
         let (mut before, mut after, mut sum) = (Vec::new(), Vec::new(), 0u128);
         for record in records {
-            let entry = record.lock.entry().map_err(|_| Revert::BadList)?;
+            let entry = record.shown_lock().entry().map_err(|_| Revert::BadList)?;
             before.extend(entry);
             if record.take {
                 sum = sum.saturating_add(record.lock.amount.get());
@@ -79,11 +87,8 @@ impl Walked {
 
 /// What an unlock comes to.
 pub(super) struct Unlocked {
-    /// The list that the records are.
-    pub(super) before: [u8; 32],
-    after: [u8; 32],
-    sum: Units,
-    taken: Vec<u64>,
+    /// The list, before and after.
+    pub(super) list: Walked,
     /// What is said of it.
     pub(super) said: Vec<Taken>,
 }
@@ -93,10 +98,10 @@ impl Unlocked {
     pub(super) fn done_to(&self, at: Moment, income: &Income) -> Result<Income, Revert> {
         let mut after = *income;
         let touched = &mut after.list.touched;
-        touched.unlocked = touched.unlocked.checked_add(self.sum).ok_or(Revert::BadList)?;
+        touched.unlocked = touched.unlocked.checked_add(self.list.sum).ok_or(Revert::BadList)?;
         touched.last_unlock = Some(at);
-        after.list.locks = self.after;
-        after.list.taken = chained(&income.list.taken, self.taken.iter().copied());
+        after.list.locks = self.list.after;
+        after.list.taken = chained(&income.list.taken, &self.list.before, &self.list.after);
         Ok(after)
     }
 }
@@ -104,28 +109,46 @@ impl Unlocked {
 impl Contract {
     /// Unlocks the locks that the records take.
     ///
-    /// A lock that is not linked takes the secret itself while its word allows redeeming, or an entry of the registry that is
-    /// in time; a linked one the registry alone.
+    /// A lock that is not linked takes the secret itself, or an entry of the registry; a linked one the registry alone. Both
+    /// must be in time, by the same rule: a lock that is taken off the list once it has opened still stands in the proofs
+    /// before, and nobody must be able to come back with one of them.
     pub(super) fn unlocked(&self, at: Moment, records: &[Record]) -> Result<Unlocked, Revert> {
-        // The records say what a lock is, but a secret says its hash itself.
-        let mut records = records.to_vec();
         let mut said = Vec::new();
-        for record in &mut records {
-            if let Some(secret) = &record.secret {
-                record.lock.secret_hash = secret.hash();
-            }
-        }
-        let taken = || records.iter().filter(|record| record.take);
-        for record in taken() {
+        for record in records.iter().filter(|record| record.take) {
+            let lock = record.shown_lock();
             said.push(match &record.secret {
-                Some(secret) if is_redeemable(&record.lock.expiry, at) => Taken::Shown(secret.clone()),
-                None if self.is_in_time(&record.lock) => Taken::Registered(record.lock.secret_hash),
+                Some(secret) if !lock.expiry.linked && is_in_time(&lock.expiry, &at) => Taken::Shown(secret.clone()),
+                None if self.is_registered_in_time(&lock) => Taken::Registered(lock.secret_hash),
                 Some(_) | None => return Err(Revert::LockClosed),
             });
         }
-        let Walked { before, after, sum } = Walked::of(&records)?;
-        let taken = taken().map(|record| record.lock.number.0).collect();
-        Ok(Unlocked { before, after, sum, taken, said })
+        Ok(Unlocked { list: Walked::of(records)?, said })
+    }
+
+    /// What the records of locks come to that their payee gave up, each by its word; `also` says of every other one whether it
+    /// may be among them. True, where there is one that was given up.
+    pub(super) fn given_up(
+        &self,
+        of: ChannelRef,
+        payer: Side,
+        payee: &Address,
+        records: &[Record],
+        also: impl Fn(&Pending) -> bool,
+    ) -> Result<(Walked, bool), Revert> {
+        let mut any = false;
+        for record in records.iter().filter(|record| record.take) {
+            let lock = record.shown_lock();
+            match &record.disposal {
+                Some(signature) => {
+                    let disposal = Disposal { of, payer, number: lock.number, secret_hash: lock.secret_hash };
+                    self.must_be_signed(&disposal, signature, payee)?;
+                    any = true;
+                }
+                None if also(&lock) => {}
+                None => return Err(Revert::LockStands),
+            }
+        }
+        Ok((Walked::of(records)?, any))
     }
 
     /// Gives locks of an income back to its payer: those that opened with no entry in time, and those that the payee disposed
@@ -139,30 +162,21 @@ impl Contract {
         income: &Income,
         records: &[Record],
     ) -> Result<(Income, Vec<SecretHash>), Revert> {
-        for record in records.iter().filter(|record| record.take) {
-            match &record.disposal {
-                Some(signature) => {
-                    let lock = &record.lock;
-                    let disposal = Disposal { of, payer, number: lock.number, secret_hash: lock.secret_hash };
-                    self.must_be_signed(&disposal, signature, payee)?;
-                }
-                None if is_open(&record.lock.expiry, &at) && !self.is_in_time(&record.lock) => {}
-                None => return Err(Revert::LockStands),
-            }
-        }
-        let walked = Walked::of(records)?;
-        if walked.before != income.list.locks {
+        let has_ended = |lock: &Pending| is_open(&lock.expiry, &at) && !self.is_registered_in_time(lock);
+        let (list, _) = self.given_up(of, payer, payee, records, has_ended)?;
+        if list.before != income.list.locks {
             return Err(Revert::BadList);
         }
         let mut after = *income;
         let touched = &mut after.list.touched;
-        touched.released = touched.released.checked_add(walked.sum).ok_or(Revert::BadList)?;
-        after.list.locks = walked.after;
-        Ok((after, records.iter().filter(|record| record.take).map(|record| record.lock.secret_hash).collect()))
+        touched.released = touched.released.checked_add(list.sum).ok_or(Revert::BadList)?;
+        after.list.locks = list.after;
+        let taken = records.iter().filter(|record| record.take);
+        Ok((after, taken.map(|record| record.shown_lock().secret_hash).collect()))
     }
 
     /// Whether the registry knows a lock's secret, and learned it in time.
-    fn is_in_time(&self, lock: &Pending) -> bool {
+    fn is_registered_in_time(&self, lock: &Pending) -> bool {
         self.registered(&lock.secret_hash).is_some_and(|entry| is_in_time(&lock.expiry, &entry))
     }
 
@@ -173,14 +187,7 @@ impl Contract {
     }
 }
 
-/// Whether the secret itself unlocks a lock in this block. A linked lock is judged by the registry alone.
-fn is_redeemable(expiry: &Expiry, at: Moment) -> bool {
-    !expiry.linked && expiry.closes.is_none_or(|closes| at.time < closes)
-}
-
-/// The hash chain over the names of unlocked locks, one link for each call.
-pub(super) fn chained(before: &[u8; 32], numbers: impl Iterator<Item = u64>) -> [u8; 32] {
-    let mut bytes = before.to_vec();
-    bytes.extend(numbers.flat_map(u64::to_be_bytes));
-    keccak(&bytes)
+/// The hash chain over what was unlocked: one link for each call, of the list before and after it.
+pub(super) fn chained(taken: &[u8; 32], before: &[u8; 32], after: &[u8; 32]) -> [u8; 32] {
+    keccak(&Abi::new().word(taken).word(before).word(after).finish())
 }

@@ -22,7 +22,7 @@ mod state;
 pub use dispute::{By, Dispute};
 pub use list::{Record, Shown};
 pub use open::{Brought, Consent};
-pub use state::{Closed, Income, List, Money, Open, Slot, Touched};
+pub use state::{Closed, Income, List, Open, Slot, Touched};
 
 use crate::chain::Moment;
 use crate::eip712::Domain;
@@ -147,8 +147,6 @@ pub enum Call {
 pub enum Said {
     /// A deposit; what the channel is like after it.
     Deposit(Open),
-    /// The opening, with the first deposit.
-    Opening(Open),
     /// A withdrawal, and its number.
     Withdrawal(Both<Units>, u32),
     /// The end by consent, and what each side was paid.
@@ -161,8 +159,8 @@ pub enum Said {
     Unlock(Side, Vec<Taken>),
     /// Locks of one side's income that went back to the payer.
     Release(Side, Vec<SecretHash>),
-    /// A settle: what the closer and the other were paid, and what remains, if anything does.
-    Settle(Side, Both<Units>, Option<Box<Closed>>),
+    /// A settle: by the closer's side, what each side was paid, and what remains, if anything does.
+    Settle(Side, Both<Units>, Option<Open>),
     /// What the payer of a lock was paid that was disposed of and unlocked.
     Punishment(Units),
 }

@@ -15,10 +15,8 @@ use photon_chains::{Address, UnixTime};
 pub enum Brought {
     /// Exactly the amount arrived.
     InFull,
-    /// Something else arrived.
+    /// Something else arrived, or nothing: the contract looks at its balance, and not at what the token says.
     NotInFull,
-    /// The token refused, or said so.
-    Refused,
 }
 
 /// Who agrees to something that needs both parties.
@@ -44,12 +42,12 @@ impl Contract {
 
     /// Money that counts as one side's. There is nothing to open beforehand: the first deposit does.
     pub(super) fn deposit(&self, at: Moment, key: &ChannelKey, of: Side, amount: u128, brought: Brought) -> Result<Done, Revert> {
-        let (mut open, is_new) = match self.slot(&key.id()) {
-            Some(Slot::Open(open)) => (*open, false),
+        let mut open = match self.slot(&key.id()) {
+            Some(Slot::Open(open)) => *open,
             Some(Slot::Closed(_)) => return Err(Revert::NotOpen),
             None => {
                 let epoch = Epoch(u32::try_from(at.block.get()).map_err(|_| Revert::BadChannel)?);
-                (Open { epoch, withdrawals: 0, holdings: Holdings::default() }, true)
+                Open { epoch, withdrawals: 0, holdings: Holdings::default() }
             }
         };
         let amount = Units::new(amount).filter(|amount| !amount.is_zero()).ok_or(Revert::BadAmount)?;
@@ -61,11 +59,9 @@ impl Contract {
         match brought {
             Brought::InFull => {}
             Brought::NotInFull => return Err(Revert::NotReceivedInFull),
-            Brought::Refused => return Err(Revert::TransferFailed),
         }
-        let said = if is_new { Said::Opening(open) } else { Said::Deposit(open) };
         // A token says itself that it was moved here, and that pays for the look at its balance.
-        let said = key.token().is_none().then_some(said);
+        let said = key.token().is_none().then_some(Said::Deposit(open));
         Ok(Done { slot: Some(Slot::Open(open)), pays: Both::default(), said })
     }
 
@@ -138,8 +134,9 @@ pub(super) fn must_be_before(at: Moment, deadline: UnixTime) -> Result<(), Rever
     if at.time > deadline { Err(Revert::DeadlinePassed) } else { Ok(()) }
 }
 
-/// A's net deposits have 97 bits, with a bias of 2^96.
+/// A's net deposits have 97 bits, with a bias of 2^96. Half of what is below zero is kept for what settles will pay A.
 fn must_fit(holdings: &Holdings) -> Result<(), Revert> {
-    let bound = 1i128 << 96;
-    if (-bound..bound).contains(&holdings.net_a) { Ok(()) } else { Err(Revert::BadAmount) }
+    let half = 1i128 << 95;
+    let fits = (-half..2 * half).contains(&holdings.net_a) && holdings.total.signed() < half;
+    if fits { Ok(()) } else { Err(Revert::BadAmount) }
 }

@@ -35,19 +35,10 @@ pub struct Closed {
     pub closer: Side,
     /// When.
     pub since: Moment,
-    /// What there is to pay.
-    pub money: Money,
+    /// The channel as it was, less what was paid since.
+    pub money: Open,
     /// What each side was promised by its counterparty.
     pub incomes: Both<Income>,
-}
-
-/// What a closed channel has to pay.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum Money {
-    /// No settle yet: all, as it was at the close.
-    Whole(Open),
-    /// Since the first settle: what is decided for each side and not yet paid. The rest is each income's reserve.
-    Due(Both<Units>),
 }
 
 /// What a side was promised, and what has become of it.
@@ -55,9 +46,9 @@ pub enum Money {
 pub struct Income {
     /// Of the proof that counts; zero: there is none.
     pub nonce: Nonce,
-    /// The sum of the proof's locks. Since the first settle: of those still pending.
+    /// The sum of the proof's locks.
     pub locked: Units,
-    /// Paid in all. Since the first settle: what is held back for the pending locks.
+    /// Paid in all.
     pub transferred: Units,
     /// The locks.
     pub list: List,
@@ -70,11 +61,11 @@ pub struct List {
     pub locks: [u8; 32],
     /// What was done to them.
     pub touched: Touched,
-    /// Hash chain over the names of all that were unlocked; zero for none.
+    /// Hash chain over what was unlocked, a link for each call; zero for none.
     pub taken: [u8; 32],
 }
 
-/// What was unlocked and released since the close, the update or the last settle.
+/// What was unlocked and released of a proof.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Default)]
 pub struct Touched {
     /// The sum that was unlocked.
@@ -143,28 +134,17 @@ impl Closed {
     /// Hash of all but the time of the close and the other's income.
     pub fn rest(&self) -> [u8; 32] {
         let income = self.incomes.of(self.closer);
-        keccak(&Abi::new().word(&self.money_word()).word(&income.figures()).word(&income.list.hash()).finish())
+        keccak(&Abi::new().word(&self.money.word()).word(&income.figures()).word(&income.list.hash()).finish())
     }
 
     /// When it was closed: time 40 | block 40.
     pub fn clock(&self) -> [u8; 32] {
         pack(&[(40, u128::from(self.since.time.secs())), (40, u128::from(self.since.block.get()))])
     }
-
-    /// The open slot as it was; since the first settle what is due to the closer 96 | to the other 96 | and bit 255.
-    pub fn money_word(&self) -> [u8; 32] {
-        match &self.money {
-            Money::Whole(open) => open.word(),
-            Money::Due(due) => {
-                let (closer, other) = (due.of(self.closer), due.of(self.closer.other()));
-                pack(&[(96, closer.get()), (96, other.get()), (63, 0), (1, 1)])
-            }
-        }
-    }
 }
 
 impl Income {
-    /// locked 96 | transferred, later the reserve, 96 | nonce 64.
+    /// locked 96 | transferred 96 | nonce 64.
     pub fn figures(&self) -> [u8; 32] {
         pack(&[(96, self.locked.get()), (96, self.transferred.get()), (64, u128::from(self.nonce.0))])
     }

@@ -386,13 +386,9 @@ abstract contract ChannelWorld is World {
         return bytes.concat(IChannels.settle.selector, _full());
     }
 
-    /// @dev What a settle leaves, where something is pending or due; else the slot must be empty.
-    function _settled(uint256 dueCloser, uint256 dueOther, uint256[2] memory reserves, uint256[2] memory locked) internal {
-        state.money = CLOSED | dueOther << 96 | dueCloser;
-        for (uint256 side = 0; side < 2; ++side) {
-            state.figures[side] = state.figures[side] >> 192 << 192 | reserves[side] << 96 | locked[side];
-            state.touched[side] = state.touched[side] >> 192 << 192;
-        }
+    /// @dev What a settle that paid so much leaves, where something is left; else the slot must be empty.
+    function _settled(uint256 toCloser, uint256 toOther) internal {
+        state.money -= toCloser + toOther + ((state.closer == a ? toCloser : toOther) << 96);
         _checkSlot();
     }
 
