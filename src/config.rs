@@ -33,6 +33,9 @@ pub struct Config {
     /// Ask (by an `approval` event, answered through the API) before each own lock.
     #[serde(default)]
     pub ask_before_lock: bool,
+    /// So many swaps with one peer may come to nothing within a day after we paid in; then nothing new is begun with it.
+    #[serde(default = "default_failures_per_peer")]
+    pub failures_per_peer: u32,
     /// How other nodes reach us.
     #[serde(default)]
     pub peer: PeerConfig,
@@ -115,6 +118,14 @@ impl Default for ApiConfig {
 const fn default_min_free_mb() -> u64 {
     1024
 }
+
+/// More than bad luck; each costs us two fees, and our money a day.
+const fn default_failures_per_peer() -> u32 {
+    5
+}
+
+/// Nobody counts further.
+const MOST_FAILURES: u32 = 1_000_000;
 
 fn default_api() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7708))
@@ -277,6 +288,9 @@ impl Config {
         }
         if (self.profile == ProfileName::Regtest) != (self.network == Network::Regtest) {
             return unfit("profile = \"regtest\" goes with network = \"regtest\", and with no other");
+        }
+        if !(1..=MOST_FAILURES).contains(&self.failures_per_peer) {
+            return unfit(&format!("failures_per_peer is from 1 to {MOST_FAILURES}: at the first one nothing can be forgiven"));
         }
         if self.ledgers().is_empty() {
             return unfit("no ledger is configured: add [bitcoin], [litecoin], [ethereum] or [smt]");

@@ -327,6 +327,9 @@ pub trait Port: Send + Sync {
         Ok(Found::default())
     }
 
+    /// What redeeming or refunding a lock of this asset would cost at the prices of this moment, in native units.
+    async fn likely_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError>;
+
     /// The most that funding, redeeming or refunding a lock of this asset should cost, in native units: held back before a swap is agreed.
     async fn worst_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError>;
 }

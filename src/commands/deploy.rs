@@ -35,6 +35,8 @@ pub fn run(local: &LocalArgs, args: &DeployArgs, json: bool) -> anyhow::Result<(
     let wallet = open_wallet(&datadir, config.network, &args.passphrase.get()?)?;
     let runtime = tokio::runtime::Runtime::new().context("can't start threads")?;
     let contracts = runtime.block_on(async {
+        // The node first: one that is of another network leaves no database behind that is sealed for this one.
+        photon_evm::meet(&node).await?;
         let store = Store::open(&datadir.database(), *wallet.storage_key().expose())?;
         let journal: Arc<dyn Journal> = Arc::new(store.clone());
         let deployed = photon_evm::deploy(&node, wallet.evm_account_key(), journal).await;

@@ -92,6 +92,7 @@ const ROWS: &[Row] = &[
     ("allow_mainnet", &["yes", "1", "", "[]"], "allow_mainnet"),
     ("profile", &["", "fast", "Hot", "7", "regtest"], "profile"),
     ("min_free_mb", &["", "-1", "1.5", "much", "true", "99999999999999999999"], "min_free_mb"),
+    ("failures_per_peer", &["", "-1", "0", "1000001", "1.5", "some", "true"], "failures_per_peer"),
     ("peer.listen", NO_SOCKET, "listen"),
     ("api.listen", NO_SOCKET, "listen"),
     ("api.allowed_hosts", &["x", "7", "[1]", "{}"], "allowed_hosts"),

@@ -32,6 +32,9 @@ min_free_mb = 1024
 # A swap that is funded by hand is not asked about.
 ask_before_lock = false
 
+# When so many swaps with one peer came to nothing within a day after we had paid in, nothing new is begun with it.
+failures_per_peer = 5
+
 [peer]
 # Where other nodes reach us. Without it we only dial out: enough to take offers, not to make them.
 listen = "127.0.0.1:7707"

@@ -2,7 +2,7 @@
 
 use super::messages::{self, Accepted, AskAccept, AskOffers, AskQuote, AskTake, MOST_OFFERS, Offers, Proposal, SignedOffer};
 use super::pending::{Pending, Pendings};
-use super::{Desk, fresh_salt, is_signed_by, now};
+use super::{Desk, DeskError, fresh_salt, is_signed_by, now};
 use crate::keys::KeyUse;
 use crate::market::{Ask, MarketError};
 use crate::peer::{Handler, PeerReply, PeerRequest};
@@ -32,6 +32,10 @@ pub(crate) enum No {
     HashUsed,
     #[error("the maker can't serve this offer now")]
     CannotServe,
+    #[error("fees are too high for this offer now: {0}")]
+    NotWorth(DeskError),
+    #[error("too many swaps between you and the maker came to nothing after it had paid in: try again tomorrow")]
+    Unreliable,
     #[error(transparent)]
     Terms(#[from] photon_swap::Refusal),
     #[error(transparent)]
@@ -142,6 +146,7 @@ impl Maker {
         let now = now();
         let (offer, is_quote) = self.offer(take.offer, now).await?;
         let rules = self.desk.rules(offer.want.asset, offer.give.asset, now).map_err(|error| self.cannot(&error))?;
+        self.prudent(take.taker, &offer, now).await?;
         let salt = fresh_salt().map_err(ours)?;
         let party = |asset, key_use| self.desk.party(&salt, asset, key_use).map_err(|error| self.cannot(&error));
         let half = MakerHalf {
@@ -252,6 +257,26 @@ impl Maker {
         Ok(())
     }
 
+    /// Refuses what could be begun, and should not be.
+    async fn prudent(&self, taker: Address, offer: &Offer, now: UnixTime) -> Result<(), Failure> {
+        let told = |error: DeskError| match error {
+            DeskError::NotWorth { .. } => Failure::from(No::NotWorth(error)),
+            DeskError::Unreliable { .. } => {
+                tracing::warn!(%error, "a taker was turned away");
+                Failure::from(No::Unreliable)
+            }
+            DeskError::Store(error) => ours(error),
+            DeskError::UnknownAsset(_) | DeskError::Unhealthy { .. } | DeskError::Port(_) | DeskError::NoRandomness => {
+                self.cannot(&error)
+            }
+        };
+        self.desk.patience(taker, now).await.map_err(told)?;
+        for money in [offer.want, offer.give] {
+            self.desk.worth(money.asset, money.amount).await.map_err(told)?;
+        }
+        Ok(())
+    }
+
     async fn afford(&self, terms: &Terms) -> Result<(), Failure> {
         let afforded = self.desk.coordinator.reserves.afford(Role::Participant, terms, Funding::Wallet).await;
         afforded.map_err(|error| self.turned_away(error))
@@ -294,9 +319,9 @@ impl From<Failure> for ServiceError {
             Failure::No(no @ No::Market(MarketError::NoPrice(_) | MarketError::TooMany | MarketError::NoRandomness)) => {
                 ServiceError::Unavailable(no.to_string())
             }
-            Failure::No(no @ (No::Signature | No::Terms(_) | No::Market(MarketError::Limits { .. }))) => {
-                ServiceError::Refused(no.to_string())
-            }
+            Failure::No(
+                no @ (No::Signature | No::Terms(_) | No::NotWorth(_) | No::Unreliable | No::Market(MarketError::Limits { .. })),
+            ) => ServiceError::Refused(no.to_string()),
             Failure::Ours(error) => {
                 tracing::error!(error = format!("{error:#}"), "could not answer");
                 ServiceError::Internal("the log has more".to_owned())

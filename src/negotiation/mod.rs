@@ -24,6 +24,7 @@ pub mod bare;
 mod maker;
 mod messages;
 mod pending;
+mod prudence;
 mod taker;
 
 pub use maker::Maker;
@@ -36,7 +37,8 @@ use crate::coordinator::Coordinator;
 use crate::keys::{self, KeyUse, Signature, Wallet};
 use crate::ledgers::Ledgers;
 use crate::market::Market;
-use photon_chains::{Address, Asset, Hash32, Ledger, Party, PortError, Timing, UnixTime};
+use crate::store::StoreError;
+use photon_chains::{Address, Amount, Asset, Hash32, Ledger, Party, PortError, Timing, UnixTime};
 use photon_swap::{LegRules, Profile, Rules, Salt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub struct Desk {
     pub profile: Profile,
     /// The longest that our owner lets money be locked.
     pub max_lock_secs: u64,
+    /// So many swaps with one peer may come to nothing in a day.
+    pub failures_per_peer: u32,
     /// Chain ids of the EVM ledgers.
     pub chain_ids: BTreeMap<Ledger, u64>,
     /// What we quote.
@@ -81,6 +85,34 @@ pub enum DeskError {
     /// See [`PortError`].
     #[error(transparent)]
     Port(#[from] PortError),
+    /// It would be eaten up by fees.
+    #[error(
+        "{amount} {asset} (smallest units) are not worth a swap: taking them costs about {fee} now, and at least {least} should be \
+         swapped; swap more at once, or wait for lower fees"
+    )]
+    NotWorth {
+        /// Of what.
+        asset: Asset,
+        /// How much is offered or wanted.
+        amount: Amount,
+        /// What a redeem costs.
+        fee: Amount,
+        /// What would be worth it.
+        least: Amount,
+    },
+    /// Too much has come to nothing with this peer.
+    #[error(
+        "{failures} swaps with {peer} came to nothing within a day after we had paid in: nothing new is begun with it until tomorrow"
+    )]
+    Unreliable {
+        /// With whom.
+        peer: Address,
+        /// How many.
+        failures: u32,
+    },
+    /// Our own disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     NoRandomness,

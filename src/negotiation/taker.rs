@@ -133,8 +133,12 @@ impl Taker {
         if funding == Funding::Outside && paying.family() == Family::Evm {
             return Err(TakerError::NoOutside(paying));
         }
-        // Before a hash is spent: can we begin this at all?
+        // Before a hash is spent: can we begin this at all, and should we?
         self.desk.rules(offer.want.asset, offer.give.asset, now())?;
+        self.desk.patience(offer.maker, now()).await?;
+        for money in [offer.want, offer.give] {
+            self.desk.worth(money.asset, money.amount).await?;
+        }
         let salt = fresh_salt()?;
         let take = self.draw_up(&offer, salt, &self.desk.profile)?;
         // Spent for ever before it is shown to anybody.

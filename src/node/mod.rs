@@ -176,6 +176,7 @@ pub(crate) async fn start(
         assets,
         profile,
         max_lock_secs: LONGEST_LOCK_SECS,
+        failures_per_peer: config.failures_per_peer,
         chain_ids: chain_ids(&config),
         market: market.clone(),
         draining: Arc::default(),

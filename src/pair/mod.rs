@@ -346,6 +346,10 @@ impl Port for Pair {
         }
     }
 
+    async fn likely_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {
+        self.first()?.likely_fee(asset, purpose).await
+    }
+
     async fn worst_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {
         self.first()?.worst_fee(asset, purpose).await
     }

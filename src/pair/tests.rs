@@ -286,6 +286,10 @@ impl Port for FakeNode {
         None
     }
 
+    async fn likely_fee(&self, _asset: Asset, _purpose: Purpose) -> Result<Amount, PortError> {
+        Ok(Amount::ZERO)
+    }
+
     async fn worst_fee(&self, _asset: Asset, _purpose: Purpose) -> Result<Amount, PortError> {
         Ok(Amount::ZERO)
     }

@@ -254,6 +254,15 @@ impl Store {
         .await
     }
 
+    /// How many swaps with a peer came to nothing since a time after money of ours was locked; counted up to `most`.
+    pub async fn refunded_with(&self, peer: Address, since: UnixTime, most: u32) -> Result<u32, StoreError> {
+        self.read(move |read| {
+            let params = (peer.as_bytes(), since.secs(), most);
+            Ok(read.conn.prepare_cached(REFUNDED_SINCE)?.query_row(params, |row| row.get(0))?)
+        })
+        .await
+    }
+
     /// Forgets swaps that ended as `void` before a time, the oldest first and at most `cap`: strangers make them, so they
     /// must not pile up. Their hashes stay used. How many were forgotten.
     pub async fn forget_void_swaps(&self, before: UnixTime, cap: u32) -> Result<usize, StoreError> {
@@ -265,6 +274,9 @@ impl Store {
         .await
     }
 }
+
+pub(super) const REFUNDED_SINCE: &str = "SELECT count(*) FROM (SELECT 1 FROM swaps INDEXED BY swaps_refunded \
+    WHERE outcome = 'refunded' AND peer = ?1 AND ended_at >= ?2 LIMIT ?3)";
 
 pub(super) const fn list_sql(filter: SwapFilter) -> &'static str {
     match filter {

@@ -1,6 +1,7 @@
 //! What must hold of the whole program and needs no nodes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_arguments;
 mod command_line;
 mod deadlines_of_every_pair;
 mod the_demo_says_what_is_missing;

@@ -11,6 +11,7 @@ mod an_offer_is_taken_once_or_not_at_all;
 mod api_over_a_real_node;
 mod bad_answers_cost_nothing;
 mod demo_completes_fifteen_and_refunds_one;
+mod dust_is_not_swapped;
 mod duties_go_on_while_another_chain_is_down;
 mod initiator_restarts_after_each_durable_fact;
 mod lying_makers_are_refused;

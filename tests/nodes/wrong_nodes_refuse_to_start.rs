@@ -70,6 +70,32 @@ fn a_node_of_another_network_or_without_our_contracts_is_refused() {
 }
 
 #[test]
+fn contracts_are_not_put_on_another_network_and_nothing_is_left_behind() {
+    play(async {
+        let Some(scene) = shared().await else { return };
+        let alice = scene.party("wrong-deploy").await;
+        let at = scene.stage.ethereum;
+        let named = [at.registry, at.native_htlc, at.token_htlc].map(|place| place.to_string());
+        let line = format!(
+            "contracts = {{ registry = \"{}\", native_htlc = \"{}\", token_htlc = \"{}\" }}\n",
+            named[0], named[1], named[2]
+        );
+        alice.rewrite(&line, "");
+        let before = std::fs::read(alice.folder.join("config.toml")).unwrap();
+        let file = alice.folder.join("passphrase");
+        for (set, word) in [("ethereum.chain_id=5", "configured is 5"), ("ethereum.rpc_url=http://127.0.0.1:9", "did not answer")]
+        {
+            let args = ["deploy", "ethereum", "--passphrase-file", file.to_str().unwrap(), "--set", set];
+            let (code, said) = alice.shell().no(&args).await;
+            assert!(code == 1 && said.contains(word), "{set}: {said}");
+        }
+        // What a database is sealed with depends on the network: a refused start has made none, and changed nothing.
+        assert!(!alice.folder.join("photon.db").exists());
+        assert_eq!(std::fs::read(alice.folder.join("config.toml")).unwrap(), before);
+    });
+}
+
+#[test]
 fn a_token_that_is_not_the_pinned_one_is_refused() {
     play(async {
         let Some(scene) = shared().await else { return };

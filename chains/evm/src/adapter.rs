@@ -332,6 +332,18 @@ impl Port for EvmAdapter {
         Search { node: &self.node, us: self.sender.wallet.address(), native, token }.run(since, progressed).await
     }
 
+    async fn likely_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {
+        self.is_ours(asset)?;
+        let token = if asset.token().is_some() { gas::TOKEN_EXTRA } else { 0 };
+        let units = match purpose {
+            Purpose::Redeem | Purpose::Refund => gas::USED + token / 2,
+            Purpose::Fund => gas::LOCK + token,
+            Purpose::Cancel | Purpose::Send => gas::PAYMENT + token / 2,
+        };
+        let price = self.node.market().await?.price_now(self.node.params.fees);
+        self.node.amount(U256::from(units).saturating_mul(U256::from(price)))
+    }
+
     async fn worst_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {
         self.is_ours(asset)?;
         let token = if asset.token().is_some() { gas::TOKEN_EXTRA } else { 0 };

@@ -57,6 +57,11 @@ pub async fn deploy(node: &NodeConfig, account_key: LockKey, journal: Arc<dyn Jo
     }
 }
 
+/// Meets a node, and nothing more: refused, if it is on another network than configured.
+pub async fn meet(node: &NodeConfig) -> Result<(), PortError> {
+    Node::connect(node).await.map(drop)
+}
+
 /// Deploys any contract from its creation code, or finds the one that was deployed before under the same label.
 pub async fn deploy_raw(
     node: &NodeConfig,

@@ -22,6 +22,16 @@ pub(crate) struct Market {
     pub(crate) price: u128,
 }
 
+impl Market {
+    /// What a transaction in the next block pays for its gas, about: not what it bids, which has room for many full blocks.
+    pub(crate) fn price_now(self, fees: Fees) -> u128 {
+        match fees {
+            Fees::Eip1559 { least_tip, .. } => self.base_fee.saturating_add(self.tip.max(least_tip)),
+            Fees::Legacy { least_price } => self.price.max(least_price),
+        }
+    }
+}
+
 impl Price {
     /// The most it may cost.
     pub(crate) fn most(self) -> u128 {

@@ -63,6 +63,6 @@ mod wire;
 pub use adapter::EvmAdapter;
 pub use artifact::runtime_codes;
 pub use config::{Contracts, EvmConfig, NodeConfig, Token};
-pub use deploy::{Deployed, account_of, code_hash, deploy, deploy_raw};
+pub use deploy::{Deployed, account_of, code_hash, deploy, deploy_raw, meet};
 pub use hands::{ByHand, by_hand};
 pub use params::{Fees, Finality, Network, Params, params};

@@ -146,3 +146,16 @@ proptest! {
         prop_assert!(next.is_none_or(|next| next > last && next <= fee_at(VSIZE, fees.cap)));
     }
 }
+
+/// C13: what a claim costs where nobody else bids is so near to dust that twenty times as much, the least that is worth a swap, is
+/// well above it.
+#[test]
+fn twenty_of_the_cheapest_claims_are_well_above_dust() {
+    for chain in crate::params::CHAINS {
+        let lowest = Market { estimate: chain.fees.floor, floor: chain.fees.floor, increment: 0 };
+        let claim = fee_at(134, lowest.claim_rate(&chain.fees));
+        let params = crate::params::Params::of(chain.ledger, crate::params::Network::Mainnet).unwrap();
+        let script = bitcoin::ScriptBuf::new_p2wsh(&bitcoin::hashes::Hash::all_zeros());
+        assert!(20 * claim > 4 * params.dust_limit(&script), "{}", chain.ledger);
+    }
+}

@@ -200,6 +200,10 @@ impl Port for SimChain {
         (self.ledger.family() == Family::Utxo).then(|| format!("sim{}", lock.id()))
     }
 
+    async fn likely_fee(&self, _asset: Asset, _purpose: Purpose) -> Result<Amount, PortError> {
+        Ok(Amount::from_units(1))
+    }
+
     async fn worst_fee(&self, _asset: Asset, _purpose: Purpose) -> Result<Amount, PortError> {
         Ok(Amount::from_units(1))
     }

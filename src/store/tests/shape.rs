@@ -80,6 +80,8 @@ async fn a_page_of_a_long_list_costs_a_page() {
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");
         assert!(steps < 500, "{filter:?}: {steps} steps\n{plan}");
     }
+    let (plan, steps) = measure(&world.store, swaps::REFUNDED_SINCE, ([0u8; 20], 0, 5)).await;
+    assert!(plan.contains("swaps_refunded") && steps < 200, "{steps} steps\n{plan}");
     let (plan, _) = measure(&world.store, offers::OPEN_OFFERS, [0]).await;
     assert!(plan.contains("offers_open") && !plan.contains("TEMP B-TREE"), "{plan}");
     let (plan, _) = measure(&world.store, sends::UNFINISHED, []).await;

@@ -231,3 +231,22 @@ async fn an_offer_of_ours_is_taken_by_one_swap_only() {
     world.store.reopen_offer(offer).await.unwrap();
     take(4).await.unwrap();
 }
+
+// G6: what came to nothing with a peer is counted from the rows, so that a restart forgives nothing; others' failures, and swaps
+// that ended in another way or long ago, are not held against it.
+#[tokio::test]
+async fn what_came_to_nothing_with_a_peer_is_counted_over_a_restart() {
+    let world = World::new();
+    let mallory = Address::from_bytes([9; 20]);
+    for (number, outcome) in ["refunded", "completed", "void", "refunded", "took_both", "refunded"].into_iter().enumerate() {
+        let id = world.add_swap(u32::try_from(number).unwrap()).await;
+        world.store.commit_step(id, ending(outcome)).await.unwrap();
+    }
+    let world = world.reopened().await;
+    let now = crate::clock::now();
+    let count = async |peer, since, most| world.store.refunded_with(peer, since, most).await.unwrap();
+    assert_eq!(count(mallory, now.minus_secs(60), 10).await, 3);
+    assert_eq!(count(mallory, now.minus_secs(60), 2).await, 2, "no further than asked");
+    assert_eq!(count(mallory, now.plus_secs(60), 10).await, 0, "what is long ago is forgiven");
+    assert_eq!(count(Address::from_bytes([8; 20]), now.minus_secs(60), 10).await, 0);
+}

@@ -249,6 +249,11 @@ impl Port for UtxoAdapter {
         self.notes().await
     }
 
+    async fn likely_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {
+        self.template(asset)?;
+        self.likely(purpose).await
+    }
+
     async fn worst_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {
         self.template(asset)?;
         self.dearest(purpose).await

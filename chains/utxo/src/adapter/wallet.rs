@@ -135,6 +135,17 @@ impl UtxoAdapter {
         Ok(Amount::from_units(u128::from(fee_at(vsize, rate))))
     }
 
+    /// What a transaction costs at the market's rate of this moment.
+    pub(super) async fn likely(&self, purpose: Purpose) -> Result<Amount, PortError> {
+        let vsize = match purpose {
+            Purpose::Redeem => REDEEM_VSIZE,
+            Purpose::Refund => REFUND_VSIZE,
+            Purpose::Fund | Purpose::Cancel | Purpose::Send => FUND_VSIZE,
+        };
+        let rate = self.market().await?.claim_rate(&self.params.chain.fees);
+        Ok(Amount::from_units(u128::from(fee_at(vsize, rate))))
+    }
+
     /// Has the wallet sign.
     pub(super) async fn signed(&self, tx: &Transaction) -> Result<Transaction, PortError> {
         let params = json!([serialize_hex(tx)]);
