@@ -266,9 +266,11 @@ impl Maker {
                 Failure::from(No::Unreliable)
             }
             DeskError::Store(error) => ours(error),
-            DeskError::UnknownAsset(_) | DeskError::Unhealthy { .. } | DeskError::Port(_) | DeskError::NoRandomness => {
-                self.cannot(&error)
-            }
+            DeskError::UnknownAsset(_)
+            | DeskError::Draining
+            | DeskError::Unhealthy { .. }
+            | DeskError::Port(_)
+            | DeskError::NoRandomness => self.cannot(&error),
         };
         self.desk.patience(taker, now).await.map_err(told)?;
         for money in [offer.want, offer.give] {

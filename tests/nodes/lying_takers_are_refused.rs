@@ -2,7 +2,7 @@
 //! holds what it held.
 
 use crate::stage::mallory::{Mallory, signed, take_message};
-use crate::stage::{Books, ended, new_offer, play, shared};
+use crate::stage::{Books, ended, new_offer, play, rows, shared};
 use photon::service::OfferView;
 use photon_chains::Secret;
 use photon_swap::{Consent, Offer, Role, Take, Terms};
@@ -30,6 +30,7 @@ fn lying_takers_are_refused() {
         let offers = mallory.offers(&bob).await;
         let [first, second]: [Offer; 2] = offers.try_into().unwrap();
         let me = mallory.wallet.clone();
+        let held = rows(&bob);
 
         // What is no message, or not its sender's.
         let good = mallory.take(&first);
@@ -73,7 +74,7 @@ fn lying_takers_are_refused() {
         assert!(mallory.refused(&bob, "accept", reflected).await.contains("signature"));
         let never = json!({ "swap": "88".repeat(32), "signature": right["signature"] });
         assert!(mallory.refused(&bob, "accept", never).await.contains("no such proposal"));
-        assert!(bob.swaps().await.unwrap().is_empty(), "nothing is half-done");
+        assert_eq!(rows(&bob), held, "nothing is half-done");
 
         // The right one is one swap, however often it is said; nobody else can say it.
         for _ in 0..3 {
@@ -105,4 +106,71 @@ fn lying_takers_are_refused() {
 
 fn state(offer: OfferView) -> String {
     offer.state
+}
+
+/// Every place in a message at which a value stands, objects included.
+fn places(message: &Value, path: &str, out: &mut Vec<String>) {
+    if let Some(fields) = message.as_object() {
+        for (name, inner) in fields {
+            let place = format!("{path}/{name}");
+            places(inner, &place, out);
+            out.push(place);
+        }
+    }
+}
+
+/// Every field of what a taker sends, each of a wrong type, out of range, too long, or missing: each is refused, in words, and not
+/// one row of the maker's database is another one afterwards.
+#[test]
+fn a_message_with_any_field_wrong_is_refused_and_leaves_no_row() {
+    play(async {
+        let Some(scene) = shared().await else { return };
+        let mut bob = scene.party("wrong-fields-bob").await;
+        bob.start().await.unwrap();
+        bob.offer(&new_offer("ETH", "BTC")).await.unwrap();
+        let first = Mallory::new().await;
+        let offer = first.offers(&bob).await.remove(0);
+        let held = rows(&bob);
+        let take = take_message(&first.wallet, &first.take(&offer));
+        let accept = json!({ "swap": "77".repeat(32), "signature": "00".repeat(65) });
+        let wrong = [
+            json!(null),
+            json!(true),
+            json!(-1),
+            json!(1.5),
+            json!(""),
+            json!("zz"),
+            json!([]),
+            json!({}),
+            json!("9".repeat(200)),
+            json!({ "x": ["y"] }),
+        ];
+        let mut tried = 0;
+        for (kind, message) in [("take", take), ("accept", accept)] {
+            let mut all = Vec::new();
+            places(&message, "", &mut all);
+            for place in all {
+                // Who asks too much is cut off: each field has a Mallory of its own.
+                let mallory = Mallory::new().await;
+                let mut bad: Vec<Value> = Vec::new();
+                for value in &wrong {
+                    let mut changed = message.clone();
+                    *changed.pointer_mut(&place).unwrap() = value.clone();
+                    bad.push(changed);
+                }
+                let mut missing = message.clone();
+                let (parent, name) = place.rsplit_once('/').unwrap();
+                missing.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name);
+                bad.push(missing);
+                for body in bad {
+                    let error = mallory.ask(&bob, kind, body.clone()).await.expect_err(&body.to_string());
+                    assert!(error.to_string().len() > 15, "{body}: {error}");
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 100, "{tried}");
+        assert_eq!(rows(&bob), held, "nothing is half-done");
+        assert_eq!(first.offers(&bob).await.len(), 1, "and it serves who asks rightly");
+    });
 }

@@ -23,6 +23,7 @@ mod participant_restarts_after_each_durable_fact;
 mod reorgs_in_the_middle_change_nothing;
 mod secrets_never_leave;
 mod taker_vanishes;
+mod time_goes_wrong_and_nobody_loses;
 mod two_nodes_are_asked;
 mod whatever_is_unmined_nobody_loses;
 mod words_alone_find_every_lock;

@@ -32,6 +32,23 @@ pub(super) fn child_with(module: &str, test: &str, database: &Path, limit_blocks
         .unwrap()
 }
 
+/// The same, and its folder is on a file system that can only be read. None where the system does not allow that.
+pub(super) fn child_that_only_reads(module: &str, test: &str, database: &Path) -> Option<std::process::Output> {
+    let script = "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" || exit 77; exec \"$@\"";
+    let path = module_path!().split_once("::").map_or("", |(_, module)| module);
+    let path = path.rsplit_once("::").map_or(path, |(parent, _)| parent);
+    let output = Command::new("unshare")
+        .args(["-Urm", "sh", "-c", script])
+        .arg(database.parent()?)
+        .arg(std::env::current_exe().ok()?)
+        .args(["--exact", &format!("{path}::{module}::{test}"), "--nocapture", "--test-threads=1"])
+        .env(CHILD_DATABASE, database)
+        .output()
+        .ok()?;
+    // As it is told: 77 from the script, 1 from a system that allows no name spaces.
+    (output.status.success() || !output.stdout.is_empty()).then_some(output)
+}
+
 pub(super) fn child_database() -> Option<PathBuf> {
     std::env::var_os(CHILD_DATABASE).map(PathBuf::from)
 }

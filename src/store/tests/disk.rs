@@ -1,6 +1,6 @@
 //! What the disk may do to us: be full, be read-only, fail at any write, flip a bit.
 
-use super::crash::{child_database, child_with};
+use super::crash::{child_database, child_that_only_reads, child_with};
 use super::*;
 
 /// Writes until something fails, saying what was answered; then what it failed with.
@@ -68,6 +68,40 @@ async fn a_disk_that_is_full_or_takes_nothing_stops_the_store_and_loses_nothing(
         store.close().await.unwrap();
     }
     assert!(failed_late >= 4, "the limits meet the store at its work");
+}
+
+/// Opens it, and says how that went; then what is in it.
+async fn look_and_tell(database: &Path) {
+    match Store::open(database, KEY) {
+        Ok(store) => {
+            let added = store.append_event(event("x")).await;
+            println!("opened, and written: {added:?}");
+        }
+        Err(error) => println!("not opened: {error}"),
+    }
+}
+
+// F7: the file system can only be read, as it is after an error of the disk: nothing is begun, it says why, and what was there
+// stays. The child sees its folder so in a name space of its own; where the system allows nobody that, nothing is shown.
+#[tokio::test]
+async fn a_file_system_that_can_only_be_read_is_refused_and_keeps_everything() {
+    if let Some(database) = child_database() {
+        return look_and_tell(&database).await;
+    }
+    let world = World::new();
+    let id = world.add_swap(1).await;
+    world.store.commit_step(id, facts_step(vec![fact("fund_intent", "{}")])).await.unwrap();
+    world.store.close().await.unwrap();
+    let test = "a_file_system_that_can_only_be_read_is_refused_and_keeps_everything";
+    let Some(output) = child_that_only_reads("disk", test, &world.path()) else {
+        return println!("SKIPPED: this system lets nobody make a folder read-only for one process");
+    };
+    let said = String::from_utf8(output.stdout).unwrap();
+    let reason = said.lines().find(|line| line.contains("not opened: ")).unwrap_or_else(|| panic!("it says why: {said}"));
+    assert!(reason.len() > 30, "{reason}");
+    let store = Store::open(&world.path(), KEY).unwrap();
+    let live = store.live_swaps().await.unwrap();
+    assert_eq!((live.len(), live[0].facts.len()), (1, 1));
 }
 
 /// What matters of a running swap.

@@ -4,6 +4,7 @@
 mod backup;
 mod crash;
 mod disk;
+mod every_write;
 mod opening;
 mod others;
 mod poison;

@@ -2,7 +2,7 @@ use super::*;
 use std::time::Duration;
 
 /// Stops the writer until the sender is dropped or used, so that writes pile up behind it.
-async fn hold_the_writer(store: &Store) -> std::sync::mpsc::Sender<()> {
+pub(super) async fn hold_the_writer(store: &Store) -> std::sync::mpsc::Sender<()> {
     let (release, held) = std::sync::mpsc::channel();
     let (began, begun) = tokio::sync::oneshot::channel();
     let holder = store.clone();
@@ -33,7 +33,7 @@ fn big_fact() -> FactRow {
     fact("big", &format!("\"{}\"", "x".repeat(60_000)))
 }
 
-async fn until_queued(store: &Store, count: usize) {
+pub(super) async fn until_queued(store: &Store, count: usize) {
     while store.stats().queued < count {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

@@ -83,3 +83,23 @@ fn total(balance: &BalanceView) -> i128 {
 fn units(amount: photon_chains::Amount) -> i128 {
     i128::try_from(amount.units()).unwrap()
 }
+
+/// Every row of a party's database, table by table, but for who called and when, and for what it told its owner of its own health.
+pub fn rows(party: &Party) -> BTreeMap<String, Vec<String>> {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let conn = rusqlite::Connection::open_with_flags(party.folder.join("photon.db"), flags).unwrap();
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'peers'";
+    let mut tables = conn.prepare(names).unwrap();
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let content = |table: &String| {
+        let mut query = conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let width = query.column_count();
+        let line = |row: &rusqlite::Row<'_>| {
+            let values = (0..width).map(|at| row.get::<_, rusqlite::types::Value>(at)).collect::<Result<Vec<_>, _>>()?;
+            Ok(format!("{values:?}"))
+        };
+        let lines = query.query_map([], line).unwrap().map(Result::unwrap);
+        lines.filter(|line| !line.contains("Text(\"alert\")")).collect()
+    };
+    tables.iter().map(|table| (table.clone(), content(table))).collect()
+}

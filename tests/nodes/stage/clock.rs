@@ -2,11 +2,13 @@
 //! the daemons'. So a story can say what happens between two blocks, and a machine that is busy breaks no schedule.
 
 use super::{Player, Scene};
+use photon_chains::Ledger;
 use photon_regtest::world::{EvmChain, UtxoChain};
 use photon_regtest::{Mining, World};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A second of the world takes at least this long on this machine: daemons poll their nodes by this machine's clock.
@@ -24,6 +26,10 @@ pub struct Clock {
     world: Arc<World>,
     now: AtomicU64,
     folder: PathBuf,
+    /// How much each clock is ahead of the world's time.
+    ahead: Mutex<BTreeMap<String, i64>>,
+    /// Chains that get no blocks now.
+    halted: Mutex<BTreeSet<Ledger>>,
 }
 
 impl Clock {
@@ -37,8 +43,13 @@ impl Clock {
         // One may just have been under way.
         tokio::time::sleep(SECOND).await;
         let machine = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let clock =
-            Self { now: AtomicU64::new(newest(&world).await.max(machine) + AHEAD_SECS), folder: scene.folder("clocks"), world };
+        let clock = Self {
+            now: AtomicU64::new(newest(&world).await.max(machine) + AHEAD_SECS),
+            folder: scene.folder("clocks"),
+            world,
+            ahead: Mutex::default(),
+            halted: Mutex::default(),
+        };
         for _ in 0..SETTLING_BLOCKS {
             clock.blocks(1).await;
         }
@@ -47,13 +58,34 @@ impl Clock {
 
     /// Has a party's daemon live by the world's time from its next start on.
     pub fn rules(&self, party: &mut Player) {
-        let file = self.folder.join("world").to_str().unwrap().to_owned();
+        self.rules_by("world", party);
+    }
+
+    /// The same by a clock of its own, which runs with the world's and may be set wrong.
+    pub fn rules_by(&self, name: &str, party: &mut Player) {
+        self.set(name, 0);
+        let file = self.folder.join(name).to_str().unwrap().to_owned();
         party.env.push(("PHOTON_CLOCK".to_owned(), file));
+    }
+
+    /// Sets a clock so much ahead of the world's, or behind it.
+    pub fn set(&self, name: &str, ahead_secs: i64) {
+        self.ahead.lock().unwrap().insert(name.to_owned(), ahead_secs);
+        self.show();
     }
 
     /// Unix seconds.
     pub fn now(&self) -> u64 {
         self.now.load(Ordering::Acquire)
+    }
+
+    /// A chain gets no blocks until it is resumed.
+    pub fn halt(&self, chain: Ledger) {
+        self.halted.lock().unwrap().insert(chain);
+    }
+
+    pub fn resume(&self, chain: Ledger) {
+        self.halted.lock().unwrap().remove(&chain);
     }
 
     /// Lets a second pass, at the pace that this machine keeps.
@@ -70,12 +102,24 @@ impl Clock {
         tokio::time::sleep(SECOND.max(began.elapsed() * SLOWER_THAN_NODES).saturating_sub(began.elapsed())).await;
     }
 
+    /// So much time passes from one block to the next, as where computers are off and miners are asleep.
+    pub async fn leap(&self, secs: u64) {
+        self.blocks(secs).await;
+    }
+
     async fn blocks(&self, secs: u64) {
         let now = newest(&self.world).await.max(self.now()) + secs;
+        let halted = self.halted.lock().unwrap().clone();
+        let runs = |chain| !halted.contains(&chain);
         let World { bitcoin, litecoin, ethereum, smt, .. } = &*self.world;
-        tokio::join!(utxo_block(bitcoin, now), utxo_block(litecoin, now), evm_block(ethereum, now), evm_block(smt, now),);
+        tokio::join!(
+            utxo_block(bitcoin, now, runs(Ledger::Bitcoin)),
+            utxo_block(litecoin, now, runs(Ledger::Litecoin)),
+            evm_block(ethereum, now, runs(Ledger::Ethereum)),
+            evm_block(smt, now, runs(Ledger::Smt)),
+        );
         self.now.store(now, Ordering::Release);
-        self.show("world", now);
+        self.show();
     }
 
     /// Lets time pass without end.
@@ -85,11 +129,13 @@ impl Clock {
         }
     }
 
-    /// In one step, so that nobody reads half a time.
-    fn show(&self, name: &str, secs: u64) {
-        let (file, new) = (self.folder.join(name), self.folder.join(format!("{name}.new")));
-        std::fs::write(&new, secs.to_string()).unwrap();
-        std::fs::rename(&new, &file).unwrap();
+    /// Each in one step, so that nobody reads half a time.
+    fn show(&self) {
+        for (name, ahead) in &*self.ahead.lock().unwrap() {
+            let (file, new) = (self.folder.join(name), self.folder.join(format!("{name}.new")));
+            std::fs::write(&new, self.now().saturating_add_signed(*ahead).to_string()).unwrap();
+            std::fs::rename(&new, &file).unwrap();
+        }
     }
 }
 
@@ -98,12 +144,16 @@ async fn newest(world: &World) -> u64 {
     world.ethereum.time_unix_secs().await.unwrap().max(world.smt.time_unix_secs().await.unwrap())
 }
 
-async fn utxo_block(chain: &UtxoChain, now: u64) {
+async fn utxo_block(chain: &UtxoChain, now: u64, runs: bool) {
     chain.set_mock_time(now).await.unwrap();
-    chain.mine(1).await.unwrap();
+    if runs {
+        chain.mine(1).await.unwrap();
+    }
 }
 
-async fn evm_block(chain: &EvmChain, now: u64) {
-    chain.set_next_block_time(now).await.unwrap();
-    chain.mine(1).await.unwrap();
+async fn evm_block(chain: &EvmChain, now: u64, runs: bool) {
+    if runs {
+        chain.set_next_block_time(now).await.unwrap();
+        chain.mine(1).await.unwrap();
+    }
 }

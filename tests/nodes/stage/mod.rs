@@ -8,7 +8,7 @@ mod shell;
 mod swaps;
 
 pub use badly::LEDGERS;
-pub use books::Books;
+pub use books::{Books, rows};
 pub use clock::Clock;
 pub use shell::Shell;
 pub use swaps::{Moment, agree, amount, both_complete, both_paid, ended, money, new_offer, offer, reach, take, until};
