@@ -17,7 +17,7 @@ pub struct MarketConfig {
     pub price: Option<String>,
     /// ... or the first line of this file, ...
     pub price_file: Option<PathBuf>,
-    /// ... or the answer from there: https, or http on this machine ...
+    /// ... or the answer from there: http on this machine, where a small program asks whichever exchange it trusts ...
     pub price_url: Option<String>,
     /// ... in which this JSON pointer (RFC 6901) names it; without one the answer is the price.
     pub price_pointer: Option<String>,
@@ -99,7 +99,9 @@ pub(super) fn check(markets: &[MarketConfig]) -> Result<(), ConfigError> {
             return unfit("name one of price, price_file and price_url");
         }
         if market.price_url.as_deref().is_some_and(|url| !is_safe(url)) {
-            return unfit("price_url is https://…, or http:// on this machine (127.0.0.1, [::1], localhost)");
+            return unfit(
+                "price_url is http:// on this machine (127.0.0.1, [::1], localhost): for a price from far away run a program here that fetches it, or writes it to a price_file",
+            );
         }
         if market.price.is_none() && (market.price_min.is_none() || market.price_max.is_none()) {
             return unfit("a price from outside needs price_min and price_max: a feed that breaks must not sell everything");
@@ -122,7 +124,7 @@ pub(super) fn check(markets: &[MarketConfig]) -> Result<(), ConfigError> {
 fn is_safe(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else { return false };
     let here = ["127.0.0.1", "[::1]", "localhost"];
-    url.scheme() == "https" || (url.scheme() == "http" && url.host_str().is_some_and(|host| here.contains(&host)))
+    url.scheme() == "http" && url.host_str().is_some_and(|host| here.contains(&host))
 }
 
 #[cfg(test)]
@@ -152,7 +154,9 @@ mod tests {
         ] {
             assert!(market(bad).is_err(), "{bad}");
         }
-        for url in ["http://example.com/p", "ftp://127.0.0.1/p", "127.0.0.1", "http://127.0.0.1.evil.example/p"] {
+        for url in
+            ["http://example.com/p", "https://example.com/p", "ftp://127.0.0.1/p", "127.0.0.1", "http://127.0.0.1.evil.example/p"]
+        {
             assert!(market(&format!("price_url = \"{url}\"\n{bounds}")).is_err(), "{url}");
         }
     }
