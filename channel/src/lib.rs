@@ -15,6 +15,7 @@
 //!   direction alike, and one channel as a party keeps it. [`Refusal`] says what happens when something is not taken.
 //! - [`Node`]: all channels of one account on one chain, payments over several hops, what becomes due with time. It turns
 //!   [`Event`]s into rows to be made durable and effects to be let out after.
+//! - [`Closing`]: what a party does about a closed channel, by itself.
 //! - [`route`]: finding ways through the graph of channels.
 //!
 //! ```mermaid
@@ -46,6 +47,7 @@ mod chain;
 mod channel;
 mod codec;
 pub mod contract;
+mod dispute;
 mod eip712;
 mod flow;
 mod key;
@@ -63,6 +65,7 @@ mod update;
 pub use chain::{Moment, OnChain, Registered, Stage, Tip, covers, end_of, is_in_time, is_open};
 pub use channel::{Breach, Channel, Grant, Leaving, MOST_DISPOSED, MOST_UNACKED, Refusal, Standing, Stuck, Unacked, Wait};
 pub use codec::{Malformed, Reader, Wire};
+pub use dispute::{Closing, Unlocking};
 pub use eip712::{Abi, Digest32, Domain, keccak};
 pub use flow::{Change, Fault, Flow, Held, Judge, Link, LockState};
 pub use key::{Both, ChannelId, ChannelKey, ChannelRef, Epoch, KeyError, Side, Window};
