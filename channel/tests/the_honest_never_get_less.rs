@@ -6,7 +6,7 @@
 //! All of it is played on the pure model of the contract, which another test holds to be the contract.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "contract/rng.rs"]
+#[path = "sim/rng.rs"]
 mod rng;
 
 use photon_chains::{Address, BlockHeight, Expiry, Secret, SecretHash, UnixTime};

@@ -10,6 +10,7 @@ mod book;
 mod draw;
 mod encode;
 mod evm;
+#[path = "../sim/rng.rs"]
 mod rng;
 mod tokens;
 mod world;

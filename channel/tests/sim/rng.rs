@@ -1,6 +1,7 @@
-//! Chance from a seed: the same seed always gives the same story.
+//! Chance from a seed: the same seed always gives the same sequence.
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
+#[derive(Clone)]
 pub struct Rng(u64);
 
 impl Rng {

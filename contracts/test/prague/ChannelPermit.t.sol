@@ -4,7 +4,7 @@ pragma solidity 0.8.33;
 import {IChannels} from "../../src/IChannels.sol";
 import {ChannelWorld, Token} from "../support/ChannelWorld.sol";
 import {vm} from "../support/Cheats.sol";
-import {Permit, Permits} from "./Permit.t.sol";
+import {Permit, Permits, signPermit} from "./Permit.t.sol";
 
 /// @title ChannelPermitTest: a deposit and its EIP-2612 permit in one transaction
 contract ChannelPermitTest is ChannelWorld {
@@ -20,21 +20,8 @@ contract ChannelPermitTest is ChannelWorld {
         Token(token).transfer(alice, 1e24);
     }
 
-    function _sign(uint256 key_, uint256 amount, uint256 deadline) private view returns (Permit memory permit) {
-        address owner = vm.addr(key_);
-        bytes32 message = keccak256(
-            abi.encode(
-                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
-                owner,
-                channels,
-                amount,
-                Permits(token).nonces(owner),
-                deadline
-            )
-        );
-        permit.deadline = deadline;
-        (permit.v, permit.r, permit.s) =
-            vm.sign(key_, keccak256(abi.encodePacked(hex"1901", Permits(token).DOMAIN_SEPARATOR(), message)));
+    function _sign(uint256 key_, uint256 amount, uint256 deadline) private view returns (Permit memory) {
+        return signPermit(token, key_, address(channels), amount, deadline);
     }
 
     function _depositPermit(address who, uint256 amount, Permit memory permit) private returns (bool, bytes memory) {

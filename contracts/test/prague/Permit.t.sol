@@ -22,6 +22,27 @@ struct Permit {
     bytes32 s;
 }
 
+/// @dev A permit of `key`'s owner for `spender`, as EIP-2612 has it.
+function signPermit(address token, uint256 key, address spender, uint256 amount, uint256 deadline)
+    view
+    returns (Permit memory permit)
+{
+    address owner = vm.addr(key);
+    bytes32 message = keccak256(
+        abi.encode(
+            keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
+            owner,
+            spender,
+            amount,
+            Permits(token).nonces(owner),
+            deadline
+        )
+    );
+    permit.deadline = deadline;
+    (permit.v, permit.r, permit.s) =
+        vm.sign(key, keccak256(abi.encodePacked(hex"1901", Permits(token).DOMAIN_SEPARATOR(), message)));
+}
+
 /// @title PermitTest: a lock and its EIP-2612 permit in one transaction
 contract PermitTest is TokenLeg {
     uint256 private constant ALICE_KEY = 1;
@@ -35,21 +56,8 @@ contract PermitTest is TokenLeg {
         AnyToken(token).transfer(who, amount);
     }
 
-    function _sign(uint256 key, uint256 amount, uint256 deadline) private view returns (Permit memory permit) {
-        address owner = vm.addr(key);
-        bytes32 message = keccak256(
-            abi.encode(
-                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
-                owner,
-                htlc,
-                amount,
-                Permits(token).nonces(owner),
-                deadline
-            )
-        );
-        bytes32 digest = keccak256(abi.encodePacked(hex"1901", Permits(token).DOMAIN_SEPARATOR(), message));
-        permit.deadline = deadline;
-        (permit.v, permit.r, permit.s) = vm.sign(key, digest);
+    function _sign(uint256 key, uint256 amount, uint256 deadline) private view returns (Permit memory) {
+        return signPermit(token, key, htlc, amount, deadline);
     }
 
     function _lockPermit(Terms memory terms, Permit memory permit) private returns (bool, bytes memory) {
