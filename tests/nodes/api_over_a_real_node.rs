@@ -248,7 +248,7 @@ struct Event {
     data: Value,
 }
 
-/// Reads a stream until nothing has come for two seconds.
+/// Reads a stream until nothing has come for two seconds. Alerts are left out: they come as nodes turn ill and well.
 async fn heard(mut answer: Response) -> Vec<Event> {
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     let mut text = String::new();
@@ -262,6 +262,7 @@ async fn heard(mut answer: Response) -> Vec<Event> {
             let data: Value = serde_json::from_str(field("data:")).unwrap();
             Event { id: field("id:").parse().unwrap(), kind: field("event:").to_owned(), data }
         })
+        .filter(|event| event.kind != "alert")
         .collect()
 }
 
