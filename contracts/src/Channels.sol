@@ -21,7 +21,10 @@ import {SecretRegistry} from "./SecretRegistry.sol";
 ///   no deposit or withdrawal makes a pending call stale. Closed, it is a hash, and each call shows the state it builds on.
 /// - The epoch is the block of the opening. A channel can be gone and open again within one block only if both parties signed
 ///   for an opening of that very block, and honest ones sign for one only once it lies deep.
-/// - A cooperative close is relative to what was put in, and a withdrawal has a number: neither goes stale, nor counts twice.
+/// - A cooperative close is relative to what was put in, so a deposit made meanwhile doesn't make it stale.
+/// - A withdrawal says what is taken out and its number, not the totals so far: two totals don't fit the slot, and a second one
+///   would cost 20,000 gas. Each number is mined once, so nothing counts twice, and no proof is touched: they are judged by
+///   what was put in less what was taken out.
 /// - Calls are taken apart by hand, the most used ones first, as in Htlc.
 ///
 /// What a check costs that lifts a figure above our goal (tools/bounds.mjs holds the goals and figures)
