@@ -110,7 +110,11 @@ fn check_report(report: &Value) {
         let purposes = |view: &Value| -> Vec<String> {
             let legs = view["legs"].as_array().unwrap().iter();
             let sent = legs.flat_map(|leg| leg["transactions"].as_array().unwrap());
-            sent.filter(|tx| tx["state"] == "mined").map(|tx| tx["purpose"].as_str().unwrap().to_owned()).collect()
+            let mined = sent.filter(|tx| tx["state"] == "mined").map(|tx| tx["purpose"].as_str().unwrap().to_owned());
+            let mut purposes: Vec<String> = mined.collect();
+            // On Litecoin one that is slow is paid for by a child, which is mined beside it.
+            purposes.dedup();
+            purposes
         };
         if swap["outcome"] == "completed" {
             assert_eq!(purposes(alice), ["fund", "redeem"], "{swap:#}");

@@ -1,7 +1,7 @@
 //! Through whole swaps, with a kill in the middle and every log line there is: no secret, key, word, passphrase or token is ever
 //! written where it could be read. The chain alone shows a swap's secret, when it must.
 
-use crate::stage::{Moment, Player, Scene, agree, both_complete, play, reach, shared};
+use crate::stage::{Moment, Player, Scene, agree, both_complete, play, reach, shared, until};
 use photon::config::Network;
 use photon::datadir::DataDir;
 use photon::demo::party::PASSPHRASE;
@@ -260,8 +260,11 @@ async fn wrong_requests(alice: &Player) {
 
 /// Aggregates only: who can read them learns nothing about anybody.
 async fn metrics_name_nobody(player: &Player, peer: &Player, ids: &[String]) {
-    let text = player.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap().to_lowercase();
-    assert!(text.contains("photon_swaps_ended_total") && text.contains("photon_ledger_height"), "{text}");
+    let text = until("the metrics are whole", Duration::from_secs(60), async || {
+        let text = player.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap().to_lowercase();
+        (text.contains("photon_swaps_ended_total") && text.contains("photon_ledger_height")).then_some(text)
+    })
+    .await;
     let (own, other) = (player.identity.to_string().to_lowercase(), peer.identity.to_string().to_lowercase());
     for name in ids.iter().chain([&own, &other]) {
         assert!(!text.contains(name.as_str()), "the metrics name {name}");
