@@ -110,10 +110,10 @@ pub fn ledger(asset: &str) -> Ledger {
     }
 }
 
-/// How much of an asset is swapped, in smallest units.
+/// How much of an asset is swapped, in smallest units: worth its redeem also while the fees that these swaps bid up last.
 pub fn amount(asset: &str) -> u128 {
     match asset {
-        "BTC" => 300_000,
+        "BTC" => 2_000_000,
         "LTC" => 10_000_000,
         "ETH" => 100_000_000_000_000_000,
         "SMT" => 200_000_000_000_000_000_000,

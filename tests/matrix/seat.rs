@@ -18,7 +18,7 @@ const PHOTON: &str = env!("CARGO_BIN_EXE_photon");
 /// Enough for some hundred swaps.
 const PURSE: Purse = Purse {
     coins: 12,
-    bitcoin_sat_each: 4_000_000,
+    bitcoin_sat_each: 10_000_000,
     litecoin_sat_each: 100_000_000,
     ether_wei: 50 * COIN,
     smt_wei: 50_000 * COIN,
