@@ -41,7 +41,7 @@ use concern::{Concerns, Queue, Rank};
 use effects::Dispatcher;
 use futures::future::try_join_all;
 use photon_chains::{Ledger, UnixTime};
-use photon_swap::{Fact, Phase, Role, Step, Swap, SwapId, Terms};
+use photon_swap::{Fact, Outcome, Phase, Role, Step, Swap, SwapId, Terms};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -98,6 +98,13 @@ impl Coordinator {
         self.added.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
         // A full channel means that it is being looked at anyway.
         let _ = self.wake.try_send(());
+    }
+
+    /// Counts from nothing are told too: who watches the rate of a counter must see it before it first rises.
+    pub fn announce_counters() {
+        for outcome in Outcome::ALL {
+            metrics::counter!("photon_swaps_ended_total", "outcome" => Phase::from(outcome).word()).increment(0);
+        }
     }
 
     /// Takes up every swap that has not ended, as the last process left it.

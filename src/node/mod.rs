@@ -169,6 +169,7 @@ pub(crate) async fn start(
     let coordinator = coordinator.asking(config.ask_before_lock);
     coordinator.distrust_copy().await?;
     coordinator.take_back_lost().await?;
+    Coordinator::announce_counters();
     let resumed = coordinator.resume().await?;
     tracing::info!(swaps = resumed, "taken up again");
     let desk = Desk {

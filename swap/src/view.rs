@@ -116,6 +116,11 @@ pub enum Outcome {
     TookBoth,
 }
 
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Outcome; 5] = [Outcome::Completed, Outcome::Refunded, Outcome::Void, Outcome::Lost, Outcome::TookBoth];
+}
+
 impl Facts {
     /// Takes in one fact. The first outcome and the first secret stand.
     pub fn apply(&mut self, fact: &Fact) {
