@@ -23,6 +23,7 @@
 mod amount;
 mod asset;
 mod canon;
+mod contract;
 pub mod crash;
 mod journal;
 mod lock;
@@ -37,6 +38,7 @@ mod witness;
 pub use amount::{Amount, AmountError};
 pub use asset::{Asset, AssetError, Family, Ledger};
 pub use canon::Canon;
+pub use contract::{Called, ContractCall, ContractPort, Heads, News, Said, Stamp};
 pub use journal::{Journal, JournalError, Settlement, SignedTx};
 pub use lock::{Expiry, ExpiryError, Lock, LockId, Template};
 pub use network::{Network, NoSuchNetwork};

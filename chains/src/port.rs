@@ -25,15 +25,18 @@ pub enum Purpose {
     Refund,
     /// To pay somebody from the wallet, or to prepare (an ERC20 allowance, a contract).
     Send,
+    /// To call a contract on behalf of a payment channel.
+    Call,
 }
 
 impl Purpose {
-    const ALL: [(Purpose, &'static str); 5] = [
+    const ALL: [(Purpose, &'static str); 6] = [
         (Purpose::Fund, "fund"),
         (Purpose::Cancel, "cancel"),
         (Purpose::Redeem, "redeem"),
         (Purpose::Refund, "refund"),
         (Purpose::Send, "send"),
+        (Purpose::Call, "call"),
     ];
 
     /// Its word in tables and JSON.

@@ -338,7 +338,7 @@ impl Port for EvmAdapter {
         let units = match purpose {
             Purpose::Redeem | Purpose::Refund => gas::USED + token / 2,
             Purpose::Fund => gas::LOCK + token,
-            Purpose::Cancel | Purpose::Send => gas::PAYMENT + token / 2,
+            Purpose::Cancel | Purpose::Send | Purpose::Call => gas::PAYMENT + token / 2,
         };
         let price = self.node.market().await?.price_now(self.node.params.fees);
         self.node.amount(U256::from(units).saturating_mul(U256::from(price)))
@@ -353,7 +353,7 @@ impl Port for EvmAdapter {
             Purpose::Cancel => gas::PAYMENT,
             Purpose::Redeem => gas::REDEEM + token,
             Purpose::Refund => gas::REFUND + token,
-            Purpose::Send => gas::PAYMENT + token,
+            Purpose::Send | Purpose::Call => gas::PAYMENT + token,
         };
         let price = self.node.price(self.node.params.highest_price).await?;
         self.node.amount(U256::from(units).saturating_mul(U256::from(price.most())))

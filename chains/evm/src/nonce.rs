@@ -50,7 +50,7 @@ pub(crate) fn places(mined: u64, waiting: &[Waiting]) -> Vec<Place> {
         place.known |= tx.known;
         match tx.purpose {
             Purpose::Fund => place.funding = Some(tx.subject),
-            Purpose::Cancel | Purpose::Redeem | Purpose::Refund | Purpose::Send => place.free = Some(tx.txid),
+            Purpose::Cancel | Purpose::Redeem | Purpose::Refund | Purpose::Send | Purpose::Call => place.free = Some(tx.txid),
         }
     }
     let last = places.keys().next_back().copied();

@@ -112,7 +112,9 @@ impl Sender {
         match (self.memory().biddings.get(intent), intent.purpose) {
             (Some((bidding, _)), _) => *bidding,
             (None, Purpose::Cancel) => Bidding::replacing(params),
-            (None, Purpose::Fund | Purpose::Redeem | Purpose::Refund | Purpose::Send) => Bidding::ordinary(params),
+            (None, Purpose::Fund | Purpose::Redeem | Purpose::Refund | Purpose::Send | Purpose::Call) => {
+                Bidding::ordinary(params)
+            }
         }
     }
 
@@ -199,7 +201,7 @@ impl Turn<'_> {
             // Room for many full blocks is not worth losing a lock for: what the account can pay must do, if it can be mined.
             let within = Price::suggest(fees, market, ceiling.min(draft.order.affordable(free)));
             let must_be = match intent.purpose {
-                Purpose::Redeem | Purpose::Refund | Purpose::Cancel => true,
+                Purpose::Redeem | Purpose::Refund | Purpose::Cancel | Purpose::Call => true,
                 Purpose::Fund | Purpose::Send => false,
             };
             if !must_be || within.is_below(fees, market) {

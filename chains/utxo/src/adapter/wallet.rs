@@ -127,7 +127,7 @@ impl UtxoAdapter {
         let payment = market.payment_rate(fees).saturating_mul(PAYMENT_FACTOR).min(fees.cap);
         let claim = market.claim_rate(fees).saturating_mul(CLAIM_FACTOR);
         let (vsize, rate) = match purpose {
-            Purpose::Fund | Purpose::Send => (FUND_VSIZE, payment),
+            Purpose::Fund | Purpose::Send | Purpose::Call => (FUND_VSIZE, payment),
             Purpose::Cancel => (2 * FUND_VSIZE, payment),
             Purpose::Redeem => (REDEEM_VSIZE, claim),
             Purpose::Refund => (REFUND_VSIZE, claim),
@@ -140,7 +140,7 @@ impl UtxoAdapter {
         let vsize = match purpose {
             Purpose::Redeem => REDEEM_VSIZE,
             Purpose::Refund => REFUND_VSIZE,
-            Purpose::Fund | Purpose::Cancel | Purpose::Send => FUND_VSIZE,
+            Purpose::Fund | Purpose::Cancel | Purpose::Send | Purpose::Call => FUND_VSIZE,
         };
         let rate = self.market().await?.claim_rate(&self.params.chain.fees);
         Ok(Amount::from_units(u128::from(fee_at(vsize, rate))))
