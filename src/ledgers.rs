@@ -5,7 +5,7 @@
 
 use crate::clock;
 use crate::wire::{ConnectError, Connector};
-use photon_chains::{BlockHeight, Ledger, Lock, LockId, Port, PortError, Sighting, Tip, UnixTime};
+use photon_chains::{BlockHeight, ContractPort, Ledger, Lock, LockId, Port, PortError, Sighting, Tip, UnixTime};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -92,6 +92,11 @@ impl Ledgers {
     /// The adapter of a ledger, once it is connected.
     pub fn port(&self, ledger: Ledger) -> Option<&Arc<dyn Port>> {
         self.0.get(&ledger)?.port.get()
+    }
+
+    /// A ledger's contracts and our account there, once it is connected and if a channels contract is configured.
+    pub fn contracts(&self, ledger: Ledger) -> Option<Arc<dyn ContractPort>> {
+        self.port(ledger)?.clone().contracts()
     }
 
     /// Watches a lock, from now on or from when its ledger is connected.

@@ -1,7 +1,8 @@
 //! What payment channels need of a ledger with contracts: to read what was said about a name, to look, and to call.
 //!
 //! It knows nothing of channels. A *name* is a topic under which a contract says things: a channel's key in the channels
-//! contract, a secret's hash in the registry. One pass over each new block finds what was said under all watched names.
+//! contract, a secret's hash in the registry. One pass over each new block finds what was said under all watched names. A token
+//! says who was paid under the payee: that is how a deposit in tokens is seen, of which the channels contract says nothing.
 
 use crate::amount::Amount;
 use crate::party::{Address, Hash32, TxId};
@@ -33,9 +34,9 @@ pub struct Heads {
 pub struct Said {
     /// The contract.
     pub by: Address,
-    /// The first topic.
+    /// The first topic. Of a token's transfer: the account that was paid, its 20 bytes behind 12 zeros.
     pub name: Hash32,
-    /// The rest of it.
+    /// The other topics, if it has any, and its data behind them. Of a token's transfer: who paid and how much, 32 bytes each.
     pub data: Vec<u8>,
     /// In which block.
     pub at: Stamp,
@@ -70,8 +71,14 @@ pub struct ContractCall {
     /// When it must be mined at the latest: bids rise toward it. None: there is no hurry.
     pub by: Option<UnixTime>,
     /// What is lost if it is not, in the ledger's native smallest unit: no more is bid than a part of it that grows toward the end.
-    /// None: bids rise as for a payment.
+    /// None: its worth is not known, and bids rise as for a token's lock; without `by`, as for a payment.
     pub at_stake: Option<Amount>,
+    /// It shows a secret that nobody has seen, for nothing if it is mined at this time or later: it is not sent for the first time
+    /// where the next block may come so late, as on a chain that halts. None: it shows none, or is never for nothing.
+    pub secret_until: Option<UnixTime>,
+    /// The token and amount that the contract takes from the account by it. It is allowed to take exactly that, in transactions
+    /// before this one. The token must be a configured one.
+    pub allowance: Option<(Address, Amount)>,
 }
 
 impl std::fmt::Debug for ContractCall {
@@ -83,12 +90,12 @@ impl std::fmt::Debug for ContractCall {
 /// How far a call has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Called {
-    /// As for every act.
+    /// As for every act. [`Progress::NotYet`]: what must come before it is not mined, or blocks are dearer than it is worth.
     Under(Progress),
     /// It would revert now, as the node says: nothing was sent, nothing is shown.
     WouldRevert(String),
-    /// It was mined, and reverted: its fee is gone, and nothing else came of it. At the depth that is relied on. The same is
-    /// tried again only under another intent.
+    /// It was mined, and reverted, or its nonce was used up by something else: a fee is gone, and nothing else came of it. At the
+    /// depth that is relied on. The same is tried again only under another intent.
     Reverted(TxId),
 }
 
@@ -107,14 +114,15 @@ pub trait ContractPort: Send + Sync {
     /// The seconds that a block is reckoned as by the channels contract.
     fn block_secs(&self) -> u64;
 
-    /// Begins to watch what a contract says under a name; `since` is a block before which nothing can have been said. Idempotent,
-    /// no input or output.
+    /// Begins to watch what a contract says under a name: the channels contract, the registry, or a configured token, whose
+    /// transfers are said under the payee. `since` is a block before which nothing can have been said. Idempotent, no input or
+    /// output.
     fn watch_name(&self, contract: Address, name: Hash32, since: BlockHeight);
-    /// Watches it no longer.
+    /// Watches it no longer, at any contract.
     fn unwatch_name(&self, name: &Hash32);
     /// Catches up with the node. A failed look changes nothing.
     async fn look(&self) -> Result<News, PortError>;
-    /// All that was said under a watched name in the present chain, in order.
+    /// All that was said under a watched name in the present chain, in order. Of very much, the newest.
     fn said(&self, name: &Hash32) -> Vec<Said>;
     /// What view functions of contracts answer at a block (none: the newest), in order; none for one that did not answer.
     async fn views(&self, asks: &[(Address, Vec<u8>)], at: Option<BlockHeight>) -> Result<Vec<Option<Vec<u8>>>, PortError>;
@@ -123,6 +131,6 @@ pub trait ContractPort: Send + Sync {
     async fn call(&self, call: &ContractCall) -> Result<Called, PortError>;
     /// Forgets that a call is wanted: its transaction, if any, is not raised any more. Idempotent.
     fn unwant(&self, intent: &IntentKey);
-    /// What the account has of the ledger's own coin (`None`) or a token.
+    /// What the account has of the ledger's own coin (`None`) or a configured token, beyond what waiting transactions may take.
     async fn holds(&self, token: Option<Address>) -> Result<u128, PortError>;
 }

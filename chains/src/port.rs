@@ -2,6 +2,7 @@
 
 use crate::amount::Amount;
 use crate::asset::{Asset, Ledger};
+use crate::contract::ContractPort;
 use crate::journal::JournalError;
 use crate::lock::{Lock, LockId, Template};
 use crate::party::{Hash32, HexError, LockKey, Party, TxId};
@@ -11,6 +12,7 @@ use crate::time::{BlockHeight, Timing, UnixTime};
 use async_trait::async_trait;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What a transaction of ours is for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -328,6 +330,12 @@ pub trait Port: Send + Sync {
     /// Looks for everything of ours that was locked after `since`, knowing nothing but who we are.
     async fn find(&self, _since: UnixTime, _progressed: Progressed<'_>) -> Result<Found, PortError> {
         Ok(Found::default())
+    }
+
+    /// The same account as payment channels use it. None where the ledger has no contracts, no channels contract is configured, or
+    /// the node that signs is not connected yet.
+    fn contracts(self: Arc<Self>) -> Option<Arc<dyn ContractPort>> {
+        None
     }
 
     /// What redeeming or refunding a lock of this asset would cost at the prices of this moment, in native units.
