@@ -16,7 +16,8 @@
 //! - [`Node`]: all channels of one account on one chain, payments over several hops, what becomes due with time. It turns
 //!   [`Event`]s into rows to be made durable and effects to be let out after.
 //! - [`Closing`]: what a party does about a closed channel, by itself.
-//! - [`route`]: finding ways through the graph of channels.
+//! - [`route`]: finding ways through the graph of channels, and what nodes tell each other of it.
+//! - [`PaymentRequest`]: what a payee asks for, as a short text.
 //!
 //! ```mermaid
 //! sequenceDiagram
@@ -43,6 +44,7 @@
 //! - *A log that is replayed.* What is durable is rows, written as they change; a restart reads the pending ones.
 //! - *Recovering the signer of every message.* The counterparty's key is known; verifying against it is faster.
 
+mod bech32;
 mod chain;
 mod channel;
 mod codec;
@@ -54,6 +56,7 @@ mod key;
 mod lock;
 mod message;
 mod node;
+mod payment_request;
 mod proof;
 pub mod route;
 mod seal;
@@ -62,6 +65,7 @@ mod split;
 mod units;
 mod update;
 
+pub use bech32::TextError;
 pub use chain::{Moment, OnChain, Registered, Stage, Tip, covers, end_of, is_in_time, is_open};
 pub use channel::{Breach, Channel, Grant, Leaving, MOST_DISPOSED, MOST_UNACKED, Refusal, Standing, Stuck, Unacked, Wait};
 pub use codec::{Malformed, Reader, Wire};
@@ -75,6 +79,7 @@ pub use node::{
     ChannelRow, Effect, Event, Expected, FlowRow, Key, Node, Notice, Order, Outcome, Payment, Policy, Progress, Refused, Request,
     Row, Step, Tie, Way, Write,
 };
+pub use payment_request::{Hint, Line, MOST_HINTS, MOST_MEMO, MOST_REACH, PaymentRequest, RequestError};
 pub use proof::{BalanceProof, CooperativeClose, Delegation, Disposal, Signed, Withdraw};
 pub use seal::Sealed;
 pub use sign::{KnownKey, Signature, SignatureError, Signer};
