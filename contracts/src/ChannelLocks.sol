@@ -21,11 +21,11 @@ abstract contract ChannelLocks is ChannelMessages {
     address internal immutable registry;
 
     // Where what the records come to is left in memory: the hash of the list, and of what stays of it.
-    uint256 internal constant LOCKS = 0x260;
-    uint256 internal constant LEFT = 0x280;
+    uint256 internal constant LOCKS = 0x180;
+    uint256 internal constant LEFT = 0x1a0;
     // Where a call on a state in full leaves the channel's key and epoch.
-    uint256 internal constant KEY = 0x460;
-    uint256 internal constant EPOCH = 0x480;
+    uint256 internal constant KEY = 0x360;
+    uint256 internal constant EPOCH = 0x380;
 
     uint256 private constant ENTRIES = 0x267b692200000000000000000000000000000000000000000000000000000000;
     uint256 internal constant M96 = 0xffffffffffffffffffffffff;

@@ -68,32 +68,24 @@ abstract contract ChannelSettlement is ChannelState, ChannelMoney {
 
     /// @dev The state in full, or as much of it as is not zero. A settle is a withdrawal from the closed channel.
     function _settle() internal {
-        if (_callSize() <= 0xc4) _settleWithoutLocks();
+        if (_callSize() <= 0xa4) _settleWithoutLocks();
         _load();
         if (!_windowOver()) revert IChannels.WindowOpen();
         uint256 money = _get(MONEY);
-        uint256 closerIsA = _closerIsA();
-        (uint256 pay, uint256 payOther) = _decided(money, closerIsA);
+        (uint256 pay, uint256 payOther) = _decided(money);
         if (!_payable(CLOSER_LIST)) pay = 0;
         if (!_payable(OTHER_LIST)) payOther = 0;
         unchecked {
-            // The bounds of deposits and withdrawals leave room below A's net deposits for a whole total.
-            money -= pay + payOther + (closerIsA != 0 ? pay : payOther) * TWO_96;
+            money -= pay + payOther + pay * TWO_96;
         }
         uint256 key = _get(KEY);
         if (money & M96 == 0) {
             _store(key, 0);
-            _say(SAID_SETTLE, pay | payOther * TWO_96 | TWO_255, key);
         } else {
             if (pay | payOther == 0) revert IChannels.NothingToPay();
             _put(MONEY, money);
             _storeWhole();
-            assembly ("memory-safe") {
-                mstore8(0x80, SAID_SETTLE)
-                mstore(0x81, or(pay, mul(payOther, TWO_96)))
-                mstore(0xa1, money)
-                log1(0x80, 0x41, key)
-            }
+            _say(SAID_SETTLE, pay | payOther * TWO_96, key);
         }
         uint256 token = _asset() & M160;
         uint256 other = _get(OTHER);
@@ -106,38 +98,34 @@ abstract contract ChannelSettlement is ChannelState, ChannelMoney {
     function _settleWithoutLocks() private {
         uint256 money = _arg(3);
         uint256 closer = _arg(1);
+        assembly ("memory-safe") {
+            closer := or(closer, mul(iszero(closer), caller()))
+        }
         uint256 clock = _arg(2) / TWO_160;
         uint256 other = _arg(2) & M160;
-        (uint256 key, uint256 closerIsA) = _key(_arg(0), closer, other);
-        uint256 rest = _hash3(money, _arg(4), 0);
-        _checkState(_slot(key), _closedHash(_hash3(clock, rest, _arg(5)), 0, other));
+        (uint256 key,) = _key(_arg(0), closer, other);
+        uint256 rest = _shownHash(money, 0, 0);
+        if (_isOther(_slot(key), _closedHash(_shownHash(clock, rest, _arg(4)), 0, other))) revert IChannels.NotThisState();
         if (!_passed(_arg(0), clock & 0xffffffffff, clock / TWO_40)) revert IChannels.WindowOpen();
         _store(key, 0);
         unchecked {
-            uint256 pay = _share(money, closerIsA, _arg(4) / TWO_96 & M96, _arg(5) / TWO_96 & M96);
-            uint256 payOther = (money & M96) - pay;
-            _say(SAID_SETTLE, pay | payOther * TWO_96 | TWO_255, key);
+            uint256 pay = _share(money, 0, _arg(4) / TWO_96 & M96);
             uint256 token = _arg(0) & M160;
             _pay(token, closer, pay);
-            _pay(token, other, payOther);
+            _pay(token, other, (money & M96) - pay);
         }
         _done();
     }
 
-    /// @dev What the closer gets of what the channel holds: what it put in, and was promised, less what it promised; nothing
-    /// or all where the proofs say less or more.
-    function _share(uint256 money, uint256 closerIsA, uint256 closerIncome, uint256 otherIncome)
-        private
-        pure
-        returns (uint256 share)
-    {
+    /// @dev What the closer gets of what the channel holds: its share at the close and what it unlocked since, less what it
+    /// promised; nothing or all where the proofs say less or more.
+    function _share(uint256 money, uint256 unlocked, uint256 otherIncome) private pure returns (uint256 share) {
         assembly ("memory-safe") {
             let total := and(money, M96)
-            let net := sub(and(div(money, TWO_96), M97), TWO_96)
-            if iszero(closerIsA) { net := sub(total, net) }
-            net := add(net, sub(closerIncome, otherIncome))
-            net := mul(net, sgt(net, 0))
-            share := add(net, mul(sub(total, net), gt(net, total)))
+            // The share at the close has 160 bits, and may be below zero.
+            share := add(signextend(19, div(money, TWO_96)), sub(unlocked, otherIncome))
+            share := mul(share, sgt(share, 0))
+            share := add(share, mul(sub(total, share), gt(share, total)))
         }
     }
 
@@ -145,29 +133,23 @@ abstract contract ChannelSettlement is ChannelState, ChannelMoney {
     /// under locks is unlocked, and at most its share once all that it was promised is. Only the end of such a sum is kept
     /// between nothing and the total: were a share raised to nothing first and locks added then, an old proof, in which a lock
     /// is pending that a later one has long paid, would make a debt forgotten.
-    function _decided(uint256 money, uint256 closerIsA) private pure returns (uint256 closers, uint256 others) {
-        (uint256 closerIncome, uint256 closerLocked) = _income(CLOSER_FIGURES, CLOSER_LIST);
-        (uint256 otherIncome, uint256 otherLocked) = _income(OTHER_FIGURES, OTHER_LIST);
+    function _decided(uint256 money) private pure returns (uint256 closers, uint256 others) {
+        uint256 promised = _get(OTHER_FIGURES);
+        (uint256 unlocked, uint256 locked) = _ofLocks(_get(CLOSER_LOCKED), CLOSER_LIST);
+        (uint256 otherUnlocked, uint256 otherLocked) = _ofLocks(promised & M96, OTHER_LIST);
         unchecked {
-            closers = _share(money, closerIsA, closerIncome, otherIncome + otherLocked);
-            others = (money & M96) - _share(money, closerIsA, closerIncome + closerLocked, otherIncome);
+            uint256 otherIncome = (promised / TWO_96 & M96) + otherUnlocked;
+            closers = _share(money, unlocked, otherIncome + otherLocked);
+            others = (money & M96) - _share(money, unlocked + locked, otherIncome);
         }
     }
 
-    /// @dev What is promised to a party for good, what was unlocked included; and what under pending locks.
-    function _income(uint256 figuresAt, uint256 listAt) private pure returns (uint256 income, uint256 locked) {
-        uint256 figures = _get(figuresAt);
+    /// @dev What of a party's locks was unlocked; and what is still pending, of what was and after what was released.
+    function _ofLocks(uint256 sum, uint256 listAt) private pure returns (uint256 unlocked, uint256 locked) {
         uint256 touched = _get(listAt + 0x20);
-        unchecked {
-            income = (figures / TWO_96 & M96) + (touched & M96);
-        }
-        locked = _stillLocked(figures, touched, _get(listAt));
-    }
-
-    /// @dev What is pending of what was, after what was unlocked and released.
-    function _stillLocked(uint256 figures, uint256 touched, uint256 locks) private pure returns (uint256 locked) {
-        if (locks == 0) return 0;
-        locked = figures & M96;
+        unlocked = touched & M96;
+        if (_get(listAt) == 0) return (unlocked, 0);
+        locked = sum;
         unchecked {
             uint256 gone = (touched & M96) + (touched / TWO_96 & M96);
             locked = locked > gone ? locked - gone : 0;

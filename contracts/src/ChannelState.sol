@@ -9,14 +9,14 @@ import {SecretRegistry} from "./SecretRegistry.sol";
 /// @notice IChannels draws both. A closed state is nested so that the calls that are needed most show little of it: an update
 /// shows `rest` as one word, an unlock `upper`.
 ///
-/// @dev Memory: messages are made from 0x80 on, hashes of the state from 0x1a0 on; the words of a state that is shown in full
-/// lie from 0x2c0 on, in the order of the arguments; records are laid out behind.
+/// @dev Memory: messages and hashes are made from 0x80 on, the hash of the whole state from 0x100 on; the words of a state that
+/// is shown in full lie from 0x1c0 on, in the order of the arguments; records are laid out behind.
 abstract contract ChannelState is ChannelLocks {
     uint256 internal immutable blockSecs;
 
     uint256 internal constant M160 = 0x00ffffffffffffffffffffffffffffffffffffffff;
     uint256 internal constant TWO_40 = 0x10000000000;
-    /// @dev Totals are below it, and A's net deposits don't fall below minus it: a settle can pay A a whole total.
+    /// @dev Totals are below it, and A's net deposits don't fall below minus it: no field of the slot runs into the next.
     uint256 internal constant TWO_95 = 0x800000000000000000000000;
     uint256 internal constant TWO_96 = 0x1000000000000000000000000;
     uint256 internal constant TWO_160 = 0x0010000000000000000000000000000000000000000;
@@ -26,18 +26,21 @@ abstract contract ChannelState is ChannelLocks {
     uint256 internal constant TWO_255 = 0x8000000000000000000000000000000000000000000000000000000000000000;
     uint256 internal constant M32 = 0xffffffff;
     uint256 internal constant M97 = 0x1ffffffffffffffffffffffff;
+    /// @dev What is kept of a hash that a call shows: one bit more than what the slot keeps of the whole.
+    uint256 internal constant M224 = 0xffffffffffffffffffffffffffffffffffffffffffffffffffffffff;
 
     // Where the words of a state shown in full lie.
-    uint256 internal constant CLOSER = 0x2e0;
-    uint256 internal constant CLOCK = 0x300;
-    uint256 internal constant MONEY = 0x320;
-    /// @dev The income of the closer: its figures; the three words of its list. That of the other: likewise.
-    uint256 internal constant CLOSER_FIGURES = 0x340;
-    uint256 internal constant OTHER_FIGURES = 0x360;
-    uint256 internal constant CLOSER_LIST = 0x380;
-    uint256 internal constant OTHER_LIST = 0x3e0;
-    uint256 internal constant OTHER = 0x440;
-    uint256 internal constant STATE_END = 0x4c0;
+    uint256 internal constant ASSET = 0x1c0;
+    uint256 internal constant CLOSER = 0x1e0;
+    uint256 internal constant CLOCK = 0x200;
+    uint256 internal constant MONEY = 0x220;
+    uint256 internal constant OTHER_FIGURES = 0x240;
+    uint256 internal constant CLOSER_LOCKED = 0x260;
+    /// @dev Three words each.
+    uint256 internal constant CLOSER_LIST = 0x280;
+    uint256 internal constant OTHER_LIST = 0x2e0;
+    uint256 internal constant OTHER = 0x340;
+    uint256 internal constant STATE_END = 0x3c0;
     /// @dev Where the twelve words of a state in full end in the calldata.
     uint256 internal constant STATE_ARGS_END = 0x184;
 
@@ -76,46 +79,53 @@ abstract contract ChannelState is ChannelLocks {
 
     function _hash3(uint256 a, uint256 b, uint256 c) internal pure returns (uint256 hash) {
         assembly ("memory-safe") {
-            mstore(0x1a0, a)
-            mstore(0x1c0, b)
-            mstore(0x1e0, c)
-            hash := keccak256(0x1a0, 0x60)
+            mstore(0x80, a)
+            mstore(0xa0, b)
+            mstore(0xc0, c)
+            hash := keccak256(0x80, 0x60)
+        }
+    }
+
+    /// @dev A hash that calls show: what is kept of it is short, for each byte of a call costs.
+    function _shownHash(uint256 a, uint256 b, uint256 c) internal pure returns (uint256 hash) {
+        return _hash3(a, b, c) & M224;
+    }
+
+    /// @dev What a close leaves to be divided: what the channel holds, and the closer's share of it, which is what it put in
+    /// less what it took out, and what it was promised.
+    function _money(uint256 slot, uint256 closerIsA, uint256 promised) internal pure returns (uint256 money) {
+        assembly ("memory-safe") {
+            money := and(slot, M96)
+            let net := sub(and(div(slot, TWO_96), M97), TWO_96)
+            if iszero(closerIsA) { net := sub(money, net) }
+            money := or(money, mul(add(net, promised), TWO_96))
         }
     }
 
     /// @dev The hash of a closed state: what its slot holds the low bits of.
     function _closedHash(uint256 upper, uint256 otherList, uint256 other) internal pure returns (uint256 hash) {
         assembly ("memory-safe") {
-            mstore(0x200, upper)
-            mstore(0x220, otherList)
-            mstore(0x240, other)
-            hash := keccak256(0x200, 0x60)
+            mstore(0x100, upper)
+            mstore(0x120, otherList)
+            mstore(0x140, other)
+            hash := keccak256(0x100, 0x60)
         }
     }
 
-    /// @dev The same for another `upper` or list; the other words are still there.
-    function _closedHashWithUpper(uint256 upper) internal pure returns (uint256 hash) {
-        assembly ("memory-safe") {
-            mstore(0x200, upper)
-            hash := keccak256(0x200, 0x60)
-        }
-    }
-
+    /// @dev The same for another list; the other words are still there.
     function _closedHashWithList(uint256 otherList) internal pure returns (uint256 hash) {
         assembly ("memory-safe") {
-            mstore(0x220, otherList)
-            hash := keccak256(0x200, 0x60)
+            mstore(0x120, otherList)
+            hash := keccak256(0x100, 0x60)
         }
     }
 
-    /// @dev Refuses a closed state that is not the channel's.
-    function _checkState(uint256 slot, uint256 hash) internal pure {
-        uint256 bad;
+    /// @dev Whether a slot holds another closed state than the one with this hash, or none.
+    function _isOther(uint256 slot, uint256 hash) internal pure returns (bool is_) {
         assembly ("memory-safe") {
             // The highest bit says that it is closed; times 2^33 leaves the 223 bits of the hash.
-            bad := or(lt(slot, TWO_255), mul(xor(slot, hash), 0x200000000))
+            is_ := or(lt(slot, TWO_255), mul(xor(slot, hash), 0x200000000))
         }
-        if (bad != 0) revert IChannels.NotThisState();
     }
 
     /// @dev The slot with another state in the place of the one it holds.
@@ -125,9 +135,9 @@ abstract contract ChannelState is ChannelLocks {
         }
     }
 
-    /// @dev The hash of a list's three words.
+    /// @dev What a state keeps of a list's three words.
     function _list(uint256 locks, uint256 touched, uint256 taken) internal pure returns (uint256 hash) {
-        return locks | touched | taken == 0 ? 0 : _hash3(locks, touched, taken);
+        return touched | taken == 0 ? locks : _hash3(locks, touched, taken);
     }
 
     /// @dev Whether a window has passed since a time and a block: both clocks must say so, so that a chain that halts robs
@@ -165,7 +175,8 @@ abstract contract ChannelState is ChannelLocks {
     /// @dev Reads a state from the call; refuses it if it is not the channel's.
     function _load() internal view {
         assembly ("memory-safe") {
-            calldatacopy(0x2c0, 0x04, 0x180)
+            calldatacopy(ASSET, 0x04, 0x180)
+            if iszero(mload(CLOSER)) { mstore(CLOSER, caller()) }
             let word := mload(CLOCK)
             mstore(OTHER, and(word, M160))
             mstore(CLOCK, div(word, TWO_160))
@@ -174,7 +185,7 @@ abstract contract ChannelState is ChannelLocks {
         uint256 slot = _slot(key);
         _put(KEY, key);
         _put(EPOCH, _epoch(slot));
-        _checkState(slot, _wholeHash());
+        if (_isOther(slot, _wholeHash())) revert IChannels.NotThisState();
     }
 
     /// @dev Stores the state that is in memory.
@@ -184,13 +195,13 @@ abstract contract ChannelState is ChannelLocks {
     }
 
     function _asset() internal pure returns (uint256) {
-        return _get(0x2c0);
+        return _get(ASSET);
     }
 
     /// @dev The hash of the state that is in memory.
     function _wholeHash() private pure returns (uint256) {
-        uint256 rest = _hash3(_get(MONEY), _get(CLOSER_FIGURES), _listAt(CLOSER_LIST));
-        uint256 upper = _hash3(_get(CLOCK), rest, _get(OTHER_FIGURES));
+        uint256 rest = _shownHash(_get(MONEY), _get(CLOSER_LOCKED), _listAt(CLOSER_LIST));
+        uint256 upper = _shownHash(_get(CLOCK), rest, _get(OTHER_FIGURES));
         return _closedHash(upper, _listAt(OTHER_LIST), _get(OTHER));
     }
 

@@ -77,8 +77,8 @@ contract Channels is ChannelSettlement {
     uint256 private constant SAID_UNLOCK = 8;
 
     // Where the words that a close and an unlock log begin, behind room for what stands before them.
-    uint256 private constant CLOSE_WORDS = 0x321;
-    uint256 private constant UNLOCK_WORDS = 0x2c1;
+    uint256 private constant CLOSE_WORDS = 0x221;
+    uint256 private constant UNLOCK_WORDS = 0x1c1;
 
     uint256 private constant RIGHT_TO_UPDATE = 1;
     uint256 private constant RIGHT_TO_UNLOCK = 2;
@@ -94,14 +94,17 @@ contract Channels is ChannelSettlement {
     fallback() external payable {
         uint256 selector = _selector();
         if (selector == DEPOSIT) _deposit(_sender());
+        if (msg.value != 0) {
+            if (selector == DEPOSIT_FOR) _deposit(_party());
+            revert IChannels.BadCall();
+        }
         if (selector == UNLOCK) _unlock();
-        if (selector == DEPOSIT_FOR) _deposit(_arg(2));
-        if (msg.value != 0) revert IChannels.BadCall();
         if (selector == UPDATE) _update(_sender());
         if (selector == CLOSE) _close();
+        if (selector == SETTLE) _settle();
         if (selector == COOPERATIVE_CLOSE) _cooperativeClose();
         if (selector == WITHDRAW) _withdraw();
-        if (selector == SETTLE) _settle();
+        if (selector == DEPOSIT_FOR) _deposit(_party());
         if (selector == COOPERATIVE_CLOSE_FOR) _cooperativeCloseFor();
         if (selector == WITHDRAW_FOR) _withdrawFor();
         if (selector == DEPOSIT_PERMIT) {
@@ -135,21 +138,28 @@ contract Channels is ChannelSettlement {
     /// @dev The sender pays for `party`. asset, peer | amount.
     function _deposit(uint256 party) private {
         uint256 asset = _arg(0);
+        uint256 peer = _arg(1);
         uint256 token = asset & M160;
-        uint256 amount = _arg(1) / TWO_160;
         if (token == 0) {
-            if (amount != 0) revert IChannels.BadAmount();
-            (uint256 key, uint256 slot) = _putIn(asset, party, _arg(1) & M160, msg.value);
+            if (peer > M160) revert IChannels.BadAmount();
+            (uint256 key, uint256 slot) = _putIn(asset, party, peer, msg.value);
             _say(SAID_DEPOSIT, slot, key);
         } else {
             if (msg.value != 0) revert IChannels.BadAmount();
-            _putIn(asset, party, _arg(1) & M160, amount);
+            uint256 amount = peer / TWO_160;
+            _putIn(asset, party, peer & M160, amount);
             _pull(token, _sender(), amount);
         }
         _done();
     }
 
-    /// @dev Counts a deposit. Before the token is asked for it: whatever runs meanwhile finds it counted.
+    /// @dev Whose a deposit is that its sender makes for somebody: an address.
+    function _party() private pure returns (uint256 party) {
+        party = _arg(2);
+        if (party == 0 || party > M160) revert IChannels.BadChannel();
+    }
+
+    /// @dev Counts a deposit of `party`, an address that is not zero. Before the token is asked for it: whatever runs meanwhile finds it counted.
     function _putIn(uint256 asset, uint256 party, uint256 peer, uint256 amount)
         private
         returns (uint256 key, uint256 sum)
@@ -157,26 +167,20 @@ contract Channels is ChannelSettlement {
         uint256 isA;
         (key, isA) = _key(asset, party, peer);
         uint256 slot = _slot(key);
-        if (slot == 0) {
-            // Whatever is wrong with the words of a channel that stands, it is another's key.
-            uint256 bad;
-            assembly ("memory-safe") {
-                let window := div(asset, TWO_160)
-                bad := or(gt(sub(window, 10), 43190), or(iszero(mul(party, peer)), eq(party, peer)))
-                bad := or(bad, gt(or(party, peer), M160))
-                // Blocks have 32 bits: enough for a thousand years.
-                slot := add(mul(number(), TWO_223), TWO_192)
-            }
-            if (bad != 0) revert IChannels.BadChannel();
-        }
+        uint256 bad;
         uint256 refused;
         assembly ("memory-safe") {
+            // Of a channel that stands all this is true: it is in the key.
+            bad := or(gt(sub(div(asset, TWO_160), 10), 43190), or(iszero(peer), eq(party, peer)))
+            // Blocks have 32 bits: enough for a thousand years.
+            slot := add(slot, mul(iszero(slot), add(mul(number(), TWO_223), TWO_192)))
             sum := add(slot, mul(amount, add(1, mul(isA, TWO_96))))
             // Nothing, too much for its field, a channel that is closed.
-            refused := or(gt(sub(amount, 1), sub(TWO_95, 2)), slt(slot, 0))
-            refused := or(refused, or(and(sum, TWO_95), gt(xor(sum, slot), sub(TWO_193, 1))))
+            refused := or(gt(sub(amount, 1), sub(TWO_95, 2)), and(sum, or(TWO_255, TWO_95)))
+            refused := or(or(bad, refused), gt(xor(sum, slot), sub(TWO_193, 1)))
         }
         if (refused != 0) {
+            if (bad != 0) revert IChannels.BadChannel();
             if (slot >= TWO_255) revert IChannels.NotOpen();
             revert IChannels.BadAmount();
         }
@@ -209,8 +213,11 @@ contract Channels is ChannelSettlement {
         if (place > _callSize()) revert IChannels.BadChannel();
         place += 4;
         uint256 window = _wordAt(place + 0x60);
-        if (_wordAt(place) != 0x60 || window > 0xffff) revert IChannels.BadChannel();
-        return (window * TWO_160 + _sender(), _wordAt(place + 0x20), _wordAt(place + 0x40));
+        (party, peer) = (_wordAt(place + 0x20), _wordAt(place + 0x40));
+        if (_wordAt(place) != 0x60 || window > 0xffff || party == 0 || (party | peer) > M160) {
+            revert IChannels.BadChannel();
+        }
+        asset = window * TWO_160 + _sender();
     }
 
     // ---- by consent
@@ -329,16 +336,16 @@ contract Channels is ChannelSettlement {
 
     // ---- close, update, unlock
 
-    /// @dev asset, peer, figures, locks, r, vs, records. The sender becomes the closer.
+    /// @dev asset, peer, figures, r, vs, locks, records. The sender becomes the closer.
     function _close() private {
         uint256 peer = _arg(1);
         (uint256 key, uint256 isA) = _key(_arg(0), _sender(), peer);
         uint256 slot = _openSlot(key);
         uint256 figures = _arg(2);
-        uint256 locks = _arg(3);
+        uint256 locks = _arg(5);
         if (figures != 0) {
             if (figures < TWO_192) revert IChannels.NotNewer();
-            _checkProof(key, _epoch(slot), isA ^ 1, figures, locks, peer, _arg(4), _arg(5));
+            _checkProof(key, _epoch(slot), isA ^ 1, figures, locks, peer, _arg(3), _arg(4));
         } else if (locks != 0) {
             revert IChannels.BadList();
         }
@@ -353,7 +360,9 @@ contract Channels is ChannelSettlement {
             locks = _get(LEFT);
             touched = _touch(0, touched);
         }
-        taken = _hash3(_now(), _hash3(slot, figures, _list(locks, touched, taken)), 0);
+        taken = _list(locks, touched, taken);
+        taken = _shownHash(_money(slot, isA, figures / TWO_96 & M96), figures & M96, taken);
+        taken = _shownHash(_now(), taken, 0);
         _store(key, _withHash(slot | TWO_255, _closedHash(taken, 0, peer)));
         assembly ("memory-safe") {
             // The locks stand there only where there are any or some were unlocked.
@@ -368,7 +377,7 @@ contract Channels is ChannelSettlement {
         _done();
     }
 
-    /// @dev asset, closer | clock, rest, figures, locks, r, vs, oldFigures, oldList.
+    /// @dev asset, closer | clock, rest, figures, r, vs, locks, oldFigures, oldList.
     function _update(uint256 payee) private {
         uint256 closer = _arg(1) & M160;
         (uint256 key, uint256 payeeIsA) = _key(_arg(0), payee, closer);
@@ -388,14 +397,13 @@ contract Channels is ChannelSettlement {
         uint256 slot = _slot(key);
         uint256 clock = _arg(1) / TWO_160;
         uint256 figures = _arg(3);
-        uint256 locks = _arg(4);
-        _checkState(slot, _closedHash(_hash3(clock, _arg(2), _arg(7)), _arg(8), payee));
+        uint256 locks = _arg(6);
+        if (_isOther(slot, _closedHash(_shownHash(clock, _arg(2), _arg(7)), _arg(8), payee))) revert IChannels.NotThisState();
         if (_passed(_arg(0), clock & 0xffffffffff, clock / TWO_40)) revert IChannels.WindowOver();
         if (figures / TWO_192 <= _arg(7) / TWO_192) revert IChannels.NotNewer();
-        _checkProof(key, _epoch(slot), payeeIsA ^ 1, figures, locks, closer, _arg(5), _arg(6));
-        uint256 list = _list(locks, 0, 0);
-        clock = _hash3(clock, _arg(2), figures);
-        _store(key, _withHash(slot, _closedHash(clock, list, payee)));
+        _checkProof(key, _epoch(slot), payeeIsA ^ 1, figures, locks, closer, _arg(4), _arg(5));
+        clock = _shownHash(clock, _arg(2), figures);
+        _store(key, _withHash(slot, _closedHash(clock, locks, payee)));
         assembly ("memory-safe") {
             mstore8(0x80, SAID_UPDATE)
             mstore(0x81, figures)
@@ -407,7 +415,6 @@ contract Channels is ChannelSettlement {
 
     /// @dev asset, closer | more, upper, [touched, taken,] records. The sender is not the closer.
     function _unlock() private {
-        if (msg.value != 0) revert IChannels.BadCall();
         uint256 closer = _arg(1);
         uint256 touched;
         uint256 taken;
@@ -433,7 +440,7 @@ contract Channels is ChannelSettlement {
     function _unlockOf(uint256 key, uint256 isA, uint256 payee, uint256 start, uint256 touched, uint256 taken) private {
         (uint256 sum, uint256 end) = _unlockRecords(start, UNLOCK_WORDS);
         uint256 slot = _slot(key);
-        _checkState(slot, _closedHash(_arg(2), _hash3(_get(LOCKS), touched, taken), payee));
+        if (_isOther(slot, _closedHash(_arg(2), _list(_get(LOCKS), touched, taken), payee))) revert IChannels.NotThisState();
         taken = _hash3(taken, _get(LOCKS), _get(LEFT));
         touched = _hash3(_get(LEFT), _touch(touched, sum), taken);
         _store(key, _withHash(slot, _closedHashWithList(touched)));

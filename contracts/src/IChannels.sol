@@ -11,6 +11,7 @@ pragma solidity 0.8.33;
 /// - A signature is `r` and `vs` (EIP-2098): s in the low 255 bits, v - 27 in the highest. Only the lower s is taken.
 /// - Words and records at the end of a call that would be zero may be left off: what is missing reads as zero. Where a
 ///   function says "then records", they follow the last word without offset, length or padding (see below).
+/// - Where a call shows the whole of a closed state, `closer` zero stands for the sender.
 ///
 /// The slot of a channel, `channels(key)`
 /// - zero: there is none.
@@ -23,12 +24,13 @@ pragma solidity 0.8.33;
 /// counterparty has promised it.
 /// ```
 /// closed = keccak256(abi.encode(upper, list of the other's income, other))
-/// upper  = keccak256(abi.encode(clock, rest, figures of the other's income))
-/// rest   = keccak256(abi.encode(money, figures of the closer's income, list of the closer's income))
+/// upper  = the low 224 bits of keccak256(abi.encode(clock, rest, figures of the other's income))
+/// rest   = the low 224 bits of keccak256(abi.encode(money, locked of the closer's income, list of the closer's income))
 /// clock  = closed at time 40 | closed at block 40
-/// money  = the open slot as it was at the close; every settle takes what it pays from total, and what it pays A from netA
+/// money  = total 96 | share 160, signed. At the close: what the channel holds; and what the closer put in less what it took
+///          out, and what it was promised. Every settle takes what it pays from total, and what it pays the closer from share
 /// figures= locked 96 | transferred 96 | nonce 64: as in the proof, all zero where there is none
-/// list   = 0 if locks, touched and taken are all zero, else keccak256(abi.encode(locks, touched, taken))
+/// list   = locks if touched and taken are zero, else keccak256(abi.encode(locks, touched, taken))
 /// locks  = keccak256 of the pending entries one after the other, 0 if there is none
 /// entry  = secretHash 32 bytes, amount 12, lockId 8, word 32 (Timelock.sol; lockBy must be zero)
 /// touched= unlocked 96 | released 96 | time of the last unlock 32 | its block 32: sums since close or update
@@ -43,6 +45,9 @@ pragma solidity 0.8.33;
 ///   that of the entry before.
 /// - kind & 8: the entry's own lockId follows. Else it is one more than that of the entry before.
 /// - kind & 16: a disposal of this entry, signed by the payee, follows.
+///
+/// A list that nothing was done to is its `locks`, which the payer signed as the hash of entries. Parties who sign a hash of
+/// something else there deceive nobody but themselves: what a channel pays is bounded by its own total.
 ///
 /// Messages, EIP-712, domain `EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)` with name
 /// "Photon Channels" and version "1":
@@ -64,13 +69,14 @@ pragma solidity 0.8.33;
 /// | 1 | deposit of the chain's own coin | the slot it left |
 /// | 3 | withdrawal | amountA 96, amountB 96, number 32 at bit 192 |
 /// | 4 | cooperative close | paid to A 96, paid to B 96 |
-/// | 5, 6 | close by A, by B | money; figures of the closer's income; its locks, where there are any or some were unlocked; secrets |
+/// | 5, 6 | close by A, by B | the open slot as it was; figures of the closer's income; its locks, where there are any or some were unlocked; secrets |
 /// | 7 | update of the other's income | figures; locks, where there are any |
 /// | 8, 9 | unlock of income of A, of B | for each lock in order: the secret, or its hash where the registry knows it |
 /// | 10, 11 | release of locks from the income of A, of B | for each lock in order, the secret's hash |
-/// | 12 | settle | paid to the closer 96, to the other 96, 1 at bit 255 if the channel is gone; else money |
+/// | 12 | settle that leaves something | paid to the closer 96, to the other 96 |
 /// | 13 | punishment | what the payer was paid |
-/// A payout that failed says `Credited`, and nothing of it is lost.
+/// A settle that leaves nothing says nothing: the slot is empty, and what was paid follows from the state. A payout that failed
+/// says `Credited`, and nothing of it is lost.
 interface IChannels {
     /// @notice A payout to `account` failed; it can collect the amount. The token is zero for the chain's own coin.
     event Credited(address indexed account, address indexed token, uint256 amount);
@@ -182,7 +188,7 @@ interface IChannels {
 
     /// @notice Closes an open channel; the sender, a party, is the closer from now on. It shows the newest proof of what `peer`
     /// has promised it (`figures` zero: none), and may unlock some of that proof's locks: then records.
-    function close(uint256 asset, address peer, uint256 figures, bytes32 locks, bytes32 r, bytes32 vs) external;
+    function close(uint256 asset, address peer, uint256 figures, bytes32 r, bytes32 vs, bytes32 locks) external;
 
     /// @notice Within the window, again and again: the sender, who is not the closer, shows a newer proof of what the closer has
     /// promised it. Unlocks made on an older proof no longer count.
@@ -195,9 +201,9 @@ interface IChannels {
         uint256 closerAndClock,
         bytes32 rest,
         uint256 figures,
-        bytes32 locks,
         bytes32 r,
         bytes32 vs,
+        bytes32 locks,
         uint256 oldFigures,
         bytes32 oldList
     ) external;
@@ -210,9 +216,9 @@ interface IChannels {
         uint256 closerAndClock,
         bytes32 rest,
         uint256 figures,
-        bytes32 locks,
         bytes32 r,
         bytes32 vs,
+        bytes32 locks,
         uint256 oldFigures,
         bytes32 oldList,
         uint256 payee,
@@ -246,8 +252,8 @@ interface IChannels {
         address closer,
         uint256 otherAndClock,
         uint256 money,
-        uint256 closerFigures,
         uint256 otherFigures,
+        uint256 closerLocked,
         bytes32 closerLocks,
         uint256 closerTouched,
         bytes32 closerTaken,
@@ -268,8 +274,8 @@ interface IChannels {
         address closer,
         uint256 otherAndClock,
         uint256 money,
-        uint256 closerFigures,
         uint256 otherFigures,
+        uint256 closerLocked,
         bytes32 closerLocks,
         uint256 closerTouched,
         bytes32 closerTaken,
@@ -290,8 +296,8 @@ interface IChannels {
         address closer,
         uint256 otherAndClock,
         uint256 money,
-        uint256 closerFigures,
         uint256 otherFigures,
+        uint256 closerLocked,
         bytes32 closerLocks,
         uint256 closerTouched,
         bytes32 closerTaken,
@@ -311,8 +317,8 @@ interface IChannels {
         address closer,
         uint256 otherAndClock,
         uint256 money,
-        uint256 closerFigures,
         uint256 otherFigures,
+        uint256 closerLocked,
         bytes32 closerLocks,
         uint256 closerTouched,
         bytes32 closerTaken,

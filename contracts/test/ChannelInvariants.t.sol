@@ -205,12 +205,12 @@ abstract contract ChannelPlayer is ChannelWorld {
         }
     }
 
-    /// @dev What a side promises, at least and at most, and what is done for good.
+    /// @dev What is promised to a side for good since the close, and what under pending locks.
     function _income(uint256 side) private view returns (uint256 income, uint256 locked) {
         uint256 gone = (state.touched[side] & M96) + (state.touched[side] >> 96 & M96);
-        uint256 was = state.figures[side] & M96;
+        uint256 was = side == 0 ? state.closerLocked : state.otherFigures & M96;
         locked = pending[side].length == 0 || gone > was ? 0 : was - gone;
-        income = (state.figures[side] >> 96 & M96) + (state.touched[side] & M96);
+        income = (side == 0 ? 0 : state.otherFigures >> 96 & M96) + (state.touched[side] & M96);
     }
 
     function _within(int256 sum, uint256 total) private pure returns (uint256) {
@@ -221,10 +221,8 @@ abstract contract ChannelPlayer is ChannelWorld {
     function _follow() private {
         (uint256 closers, uint256 toCloser) = _income(0);
         (uint256 others, uint256 toOther) = _income(1);
-        uint256 total = state.money & M96;
-        int256 net = int256(state.money >> 96 & (1 << 97) - 1) - int256(1 << 96);
-        if (state.closer != a) net = int256(total) - net;
-        net += int256(closers) - int256(others);
+        uint256 total = state.total;
+        int256 net = state.share + int256(closers) - int256(others);
         uint256[2] memory due = [_within(net - int256(toOther), total), total - _within(net + int256(toCloser), total)];
         for (uint256 side = 0; side < 2; ++side) {
             uint256 time = state.touched[side] >> 192 & type(uint32).max;
@@ -234,7 +232,7 @@ abstract contract ChannelPlayer is ChannelWorld {
             if (!can) due[side] = 0;
         }
         _settled(due[0], due[1]);
-        require(inPlay == state.money & M96, "held is what is left");
+        require(inPlay == state.total, "held is what is left");
     }
 
     /// @dev Money in = money out + held: whatever was done, the contract holds what both channels hold.

@@ -117,7 +117,7 @@ contract ChannelMessagesTest is ChannelWorld {
         uint256 peerUntil = until << 160 | uint160(bob);
         uint256 paid = 1 << 96 | 30;
         if (place == Place.CloseProof) {
-            return (alice, abi.encodeCall(IChannels.close, (asset, bob, figures, locks, r, vs)));
+            return (alice, abi.encodeCall(IChannels.close, (asset, bob, figures, r, vs, locks)));
         }
         if (place == Place.UpdateProof || place == Place.UpdateForProof || place == Place.UpdateForDelegation) {
             return _updateCallWith(place, r, vs);
@@ -167,7 +167,7 @@ contract ChannelMessagesTest is ChannelWorld {
         (bytes32 r2, bytes32 vs2) = (r, vs);
         if (place == Place.UpdateForDelegation) (proofR, proofVs) = _proof(alice, figures, locks);
         else (r2, vs2) = _sign(bob, _delegationHash(charlie, 1, until));
-        bytes memory words = abi.encode(asset, state.clock << 160 | uint160(alice), _rest(), figures, locks, proofR, proofVs);
+        bytes memory words = abi.encode(asset, state.clock << 160 | uint160(alice), _rest(), figures, proofR, proofVs, locks);
         words = bytes.concat(words, abi.encode(0, 0));
         if (place == Place.UpdateProof) return (bob, bytes.concat(IChannels.update.selector, words));
         return (

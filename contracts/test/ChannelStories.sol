@@ -175,11 +175,9 @@ abstract contract ChannelStories is ChannelWorld {
         uint256 figures = _figures(7, 100, 50);
         (bytes32 r, bytes32 vs) = _proof(alice, figures, locks);
         _withdraw(0, alice == a ? 300 : 0, alice == a ? 0 : 300);
-        state.money = _slot();
-        _must(bob, abi.encodeCall(IChannels.close, (asset, alice, figures, locks, r, vs)));
-        (state.closer, state.other) = (bob, alice);
-        state.clock = block.timestamp | block.number << 40;
-        (state.figures[0], state.locks[0]) = (figures, locks);
+        uint256 slot = _slot();
+        _must(bob, abi.encodeCall(IChannels.close, (asset, alice, figures, r, vs, locks)));
+        _closed(bob, slot, figures, _one(lock));
         _checkSlot();
         _pass(WINDOW);
         _must(bob, _lateCall(0, 0, 0, _pack(_records(_one(lock), 3))));
@@ -257,12 +255,12 @@ abstract contract ChannelStories is ChannelWorld {
         _open();
         bytes32 locks = _locksHash(_one(_lockFor(1, 50, 10)));
         _mustNot(
-            alice, abi.encodeCall(IChannels.close, (asset, bob, 0, locks, 0, 0)), IChannels.BadList.selector, "locks"
+            alice, abi.encodeCall(IChannels.close, (asset, bob, 0, 0, 0, locks)), IChannels.BadList.selector, "locks"
         );
         (bytes32 r, bytes32 vs) = _proof(bob, _figures(0, 900, 0), 0);
         _mustNot(
             alice,
-            abi.encodeCall(IChannels.close, (asset, bob, _figures(0, 900, 0), 0, r, vs)),
+            abi.encodeCall(IChannels.close, (asset, bob, _figures(0, 900, 0), r, vs, 0)),
             IChannels.NotNewer.selector,
             "no nonce"
         );
@@ -448,12 +446,10 @@ abstract contract ChannelStories is ChannelWorld {
         Pending memory second = _lockFor(2, 30, 11 * WINDOW);
         Record[] memory records = _records(_two(first, second), 3);
         records[1] = _record(second, 0);
-        state.money = _slot();
+        uint256 slot = _slot();
         bytes memory data = _closeCall(alice, _figures(1, 10, 330), _two(first, second));
         _must(alice, bytes.concat(data, _pack(records)));
-        (state.closer, state.other) = (alice, bob);
-        state.clock = block.timestamp | block.number << 40;
-        (state.figures[0], state.locks[0]) = (_figures(1, 10, 330), _locksHash(_two(first, second)));
+        _closed(alice, slot, _figures(1, 10, 330), _two(first, second));
         _unlocked(0, _one(second), 300);
         _pass(WINDOW);
         _paid(DEPOSIT + 310, DEPOSIT - 340);
@@ -625,7 +621,7 @@ abstract contract ChannelStories is ChannelWorld {
         _open();
         _mustNot(
             alice,
-            abi.encodeCall(IChannels.close, (asset, bob, _figures(1, 900, 0), 0, r, vs)),
+            abi.encodeCall(IChannels.close, (asset, bob, _figures(1, 900, 0), r, vs, 0)),
             IChannels.BadSignature.selector,
             "of an old epoch"
         );

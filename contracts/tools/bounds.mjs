@@ -7,7 +7,6 @@ const DELTA = 'the balance is read before and after, 1,396 gas, so that a token 
 
 const EXACT = 'the balance is read before and after, about 1,300 gas, so that no token with a fee lets one channel pay for another'
 const SAID = 'each secret is said in the log, 256 gas, so that whoever waits for it learns it however it was sent'
-const CHECKED = 'the window, the parties and every field of the slot are checked, about 150 gas'
 const STATE = 'each call shows the state it builds on, so that one slot is all that a channel ever costs; the calldata is dear here'
 
 export const BOUNDS = {
@@ -23,7 +22,7 @@ export const BOUNDS = {
     'TokenHtlc.claimBatch.5': { goal: 61_100, bound: 61_100, peer: 68_978 },
     'SecretRegistry.registerSecret': { goal: 45_200, bound: 45_200, peer: 45_880 },
     'Channels.openDeposit.native': { goal: 45_500, bound: 45_500, peer: 45_848 },
-    'Channels.openDeposit.erc20': { goal: 64_000, bound: 64_128, peer: 64_129, why: EXACT },
+    'Channels.openDeposit.erc20': { goal: 64_000, bound: 64_000, peer: 64_129 },
     'Channels.deposit2.native': { goal: 28_500, bound: 28_500, peer: 29_581 },
     'Channels.deposit2.erc20': { goal: 47_000, bound: 47_000, peer: 48_637 },
     'Channels.cooperativeClose.native.1sig': { goal: 46_000, bound: 46_000, peer: 92_298 },
@@ -41,10 +40,10 @@ export const BOUNDS = {
     'Channels.unlock.6': { goal: 38_000, bound: 38_200, peer: 253_083, why: SAID },
   },
   byzantium: {
-    'Channels.openDeposit.native': { goal: 44_700, bound: 44_800, why: CHECKED },
+    'Channels.openDeposit.native': { goal: 44_700, bound: 44_700 },
     'Channels.openDeposit.erc20': { goal: 62_000, bound: 64_000, peer: 87_749, why: EXACT },
     'Channels.deposit2.native': { goal: 29_800, bound: 29_800 },
-    'Channels.deposit2.erc20': { goal: 47_100, bound: 48_800, why: EXACT },
+    'Channels.deposit2.erc20': { goal: 47_100, bound: 48_840, why: EXACT },
     'Channels.cooperativeClose.native.1sig': { goal: 40_500, bound: 40_500 },
     'Channels.cooperativeClose.erc20.1sig': { goal: 56_500, bound: 56_500 },
     'Channels.cooperativeClose.native.2sig': { goal: 50_500, bound: 50_500 },
@@ -52,8 +51,8 @@ export const BOUNDS = {
     'Channels.withdraw.erc20': { goal: 57_500, bound: 57_500 },
     'Channels.close': { goal: 42_500, bound: 42_500 },
     'Channels.close.locks': { goal: 42_500, bound: 42_800, why: STATE },
-    'Channels.update': { goal: 42_000, bound: 42_400, peer: 63_618, why: STATE },
-    'Channels.settle.erc20': { goal: 47_500, bound: 51_200, why: STATE },
+    'Channels.update': { goal: 42_000, bound: 42_000, peer: 63_618 },
+    'Channels.settle.erc20': { goal: 47_500, bound: 47_500 },
     'Channels.unlock.1': { goal: 36_500, bound: 38_000, why: STATE },
     'Channels.unlock.6': { goal: 57_000, bound: 58_400, why: SAID },
   },

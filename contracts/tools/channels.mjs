@@ -23,10 +23,13 @@ const TYPES = {
 }
 
 export const figures = (nonce, transferred, locked = 0n) => BigInt(nonce) << 192n | transferred << 96n | locked
-const list = (locks, touched = 0n, taken = 0n) => (locks | touched | taken) === 0n ? 0n : keccak(locks, touched, taken)
+const list = (locks, touched = 0n, taken = 0n) => (touched | taken) === 0n ? locks : keccak(locks, touched, taken)
+
+/** A hash that calls show has 224 bits. */
+const shown = (...words) => low(224n, keccak(...words))
 
 /** Whether a word has no zero byte. */
-const isFull = word => !bytes(word.toString(16).padStart(64, '0')).includes(0)
+const isFull = (word, size = 32) => !bytes(field(word, size)).includes(0)
 
 /** EIP-712's, of a deployment. */
 export const domainSeparator = (chainId, contract) => keccak_256(bytes(encode([
@@ -93,8 +96,8 @@ class Channel {
     }
   }
 
-  proof(payer, shown, locks) {
-    return this.sign(payer, 'BalanceProof', payer === this.a ? 1n : 0n, shown >> 192n, low(96n, shown >> 96n), low(96n, shown), locks)
+  proof(payer, proven, locks) {
+    return this.sign(payer, 'BalanceProof', payer === this.a ? 1n : 0n, proven >> 192n, low(96n, proven >> 96n), low(96n, proven), locks)
   }
 
   cooperativeClose(from, paid) {
@@ -115,11 +118,15 @@ class Channel {
     return this.send(from, 'withdraw(uint256,uint256,uint256,bytes32,bytes32)', [this.asset, number(peer.address) | DEADLINE << 160n, amountA | amountB << 96n, ...signed])
   }
 
-  async close(closer, shown, locks = []) {
+  async close(closer, proven, locks = []) {
     const other = closer === this.a ? this.b : this.a
     const hash = locksHash(locks)
-    Object.assign(this, { closer, other, money: this.slot, closerFigures: shown, otherFigures: 0n, closerList: list(hash), otherList: 0n })
-    const signed = shown === 0n ? [] : [shown, hash, ...this.proof(other, shown, hash)]
+    const total = low(96n, this.slot)
+    const netA = low(97n, this.slot >> 96n) - (1n << 96n)
+    const share = (closer === this.a ? netA : total - netA) + low(96n, proven >> 96n)
+    const money = total | low(160n, share) << 96n
+    Object.assign(this, { closer, other, money, closerLocked: low(96n, proven), closerList: list(hash), otherFigures: 0n, otherList: 0n })
+    const signed = proven === 0n ? [] : [proven, ...this.proof(other, proven, hash), hash]
     const types = 'close(uint256,address,uint256,bytes32,bytes32,bytes32)'
     const receipt = await this.send(closer, types, [this.asset, other.address, ...signed])
     this.clock = this.world.time | this.world.number << 40n
@@ -127,19 +134,20 @@ class Channel {
   }
 
   get rest() {
-    return keccak(this.money, this.closerFigures, this.closerList)
+    return shown(this.money, this.closerLocked, this.closerList)
   }
 
   get upper() {
-    return keccak(this.clock, this.rest, this.otherFigures)
+    return shown(this.clock, this.rest, this.otherFigures)
   }
 
-  async update(shown, locks = []) {
+  async update(proven, locks = []) {
     const hash = locksHash(locks)
-    const args = [this.asset, number(this.closer.address) | this.clock << 160n, this.rest, shown, hash, ...this.proof(this.closer, shown, hash)]
-    if (this.otherFigures !== 0n) args.push(this.otherFigures, this.otherList)
+    const args = [this.asset, number(this.closer.address) | this.clock << 160n, this.rest, proven, ...this.proof(this.closer, proven, hash)]
+    args.push(hash, this.otherFigures, this.otherList)
+    while (args.at(-1) === 0n) args.pop()
     const receipt = await this.send(this.other, 'update(uint256,uint256,bytes32,uint256,bytes32,bytes32,bytes32,uint256,bytes32)', args)
-    Object.assign(this, { otherFigures: shown, otherList: list(hash) })
+    Object.assign(this, { otherFigures: proven, otherList: list(hash) })
     return receipt
   }
 
@@ -147,10 +155,10 @@ class Channel {
     return this.send(this.other, 'unlock(uint256,uint256,bytes32)', [this.asset, this.closer.address, this.upper], records(locks))
   }
 
-  /** Without pending locks. */
-  settle(from) {
+  /** Without pending locks; sent by the closer. */
+  settle() {
     const types = 'settle(uint256,address,uint256,uint256,uint256,uint256,bytes32,uint256,bytes32,bytes32,uint256,bytes32)'
-    return this.send(from, types, [this.asset, this.closer.address, number(this.other.address) | this.clock << 160n, this.money, this.closerFigures, this.otherFigures])
+    return this.send(this.closer, types, [this.asset, 0n, number(this.other.address) | this.clock << 160n, this.money, this.otherFigures])
   }
 
   pass() {
@@ -214,8 +222,8 @@ export async function measureChannels(hardfork, tokenArtefact, tokenArgs) {
       const first = await channel.update(figures(0x1122, PAID + 0x0111111111111111n))
       const again = await channel.update(figures(0x1123, PAID + 0x0111111111111112n))
       channel.pass()
-      const settled = await channel.settle(carol)
-      done = isFull(channel.rest)
+      const settled = await channel.settle()
+      done = isFull(channel.rest, 28)
       if (!done) continue
       note(still('close'), closed)
       note(still('update'), first)
@@ -233,7 +241,7 @@ export async function measureChannels(hardfork, tokenArtefact, tokenArgs) {
         await channel.close(alice, 0n)
         const updated = await channel.update(figures(0x1122, PAID, locked), locks)
         const unlocked = await channel.unlock(locks)
-        done = isFull(channel.rest) && isFull(channel.upper) && isFull(locksHash(locks))
+        done = isFull(channel.rest, 28) && isFull(channel.upper, 28) && isFull(locksHash(locks))
         if (!done) continue
         if (row === '1') note(still('update.locks'), updated)
         note(still(`unlock.${row}`), unlocked)

@@ -159,8 +159,8 @@ pub enum Said {
     Unlock(Side, Vec<Taken>),
     /// Locks of one side's income that went back to the payer.
     Release(Side, Vec<SecretHash>),
-    /// A settle: by the closer's side, what each side was paid, and what remains, if anything does.
-    Settle(Side, Both<Units>, Option<Open>),
+    /// A settle that left something: by the closer's side, what each side was paid.
+    Settle(Side, Both<Units>),
     /// What the payer of a lock was paid that was disposed of and unlocked.
     Punishment(Units),
 }
@@ -181,7 +181,7 @@ pub struct Done {
     pub slot: Option<Slot>,
     /// What is paid to each side.
     pub pays: Both<Units>,
-    /// What is said of it. A deposit in tokens says nothing: the token does.
+    /// What is said of it. A deposit in tokens says nothing: the token does. Nor does a settle that leaves nothing: the slot does.
     pub said: Option<Said>,
 }
 

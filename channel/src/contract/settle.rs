@@ -29,9 +29,11 @@ impl Contract {
         if !is_over && pays == Both::default() {
             return Err(Revert::NothingToPay);
         }
-        let money = closed.money;
-        let slot = (!is_over).then(|| Slot::Closed(Box::new(closed)));
-        Ok(Done { slot, pays, said: Some(Said::Settle(state.closer, pays, (!is_over).then_some(money))) })
+        if is_over {
+            // The empty slot says it.
+            return Ok(Done { slot: None, pays, said: None });
+        }
+        Ok(Done { slot: Some(Slot::Closed(Box::new(closed))), pays, said: Some(Said::Settle(state.closer, pays)) })
     }
 }
 

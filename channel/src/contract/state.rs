@@ -128,13 +128,22 @@ impl Closed {
     /// Hash of all but the list of the other's income.
     pub fn upper(&self) -> [u8; 32] {
         let income = self.incomes.of(self.closer.other());
-        keccak(&Abi::new().word(&self.clock()).word(&self.rest()).word(&income.figures()).finish())
+        shown_hash(&self.clock(), &self.rest(), &income.figures())
     }
 
     /// Hash of all but the time of the close and the other's income.
     pub fn rest(&self) -> [u8; 32] {
         let income = self.incomes.of(self.closer);
-        keccak(&Abi::new().word(&self.money.word()).word(&income.figures()).word(&income.list.hash()).finish())
+        shown_hash(&self.money(), &pack(&[(96, income.locked.get())]), &income.list.hash())
+    }
+
+    /// What is to be divided: total 96 | the closer's share 160, signed. The share is what the closer put in less what it took
+    /// out, and what it was promised for good. How it came to that is nobody's business any more, and each word costs.
+    pub fn money(&self) -> [u8; 32] {
+        let holdings = &self.money.holdings;
+        let share = holdings.net(self.closer).saturating_add(self.incomes.of(self.closer).transferred.signed());
+        let sign = if share < 0 { u128::from(u32::MAX) } else { 0 };
+        pack(&[(96, holdings.total.get()), (128, share.cast_unsigned()), (32, sign)])
     }
 
     /// When it was closed: time 40 | block 40.
@@ -151,10 +160,11 @@ impl Income {
 }
 
 impl List {
-    /// One hash of it; zero where nothing is or was pending.
+    /// What a state keeps of it: the hash of the entries as the payer signed it, until something is done to them. Zero where
+    /// nothing is or was pending.
     pub fn hash(&self) -> [u8; 32] {
-        if *self == List::default() {
-            return [0; 32];
+        if self.touched == Touched::default() && self.taken == [0; 32] {
+            return self.locks;
         }
         keccak(&Abi::new().word(&self.locks).word(&self.touched.word()).word(&self.taken).finish())
     }
@@ -171,6 +181,14 @@ impl Touched {
         let (time, block) = self.last_unlock.map_or((0, 0), |at| (at.time.secs(), at.block.get()));
         pack(&[(96, self.unlocked.get()), (96, self.released.get()), (32, u128::from(time)), (32, u128::from(block))])
     }
+}
+
+/// A hash that calls show: its low 224 bits, one more than the slot keeps of the whole.
+fn shown_hash(first: &[u8; 32], second: &[u8; 32], third: &[u8; 32]) -> [u8; 32] {
+    let mut hash = keccak(&Abi::new().word(first).word(second).word(third).finish());
+    let [a, b, c, d, ..] = &mut hash;
+    [*a, *b, *c, *d] = [0; 4];
+    hash
 }
 
 /// A word of fields, each with its width in bits, from bit 0 up. What does not fit a field's width is not the contract's case.

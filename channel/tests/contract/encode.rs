@@ -12,8 +12,16 @@ pub struct Style {
     pub for_self: bool,
     /// Whether words are written out that could be left to the record before.
     pub wordy: bool,
-    /// Whether words at the end that are zero are left off.
+    /// Whether words at the end that are zero are left off, and the closer where it is the sender.
     pub short: bool,
+}
+
+impl Style {
+    fn shorten(self, words: &mut Vec<[u8; 32]>) {
+        while self.short && words.last() == Some(&[0; 32]) {
+            words.pop();
+        }
+    }
 }
 
 /// Fields from bit 0 up, each with its width.
@@ -93,7 +101,7 @@ pub fn calldata(sender: &Address, key: &ChannelKey, call: &Call, style: Style) -
         }
         Call::Close { shown, records } => {
             let [r, vs] = compact(&shown.signature);
-            let words = vec![asset, word_of(peer()), shown.income().figures(), shown.pending.locks, r, vs];
+            let words = vec![asset, word_of(peer()), shown.income().figures(), r, vs, shown.pending.locks];
             let mut data = function("close(uint256,address,uint256,bytes32,bytes32,bytes32)", words);
             data.extend(packed(records, style));
             if records.is_empty() && style.short {
@@ -101,7 +109,7 @@ pub fn calldata(sender: &Address, key: &ChannelKey, call: &Call, style: Style) -
             }
             data
         }
-        Call::Dispute(state, what) => dispute(key, state, what, style),
+        Call::Dispute(state, what) => dispute(sender, key, state, what, style),
     }
 }
 
@@ -133,7 +141,7 @@ fn consented<'a>(
     }
 }
 
-fn dispute(key: &ChannelKey, state: &Closed, what: &Dispute, style: Style) -> Vec<u8> {
+fn dispute(sender: &Address, key: &ChannelKey, state: &Closed, what: &Dispute, style: Style) -> Vec<u8> {
     let parties = key.parties();
     let other = state.closer.other();
     let (closer_account, other_account) = (parties.of(state.closer), parties.of(other));
@@ -152,13 +160,14 @@ fn dispute(key: &ChannelKey, state: &Closed, what: &Dispute, style: Style) -> Ve
     };
     let in_full = || {
         let (closer, other) = (closer_income.list, other_income.list);
+        let is_said = sender != closer_account || !style.short;
         vec![
             key.asset(),
-            word_of(closer_account),
+            if is_said { word_of(closer_account) } else { [0; 32] },
             with_clock(other_account),
-            state.money.word(),
-            closer_income.figures(),
+            state.money(),
             other_income.figures(),
+            uint(closer_income.locked.get()),
             closer.locks,
             closer.touched.word(),
             closer.taken,
@@ -176,18 +185,16 @@ fn dispute(key: &ChannelKey, state: &Closed, what: &Dispute, style: Style) -> Ve
                 with_clock(closer_account),
                 state.rest(),
                 shown.income().figures(),
-                shown.pending.locks,
                 r,
                 vs,
+                shown.pending.locks,
                 other_income.figures(),
                 other_income.list.hash(),
             ];
             let words_of = "uint256,uint256,bytes32,uint256,bytes32,bytes32,bytes32,uint256,bytes32";
             match by {
                 By::Party => {
-                    while style.short && words.last() == Some(&[0; 32]) {
-                        words.pop();
-                    }
+                    style.shorten(&mut words);
                     function(&format!("update({words_of})"), words)
                 }
                 By::Delegate { .. } => {
@@ -237,7 +244,11 @@ fn dispute(key: &ChannelKey, state: &Closed, what: &Dispute, style: Style) -> Ve
             data.extend(packed(records, style));
             data
         }
-        Dispute::Settle => function(&format!("settle({FULL})"), in_full()),
+        Dispute::Settle => {
+            let mut words = in_full();
+            style.shorten(&mut words);
+            function(&format!("settle({FULL})"), words)
+        }
     }
 }
 
@@ -334,12 +345,9 @@ pub fn log(said: &Said) -> Vec<u8> {
             let hashes = hashes.iter().flat_map(|hash| *hash.as_bytes()).collect();
             [vec![kind_of(10, *payee)], hashes].concat()
         }
-        Said::Settle(closer, pays, left) => {
+        Said::Settle(closer, pays) => {
             let (to_closer, to_other) = paid(*closer, pays);
-            let gone = [u8::from(left.is_none()) << 7];
-            let mut log = [vec![12], pack(&[(96, &to_closer), (96, &to_other), (56, &[]), (8, &gone)]).to_vec()].concat();
-            log.extend(left.iter().flat_map(Open::word));
-            log
+            [vec![12], pack(&[(96, &to_closer), (96, &to_other)]).to_vec()].concat()
         }
         Said::Punishment(paid) => [vec![13], uint(paid.get()).to_vec()].concat(),
     }

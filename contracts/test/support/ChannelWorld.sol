@@ -35,8 +35,10 @@ struct Closed {
     address closer;
     address other;
     uint256 clock;
-    uint256 money;
-    uint256[2] figures;
+    uint256 total;
+    int256 share;
+    uint256 closerLocked;
+    uint256 otherFigures;
     bytes32[2] locks;
     uint256[2] touched;
     bytes32[2] taken;
@@ -270,16 +272,24 @@ abstract contract ChannelWorld is World {
     // ---- closed states
 
     function _list(uint256 side) internal view returns (bytes32) {
-        if (state.locks[side] | bytes32(state.touched[side]) | state.taken[side] == 0) return 0;
+        if (bytes32(state.touched[side]) | state.taken[side] == 0) return state.locks[side];
         return keccak256(abi.encode(state.locks[side], state.touched[side], state.taken[side]));
     }
 
+    function _money() internal view returns (uint256) {
+        return uint256(state.share << 96) | state.total;
+    }
+
     function _rest() internal view returns (bytes32) {
-        return keccak256(abi.encode(state.money, state.figures[0], _list(0)));
+        return _low224(keccak256(abi.encode(_money(), state.closerLocked, _list(0))));
     }
 
     function _upper() internal view returns (bytes32) {
-        return keccak256(abi.encode(state.clock, _rest(), state.figures[1]));
+        return _low224(keccak256(abi.encode(state.clock, _rest(), state.otherFigures)));
+    }
+
+    function _low224(bytes32 hash) private pure returns (bytes32) {
+        return hash & bytes32((uint256(1) << 224) - 1);
     }
 
     /// @dev The slot must hold the state that the tests keep.
@@ -292,19 +302,27 @@ abstract contract ChannelWorld is World {
     function _closeCall(address closer, uint256 figures, Pending[] memory locks) internal view returns (bytes memory) {
         bytes32 hash = _locksHash(locks);
         (bytes32 r, bytes32 vs) = figures == 0 ? (bytes32(0), bytes32(0)) : _proof(_peer(closer), figures, hash);
-        return abi.encodeCall(IChannels.close, (asset, _peer(closer), figures, hash, r, vs));
+        return abi.encodeCall(IChannels.close, (asset, _peer(closer), figures, r, vs, hash));
     }
 
     /// @dev Closes, with what `closer` was promised.
     function _close(address closer, uint256 figures, Pending[] memory locks) internal {
-        delete state;
-        state.money = _slot();
+        uint256 slot = _slot();
         _must(closer, _closeCall(closer, figures, locks));
+        _closed(closer, slot, figures, locks);
+        _checkSlot();
+    }
+
+    /// @dev What a close now leaves of an open slot, with nothing unlocked.
+    function _closed(address closer, uint256 slot, uint256 figures, Pending[] memory locks) internal {
+        delete state;
         (state.closer, state.other) = (closer, _peer(closer));
         state.clock = block.timestamp | block.number << 40;
-        state.figures[0] = figures;
+        state.total = slot & M96;
+        int256 netA = int256(slot >> 96 & (1 << 97) - 1) - (1 << 96);
+        state.share = (closer == a ? netA : int256(state.total) - netA) + int256(figures >> 96 & M96);
+        state.closerLocked = figures & M96;
         state.locks[0] = _locksHash(locks);
-        _checkSlot();
     }
 
     function _updateCall(uint256 figures, Pending[] memory locks) internal view returns (bytes memory) {
@@ -312,12 +330,12 @@ abstract contract ChannelWorld is World {
         (bytes32 r, bytes32 vs) = _proof(state.closer, figures, hash);
         uint256 closerAndClock = state.clock << 160 | uint160(state.closer);
         return abi.encodeCall(
-            IChannels.update, (asset, closerAndClock, _rest(), figures, hash, r, vs, state.figures[1], _list(1))
+            IChannels.update, (asset, closerAndClock, _rest(), figures, r, vs, hash, state.otherFigures, _list(1))
         );
     }
 
     function _updated(uint256 figures, Pending[] memory locks) internal {
-        state.figures[1] = figures;
+        state.otherFigures = figures;
         state.locks[1] = _locksHash(locks);
         state.touched[1] = 0;
         state.taken[1] = 0;
@@ -355,9 +373,9 @@ abstract contract ChannelWorld is World {
                 asset,
                 state.closer,
                 state.clock << 160 | uint160(state.other),
-                state.money,
-                state.figures[0],
-                state.figures[1]
+                _money(),
+                state.otherFigures,
+                state.closerLocked
             ),
             abi.encode(state.locks[0], state.touched[0], state.taken[0]),
             abi.encode(state.locks[1], state.touched[1], state.taken[1])
@@ -388,7 +406,8 @@ abstract contract ChannelWorld is World {
 
     /// @dev What a settle that paid so much leaves, where something is left; else the slot must be empty.
     function _settled(uint256 toCloser, uint256 toOther) internal {
-        state.money -= toCloser + toOther + ((state.closer == a ? toCloser : toOther) << 96);
+        state.total -= toCloser + toOther;
+        state.share -= int256(toCloser);
         _checkSlot();
     }
 
