@@ -10,9 +10,10 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Nothing that we read is nearly as long.
+/// Nothing that we read is nearly as long, but a batch of payments.
 pub(super) const MAX_BODY_BYTES: usize = 16 * 1024;
 const BODY_WAIT: Duration = Duration::from_secs(10);
 
@@ -60,7 +61,9 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Prob
     match tokio::time::timeout(BODY_WAIT, Bytes::from_request(request, state)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(Problem::new(Kind::TooLarge, format!("a body has at most {MAX_BODY_BYTES} bytes")))
+            let most =
+                format!("a body has at most {MAX_BODY_BYTES} bytes, a batch of payments {}", super::payments::MAX_BATCH_BYTES);
+            Err(Problem::new(Kind::TooLarge, most))
         }
         Ok(Err(_)) => Err(Problem::new(Kind::Malformed, "the body broke off: send it whole")),
         Err(_) => Err(Problem::new(Kind::RequestTimeout, "the body did not come within 10 seconds: send it at once")),
@@ -106,9 +109,7 @@ impl Check for NewSwap {
 impl Check for NewQuote {
     fn check(&self) -> Result<(), String> {
         for (field, asset) in [("give", &self.give), ("want", &self.want)] {
-            if !bounded(asset, 1..=64, |c| c.is_ascii_alphanumeric() || c == b':') {
-                return Err(format!("{field}: no such asset; write a ticker, a configured token's symbol, or ethereum:0x…"));
-            }
+            check_asset(field, asset)?;
         }
         match (self.give_amount, self.want_amount) {
             (Some(amount), None) | (None, Some(amount)) if !amount.is_zero() => {}
@@ -148,8 +149,9 @@ impl Check for NewWebhook {
         if !bounded(&self.secret, 32..=128, |c| c.is_ascii_graphic() || c == b' ') {
             return Err("secret: 32 to 128 visible characters".to_owned());
         }
-        let known = ["swap", "offer", "send", "alert", "approval"];
-        if self.kinds.len() > known.len() || !self.kinds.iter().all(|kind| known.contains(&kind.as_str())) {
+        let known = ["swap", "offer", "send", "channel", "payment", "alert", "approval"];
+        let named: BTreeSet<&str> = self.kinds.iter().map(String::as_str).filter(|kind| known.contains(kind)).collect();
+        if named.len() != self.kinds.len() {
             return Err(format!("kinds: some of {}, each once", known.join(", ")));
         }
         Ok(())
@@ -199,11 +201,16 @@ impl Check for NewPeer {
     }
 }
 
-fn check_amount(field: &str, amount: &AssetAmount) -> Result<(), String> {
+pub(super) fn check_amount(field: &str, amount: &AssetAmount) -> Result<(), String> {
     if amount.amount.is_zero() {
         return Err(format!("{field}: the amount is nothing"));
     }
-    if !bounded(&amount.asset, 1..=64, |c| c.is_ascii_alphanumeric() || c == b':') {
+    check_asset(field, &amount.asset)
+}
+
+/// The form of an asset's name. Which it is, the service knows.
+pub(super) fn check_asset(field: &str, asset: &str) -> Result<(), String> {
+    if !bounded(asset, 1..=64, |c| c.is_ascii_alphanumeric() || c == b':') {
         return Err(format!("{field}: no such asset; write a ticker, a configured token's symbol, or ethereum:0x…"));
     }
     Ok(())
@@ -222,6 +229,7 @@ pub(super) fn parse_id(text: &str) -> Option<String> {
     bounded(text, 64..=64, |c| c.is_ascii_hexdigit()).then(|| text.to_ascii_lowercase())
 }
 
-fn bounded(text: &str, chars: std::ops::RangeInclusive<usize>, allowed: impl Fn(u8) -> bool) -> bool {
+/// Whether a text has so many characters, and none but these.
+pub(super) fn bounded(text: &str, chars: std::ops::RangeInclusive<usize>, allowed: impl Fn(u8) -> bool) -> bool {
     chars.contains(&text.len()) && text.bytes().all(allowed)
 }

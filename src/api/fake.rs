@@ -1,6 +1,8 @@
 //! A service in memory, for the tests of the API and of the command line.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod channels;
+
 use crate::service::*;
 use async_trait::async_trait;
 use photon_chains::{Address, Amount, Ledger, SecretHash, TxId, UnixTime};
@@ -27,6 +29,9 @@ struct State {
     swaps: Vec<SwapView>,
     sends: Vec<SendView>,
     peers: Vec<PeerView>,
+    channels: Vec<ChannelView>,
+    payments: Vec<PaymentRecord>,
+    requests: Vec<PaymentRequestView>,
     events: Vec<EventView>,
     answers: HashMap<String, StoredAnswer>,
     fail: Option<ServiceError>,
@@ -166,7 +171,7 @@ impl Fake {
         if let Some(error) = &state.fail {
             return Err(error.clone());
         }
-        Ok(self.effects.fetch_add(1, Ordering::SeqCst) as u8 + 0x10)
+        Ok((self.effects.fetch_add(1, Ordering::SeqCst) as u8).wrapping_add(0x10))
     }
 
     fn look(&self) -> Result<std::sync::MutexGuard<'_, State>, ServiceError> {

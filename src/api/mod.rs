@@ -4,13 +4,13 @@
 //! flowchart LR
 //!   socket[server: connections, limits] --> guard[guard: Host, Origin, token, log]
 //!   guard --> routes[routes: the one table, scope of each]
-//!   routes --> handlers[offers, swaps, wallet, peers, health, events]
+//!   routes --> handlers[offers, swaps, channels, payments, wallet, peers, health, events]
 //!   handlers --> once[once: Idempotency-Key] --> service((Service))
 //! ```
 //!
 //! What always holds: every request needs a token, on loopback too; a page in a browser can't reach it, by another
 //! site's script (`Origin`) or by a name that was pointed here (`Host`); a GET changes nothing; a creating POST takes
-//! effect once per `Idempotency-Key`, whatever breaks in between; no answer holds a token, a secret or a path of this
+//! effect once per `Idempotency-Key`, a payment once per its id, whatever breaks in between; no answer holds a token, a secret or a path of this
 //! machine. What a caller can make grow has a bound: see [`Limits`].
 //!
 //! Choices rejected: cookies and CORS (a browser must not hold these rights), scopes that imply each other (a list is
@@ -33,7 +33,9 @@ mod routes;
 mod server;
 mod tokens;
 
+mod channels;
 mod offers;
+mod payments;
 mod swaps;
 mod wallet;
 mod webhooks;
@@ -43,8 +45,10 @@ pub(crate) mod fake;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use channels::{EarnedList, NeighbourList};
 pub use offers::OfferList;
 pub use openapi::document;
+pub use payments::PaymentRequestList;
 pub use peers::PeerList;
 pub use problem::Problem;
 pub use quotes::PairList;

@@ -4,7 +4,7 @@
 //! `PHOTON_WRITE_OPENAPI=1 cargo test -p photon --lib openapi`.
 
 use super::problem::Problem;
-use super::{events, health, offers, peers, quotes, records, swaps, wallet, webhooks};
+use super::{channels, events, health, offers, payments, peers, quotes, records, swaps, wallet, webhooks};
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -17,7 +17,7 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "Photon",
-        description = "Atomic swaps of BTC, LTC, ETH, SMT and ERC20 tokens. Amounts are decimal strings of the smallest unit. \
+        description = "Atomic swaps of BTC, LTC, ETH, SMT and ERC20 tokens, and payment channels. Amounts are decimal strings of the smallest unit. \
                        Every answer has an `X-Request-Id`: the caller's own if it sent one (1 to 64 letters, digits, `-`, `_`, `.`). \
                        Every request needs a bearer token from the node's token file; each operation says which scope.",
     ),
@@ -43,6 +43,26 @@ use utoipa::{Modify, OpenApi};
         wallet::sent,
         peers::list,
         peers::add,
+        channels::list,
+        channels::open,
+        channels::show,
+        channels::deposit,
+        channels::withdraw,
+        channels::close,
+        channels::settle,
+        channels::neighbours,
+        channels::fees,
+        payments::list,
+        payments::pay,
+        payments::batch,
+        payments::show,
+        payments::cancel,
+        payments::requests,
+        payments::request,
+        payments::asked,
+        payments::release,
+        payments::give_up,
+        payments::routes,
         webhooks::list,
         webhooks::create,
         webhooks::remove,

@@ -4,7 +4,7 @@ use super::guard::{self, RouteName};
 use super::problem::{Kind, Problem};
 use super::server::App;
 use super::tokens::Scope;
-use super::{body, events, health, offers, openapi, peers, quotes, records, swaps, wallet, webhooks};
+use super::{body, channels, events, health, offers, openapi, payments, peers, quotes, records, swaps, wallet, webhooks};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -46,6 +46,28 @@ pub(super) const ROUTES: &[Route] = &[
     route("POST", "/v1/addresses/{ledger}", Scope::Trade, || post(wallet::address)),
     route("POST", "/v1/sends", Scope::Withdraw, || post(wallet::send)),
     route("GET", "/v1/sends/{id}", Scope::Read, || get(wallet::sent)),
+    route("GET", "/v1/channels", Scope::Read, || get(channels::list)),
+    route("POST", "/v1/channels", Scope::Trade, || post(channels::open)),
+    route("GET", "/v1/channels/{ledger}/{id}", Scope::Read, || get(channels::show)),
+    route("POST", "/v1/channels/{ledger}/{id}/deposit", Scope::Trade, || post(channels::deposit)),
+    route("POST", "/v1/channels/{ledger}/{id}/withdraw", Scope::Trade, || post(channels::withdraw)),
+    route("POST", "/v1/channels/{ledger}/{id}/close", Scope::Trade, || post(channels::close)),
+    route("POST", "/v1/channels/{ledger}/{id}/settle", Scope::Trade, || post(channels::settle)),
+    route("GET", "/v1/neighbours", Scope::Read, || get(channels::neighbours)),
+    route("GET", "/v1/fees", Scope::Read, || get(channels::fees)),
+    route("GET", "/v1/payments", Scope::Read, || get(payments::list)),
+    route("POST", "/v1/payments", Scope::Withdraw, || post(payments::pay)),
+    route("POST", "/v1/payments/batch", Scope::Withdraw, || {
+        post(payments::batch).layer(DefaultBodyLimit::max(payments::MAX_BATCH_BYTES))
+    }),
+    route("GET", "/v1/payments/{payment}", Scope::Read, || get(payments::show)),
+    route("POST", "/v1/payments/{payment}/cancel", Scope::Trade, || post(payments::cancel)),
+    route("GET", "/v1/requests", Scope::Read, || get(payments::requests)),
+    route("POST", "/v1/requests", Scope::Trade, || post(payments::request)),
+    route("GET", "/v1/requests/{hash}", Scope::Read, || get(payments::asked)),
+    route("DELETE", "/v1/requests/{hash}", Scope::Trade, || delete(payments::give_up)),
+    route("POST", "/v1/requests/{hash}/release", Scope::Trade, || post(payments::release)),
+    route("GET", "/v1/routes", Scope::Read, || get(payments::routes)),
     route("GET", "/v1/webhooks", Scope::Admin, || get(webhooks::list)),
     route("POST", "/v1/webhooks", Scope::Admin, || post(webhooks::create)),
     route("DELETE", "/v1/webhooks/{id}", Scope::Admin, || delete(webhooks::remove)),

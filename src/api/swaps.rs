@@ -2,7 +2,7 @@
 
 use super::body::Json;
 use super::once::once;
-use super::params::{Asked, Id, IdempotencyKey};
+use super::params::{Asked, Id, IdempotencyKey, plain_cursor};
 use super::problem::{Kind, Problem};
 use super::server::App;
 use crate::service::{NewApproval, NewSwap, PaymentView, SwapPage, SwapQuery, SwapView};
@@ -20,22 +20,11 @@ use axum::response::Response;
     responses((status = 200, body = SwapPage)))]
 pub(super) async fn list(State(app): State<App>, query: Asked<SwapQuery>) -> Result<axum::Json<SwapPage>, Problem> {
     let query = query.0;
-    check(&query).map_err(|detail| Problem::new(Kind::Malformed, detail))?;
-    Ok(axum::Json(app.service.swaps(query).await?))
-}
-
-fn check(query: &SwapQuery) -> Result<(), &'static str> {
     if !matches!(query.state.as_deref(), None | Some("live" | "ended" | "all")) {
-        return Err("state is live, ended or all");
+        return Err(Problem::new(Kind::Malformed, "state is live, ended or all"));
     }
-    if query.limit.is_some_and(|limit| !(1..=200).contains(&limit)) {
-        return Err("limit is 1 to 200");
-    }
-    let plain = |after: &String| after.len() <= 128 && after.bytes().all(|c| c.is_ascii_graphic());
-    if !query.after.as_ref().is_none_or(plain) {
-        return Err("after is the `next` of the page before, as it was given");
-    }
-    Ok(())
+    plain_cursor(query.limit, query.after.as_deref())?;
+    Ok(axum::Json(app.service.swaps(query).await?))
 }
 
 /// Takes a peer's offer. Answers once both signatures are durable here; what follows is seen in the swap and its events.

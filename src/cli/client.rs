@@ -1,5 +1,7 @@
 //! The API as calls. Programs that drive several nodes use it too.
 
+mod channels;
+
 use super::error::CliError;
 use super::sse::{Parser, SseError};
 use super::{ClientArgs, KeyArgs};
@@ -173,7 +175,7 @@ impl Client {
         self.read(response).await
     }
 
-    /// Sends until an answer comes: with one key it is done once, however often it arrives.
+    /// Creates something at `/v1/` and that word.
     async fn create<T: DeserializeOwned>(
         &self,
         scope: Scope,
@@ -181,7 +183,18 @@ impl Client {
         body: &impl Serialize,
         key: &str,
     ) -> Result<T, CliError> {
-        let url = self.url(&["v1", what])?;
+        self.create_at(scope, &["v1", what], body, key).await
+    }
+
+    /// Sends until an answer comes: with one key it is done once, however often it arrives.
+    async fn create_at<T: DeserializeOwned>(
+        &self,
+        scope: Scope,
+        path: &[&str],
+        body: &impl Serialize,
+        key: &str,
+    ) -> Result<T, CliError> {
+        let url = self.url(path)?;
         let request = self.request(scope, Method::POST, url)?.header("Idempotency-Key", key).json(body).timeout(ANSWER_WITHIN);
         let mut broken = String::new();
         for attempt in 0..TRIES {

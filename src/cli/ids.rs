@@ -2,7 +2,8 @@
 
 use super::client::Client;
 use super::error::CliError;
-use crate::service::SwapQuery;
+use crate::service::{ChannelAt, ChannelQuery, PaymentQuery, SwapQuery};
+use photon_chains::Ledger;
 
 const LEAST_CHARS: usize = 4;
 const PAGE: u32 = 200;
@@ -52,6 +53,78 @@ pub(super) async fn swap(client: &Client, beginning: &str) -> Result<String, Cli
         }
     }
     pick(beginning, "swap", ids.into_iter())
+}
+
+/// A typed channel: the beginning of its id, and where that means two, the ledger before it: `smt:3fa9`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TypedChannel {
+    ledger: Option<Ledger>,
+    beginning: String,
+}
+
+impl std::str::FromStr for TypedChannel {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (ledger, id) = match text.split_once(':') {
+            Some((ledger, id)) => (Some(super::parse::ledger(ledger).map_err(|error| error.to_string())?), id),
+            None => (None, text),
+        };
+        Ok(Self { ledger, beginning: typed(id)? })
+    }
+}
+
+/// A channel's whole name.
+pub(super) async fn channel(client: &Client, typed: &TypedChannel) -> Result<ChannelAt, CliError> {
+    if let (Some(ledger), 64) = (typed.ledger, typed.beginning.len()) {
+        return Ok(ChannelAt { ledger, id: typed.beginning.clone() });
+    }
+    let mut names = Vec::new();
+    let mut query = ChannelQuery { state: Some("all".to_owned()), limit: Some(PAGE), ..ChannelQuery::default() };
+    for _ in 0..MAX_PAGES {
+        let page = client.channels(&query).await?;
+        names.extend(page.channels.into_iter().map(|channel| ChannelAt { ledger: channel.ledger, id: channel.id }));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    names.retain(|name| typed.ledger.is_none_or(|ledger| ledger == name.ledger));
+    let id = pick(&typed.beginning, "channel", names.iter().map(|name| name.id.clone()))?;
+    let mut found = names.into_iter().filter(|name| name.id == id);
+    match (found.next(), found.next()) {
+        (Some(name), None) => Ok(name),
+        (_, _) => Err(CliError::Usage(format!("two ledgers have a channel {id}: write ethereum:{id} or smt:{id}"))),
+    }
+}
+
+/// A payment's whole id.
+pub(super) async fn payment(client: &Client, beginning: &str) -> Result<String, CliError> {
+    if beginning.len() == 32 {
+        return Ok(beginning.to_owned());
+    }
+    if beginning.len() > 32 {
+        return Err(CliError::Usage("a payment's id is 32 hex digits, or the first of them".to_owned()));
+    }
+    let mut ids = Vec::new();
+    let mut query = PaymentQuery { limit: Some(PAGE), ..PaymentQuery::default() };
+    for _ in 0..MAX_PAGES {
+        let page = client.payments(&query).await?;
+        ids.extend(page.payments.into_iter().map(|payment| payment.id));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    pick(beginning, "payment", ids.into_iter())
+}
+
+/// A request's whole hash.
+pub(super) async fn request(client: &Client, beginning: &str) -> Result<String, CliError> {
+    if beginning.len() == 64 {
+        return Ok(beginning.to_owned());
+    }
+    let requests = client.payment_requests().await?;
+    pick(beginning, "request", requests.into_iter().map(|request| request.secret_hash.to_string()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! ```mermaid
 //! flowchart LR
-//!   run --> commands[offer, swap, watch, balance, address, send, peer, health]
+//!   run --> commands[offer, swap, watch, channel, pay, balance, address, send, peer, health]
 //!   commands --> client[client: HTTP, retries with one key] --> node((node's API))
 //!   commands --> ui[ui: people or --json] --> table[table: what it looks like]
 //! ```
@@ -17,13 +17,16 @@ mod address;
 mod balance;
 #[cfg(feature = "bare")]
 pub mod bare;
+mod channel;
 mod client;
 mod error;
 mod health;
 mod ids;
 mod offer;
 mod parse;
+mod pay;
 mod peer;
+mod qr;
 mod send;
 mod sse;
 mod swap;
@@ -31,6 +34,7 @@ pub mod table;
 pub(crate) mod times;
 mod ui;
 mod watch;
+mod watch_payments;
 
 #[cfg(test)]
 mod tests;
@@ -86,13 +90,19 @@ pub enum ClientCommand {
     /// Take a peer's offer, and follow swaps
     #[command(subcommand)]
     Swap(swap::SwapCommand),
+    /// Payment channels: open them, put in and take out, close them
+    #[command(subcommand)]
+    Channel(channel::ChannelCommand),
+    /// Pay and be paid over channels, at once and without a transaction
+    #[command(subcommand)]
+    Pay(pay::PayCommand),
     /// What we hold of every asset
     Balance,
     /// An address to be paid at
     Address(address::AddressArgs),
-    /// Pay from the wallet
+    /// Pay from the wallet, on chain
     Send(send::SendArgs),
-    /// Look at a payment
+    /// Look at a payment from the wallet
     Sent(send::SentArgs),
     /// The peers we know
     #[command(subcommand)]
@@ -144,6 +154,8 @@ async fn act(client: &Client, ui: &mut Ui, command: ClientCommand) -> Result<(),
     match command {
         ClientCommand::Offer(command) => offer::run(client, ui, command).await,
         ClientCommand::Swap(command) => swap::run(client, ui, command).await,
+        ClientCommand::Channel(command) => channel::run(client, ui, command).await,
+        ClientCommand::Pay(command) => pay::run(client, ui, command).await,
         ClientCommand::Balance => balance::run(client, ui).await,
         ClientCommand::Address(args) => address::run(client, ui, args).await,
         ClientCommand::Send(args) => send::run(client, ui, args).await,

@@ -1,5 +1,6 @@
 //! A running node: everything wired together, from start to shutdown.
 
+mod channels;
 mod gauges;
 mod late;
 mod look;

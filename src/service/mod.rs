@@ -2,14 +2,24 @@
 //!
 //! Everything here is already parsed and bounded; amounts are decimal strings of the asset's smallest unit in JSON.
 
+mod channels;
 mod market;
 mod payment;
 mod records;
+mod transfers;
 mod webhooks;
 
+pub use channels::{
+    ChannelAmount, ChannelAt, ChannelPage, ChannelQuery, ChannelService, ChannelView, Closing, EarnedView, NeighbourView,
+    NewChannel, NewClose,
+};
 pub use market::{AcceptanceView, NewAcceptance, NewProposal, NewQuote, PairView, ProposalView, QuoteView};
 pub use payment::{CallView, PaymentView};
 pub use records::{ReceiptView, StatementLine, StatementPage, StatementQuery};
+pub use transfers::{
+    BatchEntry, BatchView, MOST_BATCH, MOST_NOTE_BYTES, NewBatch, NewPayment, NewPaymentRequest, NewRelease, PaymentPage,
+    PaymentQuery, PaymentRecord, PaymentRequestView, RouteQuery, RouteView, WayView,
+};
 pub use webhooks::{NewWebhook, ReplayFrom, WebhookView};
 
 use async_trait::async_trait;
@@ -361,7 +371,7 @@ pub struct HealthView {
 pub struct EventView {
     /// Its number, growing; resume with `Last-Event-ID`.
     pub seq: u64,
-    /// `swap`, `offer`, `send`, `ledger`.
+    /// `swap`, `offer`, `send`, `channel`, `payment`, `alert`, `approval`.
     pub kind: String,
     /// When, unix seconds.
     #[schema(value_type = u64)]
@@ -398,7 +408,7 @@ pub enum ServiceError {
 
 /// A running node. Every method that creates something is safe to repeat under one idempotency key, which the API keeps.
 #[async_trait]
-pub trait Service: Send + Sync {
+pub trait Service: ChannelService + Send + Sync {
     /// Publishes an offer.
     async fn create_offer(&self, offer: NewOffer) -> Result<OfferView, ServiceError>;
     /// Our own offers, newest first, at most 200.

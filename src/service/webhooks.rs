@@ -13,7 +13,7 @@ pub struct NewWebhook {
     pub url: String,
     /// What signs the posts: 32 to 128 visible characters of your choice, kept sealed and never shown again.
     pub secret: String,
-    /// Which kinds of events: `swap`, `offer`, `send`, `alert`, `approval`; all if left out or empty.
+    /// Which kinds of events: `swap`, `offer`, `send`, `channel`, `payment`, `alert`, `approval`; all if left out or empty.
     #[serde(default)]
     pub kinds: Vec<String>,
 }

@@ -61,7 +61,7 @@ impl Home {
 #[test]
 fn help_names_every_command_and_a_wrong_one_is_a_usage_error() {
     let help = text(&photon(&["--help"]).stdout);
-    for command in ["init", "node", "deploy", "offer", "swap", "balance", "address", "send", "peer", "health"] {
+    for command in ["init", "node", "deploy", "offer", "swap", "channel", "pay", "balance", "address", "send", "peer", "health"] {
         assert!(help.contains(&format!("  {command}")), "{command} is missing in:\n{help}");
     }
     for args in [&["swop"][..], &["swap", "begin"], &["init", "--network", "moonnet"], &["deploy", "doge"], &[]] {

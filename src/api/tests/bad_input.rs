@@ -18,6 +18,8 @@ struct Row {
     optional: bool,
 }
 
+const PAYMENT: &str = "0123456789abcdef0123456789abcdef";
+
 fn good(call: &str) -> Value {
     match call {
         "POST /v1/offers" => json!({
@@ -33,6 +35,13 @@ fn good(call: &str) -> Value {
         "POST /v1/webhooks/{id}/replay" => json!({ "after": 5 }),
         "POST /v1/swaps/{id}/approval" => json!({ "approve": true }),
         "POST /v1/drain" => json!({ "draining": true }),
+        "POST /v1/channels" => json!({ "peer": "bob", "deposit": { "asset": "ETH", "amount": "5" } }),
+        "POST /v1/channels/{ledger}/{id}/deposit" | "POST /v1/channels/{ledger}/{id}/withdraw" => json!({ "amount": "5" }),
+        "POST /v1/channels/{ledger}/{id}/close" => json!({ "how": "together" }),
+        "POST /v1/payments" => json!({ "id": PAYMENT, "payee": "bob", "pay": { "asset": "ETH", "amount": "5" } }),
+        "POST /v1/payments/batch" => json!({ "payments": [good("POST /v1/payments")] }),
+        "POST /v1/requests" => json!({ "asset": "ETH", "amount": "5", "valid_secs": 60 }),
+        "POST /v1/requests/{hash}/release" => json!({ "secret": "07".repeat(32) }),
         other => panic!("{other} takes a body, and has no good one here"),
     }
 }
@@ -92,15 +101,77 @@ fn rows() -> Vec<Row> {
     ));
     rows.push(Row {
         optional: true,
-        ..row(
-            "POST /v1/webhooks",
-            "kinds",
-            vec![json!(["swaps"]), json!([5]), json!(["swap", "swap", "swap", "swap", "swap", "swap"])],
-        )
+        ..row("POST /v1/webhooks", "kinds", vec![json!(["swaps"]), json!([5]), json!(["swap", "swap"])])
     });
+    rows.extend(channel_rows());
+    rows.extend(payment_rows());
     rows.push(row("POST /v1/swaps/{id}/approval", "approve", vec![json!("true"), json!(1)]));
     rows.push(row("POST /v1/drain", "draining", vec![json!("false"), json!(0)]));
     rows.push(row("POST /v1/webhooks/{id}/replay", "after", vec![json!(-1), json!(1.5), json!("5")]));
+    rows
+}
+
+fn channel_rows() -> Vec<Row> {
+    let optional = |call, field, bad| Row { optional: true, ..row(call, field, bad) };
+    let mut rows: Vec<Row> = amounts("POST /v1/channels", "deposit.amount", "deposit.asset", "deposit.coins").into();
+    let peers = vec![json!(""), json!("bob\r\nX: y"), json!("a b"), json!("../bob"), json!("<b>"), json!("x".repeat(400))];
+    rows.push(row("POST /v1/channels", "peer", peers));
+    let windows = vec![json!(0), json!(9), json!(43_201), json!(-10), json!(10.5), json!(65_536), json!("60")];
+    rows.push(optional("POST /v1/channels", "window_minutes", windows));
+    for call in ["POST /v1/channels/{ledger}/{id}/deposit", "POST /v1/channels/{ledger}/{id}/withdraw"] {
+        let [amount, _, _] = amounts(call, "amount", "", "");
+        rows.push(amount);
+    }
+    let ways = vec![json!("force"), json!(""), json!("TOGETHER")];
+    rows.push(optional("POST /v1/channels/{ledger}/{id}/close", "how", ways));
+    let times = vec![json!(0), json!(9), json!(604_801), json!(-60), json!(60.5), json!(u64::MAX)];
+    rows.push(optional("POST /v1/channels/{ledger}/{id}/close", "alone_after_secs", times));
+    rows
+}
+
+fn payment_rows() -> Vec<Row> {
+    let optional = |call, field, bad| Row { optional: true, ..row(call, field, bad) };
+    let mut rows: Vec<Row> = amounts("POST /v1/payments", "pay.amount", "pay.asset", "pay.coins").into();
+    let hashes = || vec![json!(""), json!("3fa9"), json!("Z".repeat(64)), json!("ab".repeat(33))];
+    let ids = vec![json!(""), json!("3fa9"), json!("AB".repeat(16)), json!("zz".repeat(16)), json!("ab".repeat(17))];
+    rows.push(row("POST /v1/payments", "id", ids));
+    let peers = vec![json!(""), json!("bob\r\nX: y"), json!("a b"), json!("../bob"), json!("<b>"), json!("x".repeat(400))];
+    rows.push(row("POST /v1/payments", "payee", peers));
+    // Beside a payee a request is one too many, whatever it says.
+    rows.push(optional(
+        "POST /v1/payments",
+        "request",
+        vec![json!(""), json!("photon1q"), json!("a b"), json!("x".repeat(1025))],
+    ));
+    let [fee, _, _] = amounts("POST /v1/payments", "most_fee", "", "");
+    // No fee at all is a fair wish.
+    let fees = fee.bad.into_iter().filter(|bad| !["0", "00000000000"].map(|zero| json!(zero)).contains(bad)).collect();
+    rows.push(optional("POST /v1/payments", "most_fee", fees));
+    let memos = |most: usize| vec![json!("x".repeat(most + 1)), json!("a\nb"), json!("a\u{0}b"), json!("\u{1b}[2J")];
+    rows.push(optional("POST /v1/payments", "memo", memos(256)));
+    rows.push(optional("POST /v1/payments", "secret_hash", hashes()));
+    let one = good("POST /v1/payments");
+    let broken = |field: &str, value: Value| {
+        let mut broken = one.clone();
+        broken[field] = value;
+        broken
+    };
+    let batches = vec![
+        json!([]),
+        json!([5]),
+        json!([one, one]),
+        json!([broken("id", json!("3fa9"))]),
+        json!([broken("extra", json!(1))]),
+        json!(vec![&one; 1025]),
+    ];
+    rows.push(row("POST /v1/payments/batch", "payments", batches));
+    let [amount, asset, _] = amounts("POST /v1/requests", "amount", "asset", "");
+    rows.extend([amount, asset, optional("POST /v1/requests", "memo", memos(128))]);
+    let times = vec![json!(0), json!(9), json!(2_592_001), json!(-60), json!(60.5), json!(u64::MAX)];
+    rows.push(row("POST /v1/requests", "valid_secs", times));
+    rows.push(optional("POST /v1/requests", "secret_hash", hashes()));
+    let secrets = vec![json!(""), json!("07"), json!("zz".repeat(32)), json!("07".repeat(33)), json!("08".repeat(32))];
+    rows.push(row("POST /v1/requests/{hash}/release", "secret", secrets));
     rows
 }
 
@@ -110,6 +181,9 @@ fn document() -> Value {
 
 /// Every place in a request's body where a value stands, as the document says.
 fn leaves(document: &Value, schema: &Value, path: String, out: &mut BTreeSet<String>) {
+    // What may be left out is there as one of its forms.
+    let forms = schema["oneOf"].as_array().into_iter().flatten();
+    let schema = forms.into_iter().find(|form| !form["$ref"].is_null()).unwrap_or(schema);
     let schema = match schema["$ref"].as_str() {
         Some(reference) => &document["components"]["schemas"][reference.rsplit('/').next().unwrap()],
         None => schema,
@@ -159,7 +233,7 @@ fn wrong_types(good: &Value) -> Vec<Value> {
 
 async fn everything(world: &World) -> Vec<Value> {
     let mut all = Vec::new();
-    for path in ["/v1/offers", "/v1/swaps", "/v1/peers", "/v1/balances"] {
+    for path in ["/v1/offers", "/v1/swaps", "/v1/peers", "/v1/balances", "/v1/channels", "/v1/payments", "/v1/requests"] {
         all.push(world.get(path).await.json().await.unwrap());
     }
     all
@@ -168,7 +242,7 @@ async fn everything(world: &World) -> Vec<Value> {
 async fn assert_refused(world: &World, call: &str, body: &Value) {
     let (_, path) = call.split_once(' ').unwrap();
     let scope = ROUTES.iter().find(|route| route.method == "POST" && route.path == path).unwrap().scope;
-    let answer = world.post(scope, &path.replace("{id}", &id(1)), "same", body).send().await.unwrap();
+    let answer = world.post(scope, &filled(path), "same", body).send().await.unwrap();
     // 400: not readable as that field's type; 422: readable, and not possible.
     let status = answer.status().as_u16();
     assert!([400, 422].contains(&status), "{call} {body}: {status}");
@@ -223,7 +297,39 @@ async fn a_bad_value_in_any_field_is_refused_and_nothing_is_begun() {
 /// Parameters, by their places, with what they must refuse.
 fn parameters() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
     let ids = vec!["3fa9", "..%2f..%2fetc%2fpasswd", "%00", "%ff", "%F0%9F%98%80", "a%0d%0ab"];
+    let ledgers = vec!["doge", "ETHEREUM%00", "..%2f", "%ff", "smt%20"];
     vec![
+        ("get /v1/channels", "state", vec!["open", "", "LIVE", "live%00"]),
+        ("get /v1/channels", "peer", vec!["bob", "0x12", "%00", ""]),
+        ("get /v1/channels", "limit", vec!["0", "201", "-1", "x", ""]),
+        ("get /v1/channels", "after", vec!["%00", "a%20b", "%ff"]),
+        ("get /v1/channels/{ledger}/{id}", "ledger", ledgers.clone()),
+        ("get /v1/channels/{ledger}/{id}", "id", ids.clone()),
+        ("post /v1/channels/{ledger}/{id}/deposit", "ledger", ledgers.clone()),
+        ("post /v1/channels/{ledger}/{id}/deposit", "id", ids.clone()),
+        ("post /v1/channels/{ledger}/{id}/withdraw", "ledger", ledgers.clone()),
+        ("post /v1/channels/{ledger}/{id}/withdraw", "id", ids.clone()),
+        ("post /v1/channels/{ledger}/{id}/close", "ledger", ledgers.clone()),
+        ("post /v1/channels/{ledger}/{id}/close", "id", ids.clone()),
+        ("post /v1/channels/{ledger}/{id}/settle", "ledger", ledgers),
+        ("post /v1/channels/{ledger}/{id}/settle", "id", ids.clone()),
+        ("post /v1/channels/{ledger}/{id}/deposit", "Idempotency-Key", vec!["", "a b"]),
+        ("post /v1/channels/{ledger}/{id}/withdraw", "Idempotency-Key", vec!["", "a b"]),
+        ("post /v1/channels/{ledger}/{id}/close", "Idempotency-Key", vec!["", "a b"]),
+        ("post /v1/channels", "Idempotency-Key", vec!["", "a b"]),
+        ("post /v1/requests", "Idempotency-Key", vec!["", "a b"]),
+        ("get /v1/payments", "direction", vec!["both", "", "SENT"]),
+        ("get /v1/payments", "state", vec!["pending", "", "PAID"]),
+        ("get /v1/payments", "limit", vec!["0", "201", "-1", "x", ""]),
+        ("get /v1/payments", "after", vec!["%00", "a%20b", "%ff"]),
+        ("get /v1/payments/{payment}", "payment", ids.clone()),
+        ("post /v1/payments/{payment}/cancel", "payment", ids.clone()),
+        ("get /v1/requests/{hash}", "hash", ids.clone()),
+        ("delete /v1/requests/{hash}", "hash", ids.clone()),
+        ("post /v1/requests/{hash}/release", "hash", ids.clone()),
+        ("get /v1/routes", "payee", vec!["", "a%20b&asset=ETH&amount=5", "%00&asset=ETH&amount=5"]),
+        ("get /v1/routes", "asset", vec!["", "..%2f&payee=bob&amount=5", "%00&payee=bob&amount=5"]),
+        ("get /v1/routes", "amount", vec!["", "0&payee=bob&asset=ETH", "-1&payee=bob&asset=ETH", "1.5&payee=bob&asset=ETH"]),
         ("delete /v1/offers/{id}", "id", ids.clone()),
         ("get /v1/swaps/{id}", "id", ids.clone()),
         ("get /v1/sends/{id}", "id", ids.clone()),
@@ -279,9 +385,9 @@ async fn a_bad_parameter_is_refused_and_nothing_is_begun() {
         for value in values {
             let in_path = path.contains(&format!("{{{name}}}"));
             let request = if in_path {
-                world.ask(scope, method.clone(), &path.replace(&format!("{{{name}}}"), value))
+                world.ask(scope, method.clone(), &filled(&path.replace(&format!("{{{name}}}"), value)))
             } else if name.contains('-') {
-                let request = world.ask(scope, method.clone(), path).header(name, value);
+                let request = world.ask(scope, method.clone(), &filled(path)).header(name, value);
                 if method == Method::POST { request.json(&good(&format!("POST {path}"))) } else { request }
             } else {
                 world.ask(scope, method.clone(), &format!("{path}?{name}={value}"))

@@ -6,10 +6,6 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-fn filled(path: &str) -> String {
-    path.replace("{id}", &id(1)).replace("{peer}", "bob").replace("{ledger}", "bitcoin")
-}
-
 #[tokio::test]
 async fn nothing_answers_without_a_token() {
     let world = World::new().await;

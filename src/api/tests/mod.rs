@@ -2,12 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod channels;
 mod doors;
 mod events;
 mod idempotency;
 mod routes;
 
-use super::fake::Fake;
+use super::fake::{Fake, id};
 use super::server::{App, Limits, ServeError, Settings, serve_app};
 use super::tokens::{Scope, Tokens};
 use reqwest::{Method, RequestBuilder, Response};
@@ -95,6 +96,13 @@ impl Drop for World {
     fn drop(&mut self) {
         self.served.abort();
     }
+}
+
+/// A path with a good name in each of its places.
+pub(super) fn filled(path: &str) -> String {
+    let places = [("{id}", id(1)), ("{hash}", id(1)), ("{payment}", "01".repeat(16))];
+    let named = places.iter().fold(path.to_owned(), |path, (place, name)| path.replace(place, name));
+    named.replace("{peer}", "bob").replace("{ledger}", "ethereum")
 }
 
 /// The problem in an answer, which must be one of that status.

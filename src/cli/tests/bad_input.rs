@@ -16,7 +16,16 @@ const SWAP: &[&str] = &["--peer", "bob", "--offer", ID];
 const SEND: &[&str] = &["0.1BTC", "bcrt1qxyz", "--yes"];
 const PEER: &[&str] = &["0xbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb@bob.example:7707"];
 
+const CHANNEL: &str = "ethereum:c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1";
+const IN_CHANNEL: &[&str] = &[CHANNEL, "1ETH"];
+const OPEN: &[&str] = &["bob", "1ETH"];
+const PAY: &[&str] = &["bob", "1ETH", "--yes"];
+
 const NO_ID: &[&str] = &["", "g", "3f", "..", "../etc", "0x", "c1c1 c1", "\u{0}"];
+const NO_CHANNEL: &[&str] =
+    &["", "g", "3f", "..", "../etc", "0x", "c1c1 c1", "\u{0}", "doge:c1c1", "smt:", ":c1c1", "smt:c1c1:c1"];
+const NO_HASH: &[&str] = &["", "3fa9", "xyz", "0xc1"];
+const NO_LIMIT: &[&str] = &["", "0", "201", "-1", "1.5", "x"];
 const NO_AMOUNT: &[&str] = &[
     "",
     "BTC",
@@ -52,6 +61,45 @@ const ROWS: &[Row] = &[
     ("swap list", &[], "after", &["a b", "\u{7f}"]),
     ("swap show", &[ID], "id", NO_ID),
     ("swap watch", &[ID], "id", NO_ID),
+    ("channel list", &[], "peer", &["", "bob", "0x12", "0xzz"]),
+    ("channel list", &[], "limit", NO_LIMIT),
+    ("channel list", &[], "after", &["a b", "\u{7f}"]),
+    ("channel show", &[CHANNEL], "id", NO_CHANNEL),
+    ("channel open", OPEN, "peer", NO_PEER),
+    ("channel open", OPEN, "amount", NO_AMOUNT),
+    ("channel open", OPEN, "window", &["", "1", "s", "-1h", "1.5h", "9min", "31d", "1y", "99999999999999999999h"]),
+    ("channel open", OPEN, "idempotency_key", NO_KEY),
+    ("channel deposit", IN_CHANNEL, "id", NO_CHANNEL),
+    ("channel deposit", IN_CHANNEL, "amount", NO_AMOUNT),
+    ("channel deposit", IN_CHANNEL, "idempotency_key", NO_KEY),
+    ("channel withdraw", IN_CHANNEL, "id", NO_CHANNEL),
+    ("channel withdraw", IN_CHANNEL, "amount", NO_AMOUNT),
+    ("channel withdraw", IN_CHANNEL, "idempotency_key", NO_KEY),
+    ("channel close", &[CHANNEL], "id", NO_CHANNEL),
+    ("channel close", &[CHANNEL], "alone_after", &["", "1", "s", "-1h", "1.5h", "9s", "8d", "99999999999999999999h"]),
+    ("channel close", &[CHANNEL], "idempotency_key", NO_KEY),
+    ("channel settle", &[CHANNEL], "id", NO_CHANNEL),
+    ("pay send", PAY, "to", NO_PEER),
+    ("pay send", PAY, "amount", NO_AMOUNT),
+    ("pay send", PAY, "most_fee", &["", "ETH", "0.1", "0ETH", "1,5ETH", "1DOGE", "1USDX"]),
+    ("pay send", PAY, "memo", &["a\nb", "\u{1b}[2J"]),
+    ("pay send", PAY, "id", &["", "3fa9", "g", ID]),
+    ("pay send", PAY, "hash", NO_HASH),
+    ("pay send", PAY, "wait", &["", "1", "s", "-1h", "1.5h", "99999999999999999999h"]),
+    ("pay request", &["1ETH"], "amount", NO_AMOUNT),
+    ("pay request", &["1ETH"], "memo", &["a\nb", "\u{1b}[2J"]),
+    ("pay request", &["1ETH"], "valid", &["", "1", "s", "-1h", "1.5h", "9s", "31d", "99999999999999999999h"]),
+    ("pay request", &["1ETH"], "hash", NO_HASH),
+    ("pay request", &["1ETH"], "idempotency_key", NO_KEY),
+    ("pay list", &[], "limit", NO_LIMIT),
+    ("pay list", &[], "after", &["a b", "\u{7f}"]),
+    ("pay show", &[ID], "id", NO_ID),
+    ("pay watch", &["c1c1c1c1"], "id", NO_ID),
+    ("pay cancel", &["c1c1c1c1"], "id", NO_ID),
+    ("pay release", &[ID], "secret", &["", "3fa9", "xyz", "\u{0}"]),
+    ("pay give-up", &[ID], "hash", NO_ID),
+    ("pay routes", OPEN, "to", NO_PEER),
+    ("pay routes", OPEN, "amount", NO_AMOUNT),
     ("address", &["bitcoin"], "ledger", &["", "doge", "bitcoin ", "../smt"]),
     ("send", SEND, "amount", NO_AMOUNT),
     ("send", SEND, "address", &["", "../x", "bc1 q", "bitcoin:bc1q", "<b>"]),

@@ -152,7 +152,7 @@ fn words_that_mean_nothing_are_refused_before_anything_is_asked() {
 
 #[test]
 fn the_help_of_a_group_has_examples() {
-    for group in ["offer", "swap", "peer", "send"] {
+    for group in ["offer", "swap", "channel", "pay", "peer", "send"] {
         let help = parse(&[group, "--help"]).err().unwrap().to_string();
         assert!(help.contains("Example") && help.contains(&format!("photon {group}")), "{help}");
     }
