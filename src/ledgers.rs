@@ -37,6 +37,9 @@ pub struct Ledgers(Arc<BTreeMap<Ledger, Entry>>);
 
 /// How long the last good look may be past before a ledger counts as out of sight, in polls.
 const POLLS_OUT_OF_SIGHT: u32 = 20;
+/// No chain lets a block be dated further ahead of the true time than Bitcoin and Litecoin do: by two hours. If one is, the clock of
+/// this machine is slow, and no deadline can be judged by it.
+const FURTHEST_AHEAD_SECS: u64 = 2 * 3600;
 /// Between two tries to connect.
 const RECONNECT: Duration = Duration::from_secs(5);
 
@@ -148,6 +151,10 @@ impl Ledgers {
         if now.secs_since(looked_at) > out_of_sight {
             return Some(format!("not seen for {} s", now.secs_since(looked_at)));
         }
+        let ahead = tip.time.secs_since(now);
+        if ahead > FURTHEST_AHEAD_SECS {
+            return Some(format!("its newest block is {ahead} s ahead of this machine's clock, which is slow: set it right"));
+        }
         let age = now.secs_since(tip.time);
         (age > port.timing().stale_tip_secs).then(|| format!("its newest block is {age} s old"))
     }
@@ -248,6 +255,13 @@ mod tests {
         ledgers.poll(BITCOIN).await.unwrap();
         assert_eq!(why(clock::now()), None);
         assert!(why(clock::now().plus_secs(stale + 60)).is_some(), "also when only our clock went on");
+
+        // F6: as far ahead as a miner may date it says nothing, and further says that our clock is slow.
+        let slow = |secs| clock::now().minus_secs(FURTHEST_AHEAD_SECS).minus_secs(secs);
+        node.freeze(Tip { time: clock::now().plus_secs(60), ..tip });
+        ledgers.poll(BITCOIN).await.unwrap();
+        assert_eq!(why(slow(0).plus_secs(90)), None);
+        assert!(why(slow(60)).is_some_and(|why| why.contains("set it right")), "{:?}", why(slow(60)));
 
         node.silence();
         assert!(ledgers.poll(BITCOIN).await.is_err());

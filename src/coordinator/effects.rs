@@ -140,10 +140,12 @@ impl Coordinator {
                 // Whoever was shown the address pays it, or not.
                 EffectKind::Fund => return None,
                 // What is in a stranger's hands can't be cancelled. Until our refund opens a late payment would still be seen,
-                // and taken back; from then on nobody can count on one.
+                // and taken back; from then on nobody can count on one. Ours may be fast: the ledger's clock must say so too.
                 EffectKind::Cancel => {
                     let opens = live.swap.terms.leg(effect.leg).lock.expiry.opens_time;
-                    return Some(Ok(if clock::now() > opens { Progress::Done } else { Progress::NotYet }));
+                    let tip = self.ledgers.outlook(self.ledger_of(&live, effect)).tip;
+                    let is_open = clock::now() > opens && tip.is_some_and(|tip| tip.lock_clock >= opens);
+                    return Some(Ok(if is_open { Progress::Done } else { Progress::NotYet }));
                 }
                 EffectKind::Redeem | EffectKind::Refund => {}
             }

@@ -6,6 +6,7 @@
 
 mod stage;
 
+mod a_full_disk_costs_nothing;
 mod a_lost_database_loses_no_money;
 mod an_offer_is_taken_once_or_not_at_all;
 mod api_over_a_real_node;
@@ -27,4 +28,5 @@ mod time_goes_wrong_and_nobody_loses;
 mod two_nodes_are_asked;
 mod whatever_is_unmined_nobody_loses;
 mod words_alone_find_every_lock;
+mod wrong_clocks_cost_nothing;
 mod wrong_nodes_refuse_to_start;

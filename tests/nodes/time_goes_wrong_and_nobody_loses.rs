@@ -1,16 +1,13 @@
 //! Chains that stand still for hours: no new money is risked on them, what is under way is carried on when they go on, and
 //! nobody loses. Time moves on command. (THREATS C17, C18)
 
-use crate::stage::{Books, Clock, Moment, Player, agree, both_paid, ended, new_offer, own, play, reach, take};
+use crate::stage::{Books, Clock, Moment, Player, agree, both_end, both_paid, new_offer, own, play, reach, take};
 use photon_chains::Ledger;
 use photon_regtest::{Mining, WorldConfig};
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 const HOURS: u64 = 3 * 3600;
-/// What both have to do themselves is done by then; from there on they only wait for locks to open.
-const COMPLETED_WITHIN_SECS: u32 = 25;
 /// Each family is of either leg.
 const PAIRS: [(&str, &str); 2] = [("BTC", "ETH"), ("SMT", "LTC")];
 
@@ -32,23 +29,18 @@ impl Story {
         Some((scene, Self { clock, alice, bob }))
     }
 
-    /// While time passes.
-    async fn during<T>(&self, what: impl Future<Output = T>) -> T {
-        tokio::select! { () = self.clock.run() => unreachable!(), done = what => done }
-    }
-
     async fn agree_all(&self) -> Vec<String> {
         let agreed = PAIRS.map(|(pay, get)| agree(&self.alice, &self.bob, pay, get));
-        self.during(futures::future::join_all(agreed)).await
+        self.clock.during(futures::future::join_all(agreed)).await
     }
 
     async fn all_reach(&self, party: &Player, swaps: &[String], moment: Moment) {
-        self.during(futures::future::join_all(swaps.iter().map(|swap| reach(party, swap, moment)))).await;
+        self.clock.during(futures::future::join_all(swaps.iter().map(|swap| reach(party, swap, moment)))).await;
     }
 
     /// Nothing new is begun, and it is said why.
     async fn nothing_is_begun(&self, word: &str) {
-        let refused = self.during(async {
+        let refused = self.clock.during(async {
             let offer = self.bob.offer(&new_offer("ETH", "BTC")).await.unwrap();
             take(&self.alice, &self.bob, &offer).await.unwrap_err().to_string()
         });
@@ -56,26 +48,16 @@ impl Story {
         assert!(refused.contains(word), "{refused}");
     }
 
-    /// How all swaps ended, for both alike. Time passes quickly.
+    /// How all swaps ended, for both alike.
     async fn all_end(&self, swaps: &[String]) -> Vec<String> {
-        let passing = async {
-            for _ in 0..COMPLETED_WITHIN_SECS {
-                self.clock.step().await;
-            }
-            loop {
-                self.clock.stride(3).await;
-            }
-        };
         let ending = async {
             let mut outcomes = Vec::new();
             for swap in swaps {
-                let both = (ended(&self.alice, swap).await, ended(&self.bob, swap).await);
-                assert!(both.0 == both.1 || (both.0.as_str(), both.1.as_str()) == ("refunded", "void"), "{swap}: {both:?}");
-                outcomes.push(both.0);
+                outcomes.push(both_end(&self.alice, &self.bob, swap).await);
             }
             outcomes
         };
-        tokio::select! { () = passing => unreachable!(), outcomes = ending => outcomes }
+        self.clock.to_the_end(ending).await
     }
 }
 
@@ -123,6 +105,6 @@ fn a_chain_that_halts_for_hours_robs_nobody_wherever_a_swap_stands() {
         halted(&alphas).await;
         resumed(&alphas);
         assert_eq!(story.all_end(&third).await, ["completed", "completed"]);
-        story.during(books.close(&[alice, bob], &both_paid(alice, bob, PAIRS))).await;
+        clock.during(books.close(&[alice, bob], &both_paid(alice, bob, PAIRS))).await;
     });
 }

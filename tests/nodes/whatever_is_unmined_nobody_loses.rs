@@ -2,7 +2,7 @@
 //! redeem and refund before it is final, as either leg, on each chain. And the fundings of a double-spender are unmined and
 //! replaced. Many swaps share one world, whose time moves on command. (THREATS C1–C5, C27)
 
-use crate::stage::{Books, Clock, Moment, Player, amount, both_paid, ended, new_offer, own, play, reach, until};
+use crate::stage::{Books, Clock, Moment, PATIENCE, Player, amount, both_paid, ended, new_offer, own, play, reach, until};
 use photon::demo::party::Party;
 use photon::service::{Funding, NewSwap, SwapView};
 use photon_chains::Ledger;
@@ -206,8 +206,8 @@ async fn until_gone(party: &mut Player) {
 /// Swaps that Carol takes, and whose secret she never shows: she is gone from that moment on.
 async fn left_alone(clock: &Clock, carol: &mut Player, bob: &Player) -> Vec<SwapView> {
     let (taker, maker): (&Party, &Party) = (carol, bob);
-    let ids = tokio::select! { () = clock.run() => unreachable!(), ids = wave(taker, maker) => ids };
-    tokio::select! { () = clock.run() => {}, () = until_gone(carol) => {} }
+    let ids = clock.during(wave(taker, maker)).await;
+    clock.during(until_gone(carol)).await;
     let views = ids.iter().map(|id| async { bob.swap(id).await.unwrap() });
     futures::future::join_all(views).await
 }
@@ -271,7 +271,7 @@ fn every_funding_redeem_and_refund_is_unmined_at_every_depth_on_every_chain() {
             shaken_step(&clock, &shaker, &[&alice, &bob], &opens).await;
         }
         carol.env.retain(|(key, _)| key != "PHOTON_CRASH");
-        tokio::select! { () = clock.run() => {}, started = carol.start() => started.unwrap() }
+        clock.during(carol.start()).await.unwrap();
         let ids: Vec<String> = lost.iter().map(|swap| swap.id.clone()).collect();
         let taking_back = alike(&carol, &bob, &ids);
         let shaking = async {
@@ -290,7 +290,7 @@ fn every_funding_redeem_and_refund_is_unmined_at_every_depth_on_every_chain() {
             assert!(completed.len() * 2 > kept.len());
             books.close(&[&alice, &bob, &carol], &both_paid(&alice, &bob, completed)).await;
         };
-        tokio::select! { () = clock.run() => {}, () = settling => {} }
+        clock.during(settling).await;
         let left = shaker.left.into_inner().unwrap();
         assert!(left.is_empty(), "never unmined: {left:?}");
     });
@@ -371,7 +371,7 @@ fn a_funding_that_is_unmined_and_replaced_costs_the_other_party_nothing() {
                 clock.step().await;
             }
             for swap in swaps.iter().rev().take(RING.len()) {
-                until("Bob sees alpha so deep, and no deeper", Duration::from_secs(60), async || {
+                until("Bob sees alpha so deep, and no deeper", PATIENCE, async || {
                     let alpha = bob.swap(swap).await.unwrap().legs.remove(0);
                     assert!(u64::from(alpha.depth) <= depth, "{alpha:?}");
                     (alpha.status == "pending" && u64::from(alpha.depth) == depth).then_some(())
@@ -393,9 +393,9 @@ fn a_funding_that_is_unmined_and_replaced_costs_the_other_party_nothing() {
             }
             books.close(&[&bob], &[]).await;
         };
-        tokio::select! { () = clock.run() => {}, () = seeing => {} }
+        clock.during(seeing).await;
         // Her daemon, which knows nothing of it, loses nothing either.
-        tokio::select! { () = clock.run() => {}, started = third.start() => started.unwrap() }
+        clock.during(third.start()).await.unwrap();
         let seeing = async {
             for (swap, (pay, _)) in swaps.iter().rev().take(RING.len()).zip(RING.iter().rev()) {
                 if matches!(*pay, "ETH" | "SMT") {
@@ -403,6 +403,6 @@ fn a_funding_that_is_unmined_and_replaced_costs_the_other_party_nothing() {
                 }
             }
         };
-        tokio::select! { () = clock.run() => {}, () = seeing => {} }
+        clock.during(seeing).await;
     });
 }

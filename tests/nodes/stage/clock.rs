@@ -6,6 +6,7 @@ use photon_chains::Ledger;
 use photon_regtest::world::{EvmChain, UtxoChain};
 use photon_regtest::{Mining, World};
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,6 +19,10 @@ const SLOWER_THAN_NODES: u32 = 3;
 
 /// The world is so far ahead of this machine, so that nothing that a node stamps by itself is ahead of the world.
 const AHEAD_SECS: u64 = 900;
+/// What two parties have to do themselves is done by then; from there on they only wait for locks to open.
+const COMPLETED_WITHIN_SECS: u32 = 25;
+/// And then so many seconds pass at once.
+const STRIDE_SECS: u32 = 3;
 /// Blocks after which no median of block times knows of the time before.
 const SETTLING_BLOCKS: u32 = 12;
 
@@ -122,11 +127,27 @@ impl Clock {
         self.show();
     }
 
-    /// Lets time pass without end.
-    pub async fn run(&self) {
-        loop {
-            self.step().await;
-        }
+    /// Lets time pass until that is done.
+    pub async fn during<T>(&self, what: impl Future<Output = T>) -> T {
+        let passing = async {
+            loop {
+                self.step().await;
+            }
+        };
+        tokio::select! { () = passing => unreachable!(), done = what => done }
+    }
+
+    /// Lets time pass until that is done: quickly, once whoever had something to do has done it and all only wait for locks to open.
+    pub async fn to_the_end<T>(&self, what: impl Future<Output = T>) -> T {
+        let passing = async {
+            for _ in 0..COMPLETED_WITHIN_SECS {
+                self.step().await;
+            }
+            loop {
+                self.stride(STRIDE_SECS).await;
+            }
+        };
+        tokio::select! { () = passing => unreachable!(), done = what => done }
     }
 
     /// Each in one step, so that nobody reads half a time.

@@ -11,7 +11,9 @@ pub use badly::LEDGERS;
 pub use books::{Books, rows};
 pub use clock::Clock;
 pub use shell::Shell;
-pub use swaps::{Moment, agree, amount, both_complete, both_paid, ended, money, new_offer, offer, reach, take, until};
+pub use swaps::{
+    Moment, PATIENCE, agree, amount, both_complete, both_end, both_paid, ended, money, new_offer, offer, reach, take, until,
+};
 
 use photon::demo::party::Party;
 use photon::demo::stage::{COIN, Purse, Stage};

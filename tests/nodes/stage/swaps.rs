@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 /// Longer than any swap on regtest takes, refunds included.
 const SWAP_LIMIT: Duration = Duration::from_secs(240);
+/// Whatever must come has come by then, however busy the machine is. Nobody waits for longer than it takes.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(50);
+const TRIES: usize = 3;
 
 /// Looks again and again until there is something; fails, with what was waited for, when the time is over.
 pub async fn until<T>(what: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
@@ -52,16 +55,31 @@ pub async fn take(taker: &Party, maker: &Party, offer: &OfferView) -> anyhow::Re
     taker.take(&NewSwap { peer: maker.address(), offer: offer.id.clone(), funding }).await
 }
 
-/// The taker pays `pay` and gets `get`; returns the swap's id once both have signed.
+/// The taker pays `pay` and gets `get`; returns the swap's id once both have signed. On a machine that is too busy to do so in time it
+/// is told to try again, as anybody is.
 pub async fn agree(taker: &Party, maker: &Party, pay: &str, get: &str) -> String {
-    let offer = offer(maker, get, pay).await;
-    take(taker, maker, &offer).await.unwrap().id
+    for _ in 0..TRIES {
+        let offer = offer(maker, get, pay).await;
+        match take(taker, maker, &offer).await {
+            Ok(swap) => return swap.id,
+            Err(error) if error.to_string().contains("503") => println!("once more: {error}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("{TRIES} tries, and nothing is agreed");
 }
 
 /// How a swap ended for a party, waiting for it.
 pub async fn ended(party: &Party, id: &str) -> String {
     let what = format!("{}'s swap {id} has ended", party.name);
     until(&what, SWAP_LIMIT, async || party.swap(id).await.ok()?.outcome).await
+}
+
+/// How it ended, for both alike. Who never paid in says `void` where the other one took its own back.
+pub async fn both_end(taker: &Party, maker: &Party, id: &str) -> String {
+    let both = (ended(taker, id).await, ended(maker, id).await);
+    assert!(both.0 == both.1 || (both.0.as_str(), both.1.as_str()) == ("refunded", "void"), "{id}: {both:?}");
+    both.0
 }
 
 /// Something that a party's swap comes to.
@@ -75,17 +93,23 @@ pub enum Moment {
     Sent(&'static str),
 }
 
-/// Waits until a swap has come to this.
-pub async fn reach(party: &Party, id: &str, moment: Moment) {
-    let what = format!("{}'s swap {id} has come to {moment:?}", party.name);
-    until(&what, Duration::from_secs(60), async || {
-        let swap = party.swap(id).await.ok()?;
-        let there = match moment {
+impl Moment {
+    /// Whether a party's swap has come to this, or past it.
+    pub fn is_in(self, swap: &SwapView) -> bool {
+        match self {
             Moment::Agreed => true,
             Moment::Fact(word) => swap.facts.iter().any(|fact| fact.fact == word),
             Moment::Sent(purpose) => swap.legs.iter().flat_map(|leg| &leg.transactions).any(|tx| tx.purpose == purpose),
-        };
-        there.then_some(())
+        }
+    }
+}
+
+/// Waits until a swap has come to this.
+pub async fn reach(party: &Party, id: &str, moment: Moment) {
+    let what = format!("{}'s swap {id} has come to {moment:?}", party.name);
+    until(&what, PATIENCE, async || {
+        let swap = party.swap(id).await.ok()?;
+        moment.is_in(&swap).then_some(())
     })
     .await;
 }
