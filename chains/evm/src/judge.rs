@@ -4,6 +4,9 @@ use crate::node::{View, block_ref};
 use crate::tracker::{Ending, Reads, Spot, Waiting};
 use photon_chains::{Fault, LockStatus, Sighting, Spend, SpendKind, TxId};
 
+/// In the place of a funding that the node does not tell of.
+const NOT_TOLD: TxId = TxId::from_bytes([0; 32]);
+
 /// All that was seen of one lock.
 #[derive(Copy, Clone)]
 pub(crate) struct Facts<'a> {
@@ -39,6 +42,12 @@ pub(crate) fn judge(facts: &Facts<'_>, view: &View) -> Verdict {
         return Verdict { sighting: Some(sighting), over: None, events_are_missing: false };
     }
     let Some(first) = facts.lockups.first() else {
+        if facts.reads.tip == Some(true) {
+            // It stands, and no event says since when: the node has not told it yet, or has thrown old events away. Duties go by
+            // the slot; relied on is nothing that nobody saw being funded.
+            sighting.status = LockStatus::Pending { txid: NOT_TOLD, depth: 1 };
+            return Verdict { sighting: Some(sighting), over: None, events_are_missing: true };
+        }
         if let Some(waiting) = facts.waiting.iter().find(|waiting| waiting.spends.is_none()) {
             sighting.status = LockStatus::Pending { txid: txid(waiting.tx), depth: 0 };
         }

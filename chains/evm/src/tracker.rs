@@ -6,7 +6,8 @@
 //! source, and is hashed again.
 //!
 //! A slot is read when an event, a reorganisation or its lock's depth gives reason to, and besides in turn, a few at each block:
-//! what a block costs follows the locks that it concerns, and events that a node failed to tell are found out all the same.
+//! what a block costs follows the locks that it concerns, and events that a node failed to tell, or has thrown away, are found
+//! out all the same.
 
 use crate::judge::{Facts, faults, judge};
 use crate::node::View;
@@ -275,7 +276,7 @@ impl Tracker {
         for watched in self.locks.values_mut() {
             watched.over = watched.over.filter(|block| view.is_final(*block));
         }
-        self.live().filter(|(_, watched)| watched.must_be_read(view)).filter_map(|(id, watched)| watched.wish(id, view)).collect()
+        self.live().filter(|(_, watched)| watched.must_be_read(view)).map(|(id, watched)| watched.wish(id, view)).collect()
     }
 
     /// The slots that are read next without a reason: each of them once in a while.
@@ -289,7 +290,7 @@ impl Tracker {
             let Some(watched) = self.locks.get(&id) else { continue };
             self.turn.push_back(id);
             if watched.over.is_none() && !watched.must_be_read(view) {
-                wishes.extend(watched.wish(id, view));
+                wishes.push(watched.wish(id, view));
             }
         }
         wishes
@@ -369,12 +370,11 @@ impl Watched {
         first.is_some_and(|first| height.is_some_and(|height| height >= first.block))
     }
 
-    /// What is asked about it, if it was funded at all.
-    fn wish(&self, lock: LockId, view: &View) -> Option<Wish> {
-        self.lockups.first()?;
+    /// What is asked about it.
+    fn wish(&self, lock: LockId, view: &View) -> Wish {
         let (contract, key, code_hash) = (self.slot.contract, self.slot.key, self.code_hash);
         let (relied, settled) = (self.is_below(view.relied), self.is_below(view.settled));
-        Some(Wish { lock, contract, key, code_hash, relied, settled })
+        Wish { lock, contract, key, code_hash, relied, settled }
     }
 }
 

@@ -251,6 +251,24 @@ fn an_empty_slot_that_no_event_explains_is_not_relied_on_and_events_are_read_aga
     assert!(tracker.live().any(|(lock, watched)| lock == id(0) && !watched.caught_up));
 }
 
+/// F3: a node that has thrown old events away, or not told of them.
+#[test]
+fn a_lock_that_stands_without_an_event_can_be_taken_back_and_is_not_relied_on() {
+    let mut chain = Chain::default();
+    (0..6).for_each(|_| chain.push(1, &[]));
+    let mut tracker = fresh();
+    chain.tell(&mut tracker, 0);
+    assert!(tracker.wishes(&chain.view()).is_empty());
+    tracker.read(id(0), Reads { tip: Some(true), code_is_right: Some(true), ..Reads::default() });
+    tracker.judge(&chain.view());
+    let sighting = tracker.look(id(0)).unwrap();
+    assert!(sighting.stands() && matches!(sighting.status, LockStatus::Pending { depth: 1, .. }), "{sighting:?}");
+    assert!(tracker.live().any(|(lock, watched)| lock == id(0) && !watched.caught_up), "events are looked for again");
+    assert_eq!(tracker.wishes(&chain.view()).len(), 1, "and the slot is read again");
+    chain.tell(&mut tracker, chain.tip());
+    assert_eq!(tracker.look(id(0)), Some(Sighting::absent()), "its slot is empty now");
+}
+
 #[test]
 fn another_code_at_the_address_is_a_fault_and_nothing_is_credited() {
     let mut chain = Chain::default();
@@ -303,9 +321,10 @@ fn nothing_is_asked_about_a_lock_that_is_over_or_unwatched() {
     chain.tell(&mut tracker, 0);
     assert!(tracker.look(id(0)).unwrap().is_over());
     let asked = |wishes: Vec<Wish>| wishes.iter().map(|wish| wish.lock).collect::<Vec<_>>();
-    assert_eq!(asked(tracker.in_turn(&chain.view(), 10)), [id(2)]);
+    assert_eq!(asked(tracker.in_turn(&chain.view(), 10)), [id(1), id(2), id(3)]);
     tracker.unwatch(id(2));
-    assert!(tracker.in_turn(&chain.view(), 10).is_empty() && tracker.look(id(2)).is_none());
+    assert_eq!(asked(tracker.in_turn(&chain.view(), 10)), [id(1), id(3)]);
+    assert!(tracker.look(id(2)).is_none());
     assert!(!tracker.watches_hash(slot(2).terms.hash) || tracker.look(id(3)).is_some());
 }
 
@@ -324,9 +343,9 @@ fn a_slot_is_read_for_a_reason_and_each_in_its_turn() {
         chain.tell(&mut tracker, chain.tip());
     }
     let turns: Vec<_> = (0..6).map(|_| tracker.in_turn(&chain.view(), 1).first().unwrap().lock).collect();
-    assert_eq!(turns, [id(0), id(1), id(2), id(0), id(1), id(2)]);
+    assert_eq!(turns, [id(0), id(1), id(2), id(3), id(0), id(1)], "also one that no event was seen of");
     tracker.distrust(CONTRACT);
-    assert_eq!(tracker.wishes(&chain.view()).len(), 3, "another code at the contract is a reason");
+    assert_eq!(tracker.wishes(&chain.view()).len(), 4, "another code at the contract is a reason");
     chain.tell(&mut tracker, chain.tip());
     chain.push(1, &[(2, Deed::Redeem { direct: true })]);
     tracker.take_changed();

@@ -7,6 +7,7 @@ use photon_chains::{Act, Family, LockStatus, Port, PortError, Progress, Settleme
 use photon_regtest::proxy::{Fault, FaultProxy};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// What bitcoind and litecoind say to a transaction, with their codes.
@@ -332,6 +333,61 @@ async fn endless_answers_are_given_up(bench: &dyn Bench) {
     rig.look().await;
     assert_eq!(bench.journal(Who::Alice).rows(stage.fund_act().intent()).len(), 0);
     same(&rig, &stage, "after endless answers");
+}
+
+/// What a node says that keeps the states of no block but the newest: nothing of any older than one it was asked about.
+fn only_the_newest_state() -> Fault {
+    let newest = AtomicU64::new(0);
+    Fault::Lie(Arc::new(move |_method, params, result| {
+        let at = params[1].as_str().and_then(|at| u64::from_str_radix(at.strip_prefix("0x")?, 16).ok());
+        let is_older = at.is_some_and(|at| at < newest.fetch_max(at, Ordering::Relaxed));
+        if is_older { Value::Null } else { result }
+    }))
+}
+
+/// F3: a node that keeps no old states or events. Nothing is relied on by its word, and no duty waits for it: what stands is seen by
+/// its slot, and can be taken back and redeemed.
+async fn what_a_node_threw_away_hinders_no_duty(bench: &dyn Bench) {
+    let rig = Rig::new(bench).await;
+    let stage = rig.stage().await;
+    let lock = stage.lock.id();
+    stage.fund().await;
+    for question in ["eth_call", "eth_getCode"] {
+        rig.proxy.set(question, only_the_newest_state());
+    }
+    rig.finish().await;
+    assert!(matches!(rig.bob.look(lock).unwrap().status, LockStatus::Pending { .. }), "{:?}", rig.bob.look(lock));
+    rig.proxy.clear();
+    rig.mine(1).await;
+    assert!(matches!(rig.bob.look(lock).unwrap().status, LockStatus::Funded { .. }), "{:?}", rig.bob.look(lock));
+
+    // Who starts anew behind a node that says what it lacks says so too, and knows nothing; behind one that does not, sees the slot.
+    rig.proxy.set("eth_getLogs", Fault::Refuse { code: 4444, message: "pruned history unavailable", done: false });
+    let anew = bench.connect_at(&rig.proxy.url(), Who::Bob).await;
+    anew.watch(&stage.lock, stage.since);
+    let said = anew.poll().await.unwrap_err().to_string();
+    assert!(said.contains("pruned history unavailable") && anew.look(lock).is_none(), "{said}");
+    rig.proxy.set("eth_getLogs", Fault::Say(json!([])));
+    anew.poll().await.unwrap();
+    let seen = anew.look(lock).unwrap();
+    assert!(seen.stands() && matches!(seen.status, LockStatus::Pending { .. }), "{seen:?}");
+    let sent = anew.ensure(&stage.redeem()).await.unwrap();
+    assert!(matches!(sent, Progress::Sent { .. }), "{sent:?}");
+    rig.proxy.clear();
+    rig.finish().await;
+    anew.poll().await.unwrap();
+    assert!(matches!(anew.look(lock).unwrap().status, LockStatus::Redeemed { .. }), "{:?}", anew.look(lock));
+}
+
+mod pruned {
+    use super::what_a_node_threw_away_hinders_no_duty;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_an_ethereum_or_smt_node_threw_away_hinders_no_duty() {
+        for bench in [crate::evm::ethereum().await, crate::evm::smt().await].into_iter().flatten() {
+            what_a_node_threw_away_hinders_no_duty(&bench).await;
+        }
+    }
 }
 
 macro_rules! faults {

@@ -5,7 +5,10 @@ use crate::bench::{Bench, Who};
 use crate::journal::MemoryJournal;
 use crate::stage::Stage;
 use crate::utxo::{UtxoBench, litecoin};
-use photon_chains::{Act, Amount, Asset, Expiry, Ledger, Lock, LockStatus, Port, PortError, Progress, Settlement, Template};
+use photon_chains::{
+    Act, Amount, Asset, BlockHeight, Expiry, Ledger, Lock, LockStatus, Port, PortError, Progress, Settlement, Template,
+};
+use photon_regtest::nodes::bitcoind::BITCOIND;
 use photon_regtest::nodes::litecoind::LITECOIND;
 use photon_regtest::nodes::{Daemon, DaemonConfig, Flavour};
 use photon_regtest::require_nodes;
@@ -237,6 +240,78 @@ async fn blocks_that_carry_their_extension_are_read_too() {
     mine(3).await;
     port.poll().await.unwrap();
     assert!(port.look(ours.id()).unwrap().is_over() && port.look(out.id()).unwrap().stands());
+    node.stop().await.unwrap();
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+/// F3: a node that throws old blocks away. Who follows its chain misses nothing. Who starts anew, and would have to read a block that is
+/// gone, is told so, and sees nothing in place of what may be there; what is younger is seen as ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_a_node_that_prunes_misses_nothing_and_who_comes_too_late_is_told() {
+    let Some(programs) = require_nodes().await else { return };
+    let dir = std::env::temp_dir().join(format!("photon-conformance-pruned-{}", std::process::id()));
+    let args = vec!["-prune=1".to_owned(), "-fastprune".to_owned()];
+    let config = DaemonConfig { flavour: BITCOIND, program: programs.bitcoind.clone(), dir: dir.clone(), listen: false, args };
+    let node = Daemon::start(config).await.unwrap();
+    let name = "pruned";
+    node.create_wallet(name).await.unwrap();
+    let to: String = node.rpc().wallet(name).get("getnewaddress", json!([])).await.unwrap();
+    let mine = async |blocks: u32| drop(node.rpc().call("generatetoaddress", json!([blocks, to])).await.unwrap());
+    mine(102).await;
+    let connect = async || {
+        let config = UtxoConfig {
+            confirmations: None,
+            ledger: Ledger::Bitcoin,
+            network: Network::Regtest,
+            rpc_url: node.rpc().url().to_owned(),
+            auth: Auth::Cookie(node.cookie()),
+            wallet: Some(name.to_owned()),
+            payout_address: None,
+        };
+        UtxoAdapter::connect(config, Arc::new(MemoryJournal::default())).await.unwrap()
+    };
+    let follower = connect().await;
+    let tip = follower.poll().await.unwrap();
+    let (key, secret) = (crate::stage::fresh_key(), crate::stage::fresh_secret());
+    let party = follower.party(&key).unwrap();
+    let lock = |units: u128| Lock {
+        asset: Asset::Native(Ledger::Bitcoin),
+        amount: Amount::from_units(units),
+        redeemer: party,
+        refundee: party,
+        secret_hash: secret.hash(),
+        expiry: Expiry::at(tip.lock_clock.plus_secs(900_000)),
+        template: Template::P2wsh,
+    };
+    let (old, young) = (lock(7_000_000), lock(8_000_000));
+    let fund = async |lock: &Lock, since| {
+        follower.watch(lock, since);
+        follower.poll().await.unwrap();
+        sent(follower.ensure(&Act::Fund { lock: *lock }).await);
+        mine(3).await;
+        follower.poll().await.unwrap();
+    };
+    fund(&old, tip.block.height).await;
+    mine(560).await;
+    let tip = follower.poll().await.unwrap();
+    fund(&young, tip.block.height).await;
+    let pruned: u64 = node.rpc().get("pruneblockchain", json!([300])).await.unwrap();
+    assert!(pruned >= 106, "the block of the old lock is gone: {pruned}");
+
+    let latecomer = connect().await;
+    latecomer.watch(&young, tip.block.height);
+    latecomer.poll().await.unwrap();
+    latecomer.watch(&old, BlockHeight::new(102));
+    let refused = latecomer.poll().await.unwrap_err().to_string();
+    assert!(refused.contains("thrown block 103 away") && latecomer.look(old.id()).is_none(), "{refused}");
+    let LockStatus::Funded { .. } = latecomer.look(young.id()).unwrap().status else {
+        panic!("{:?}", latecomer.look(young.id()))
+    };
+
+    sent(follower.ensure(&Act::Redeem { lock: old, secret: secret.clone(), key: key.clone() }).await);
+    mine(3).await;
+    follower.poll().await.unwrap();
+    assert!(follower.look(old.id()).unwrap().is_over() && follower.look(young.id()).unwrap().stands());
     node.stop().await.unwrap();
     std::fs::remove_dir_all(dir).unwrap();
 }
