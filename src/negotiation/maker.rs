@@ -273,10 +273,7 @@ impl Maker {
             | DeskError::NoRandomness => self.cannot(&error),
         };
         self.desk.patience(taker, now).await.map_err(told)?;
-        for money in [offer.want, offer.give] {
-            self.desk.worth(money.asset, money.amount).await.map_err(told)?;
-        }
-        Ok(())
+        self.desk.worth(offer.want, offer.give).await.map_err(told)
     }
 
     async fn afford(&self, terms: &Terms) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 use super::{Desk, DeskError};
 use photon_chains::{Address, Amount, Asset, PortError, Purpose, UnixTime};
+use photon_swap::Money;
 
 /// What is swapped must be worth this many times what a redeem of it costs now, or a refund: so fees may rise tenfold and still
 /// eat no more than half of it (the most that a redeem ever bids).
@@ -10,27 +11,36 @@ pub const WORTH: u128 = 20;
 const REMEMBERED_SECS: u64 = 24 * 3600;
 
 impl Desk {
-    /// Refuses an amount that is not worth its fees. A token is not weighed: what it is worth in coins nobody here knows.
-    pub async fn worth(&self, asset: Asset, amount: Amount) -> Result<(), DeskError> {
-        let (Some(port), None) = (self.ledgers().port(asset.ledger()), asset.token()) else { return Ok(()) };
-        let mut fee = Amount::ZERO;
-        for purpose in [Purpose::Redeem, Purpose::Refund] {
-            fee = fee.max(port.likely_fee(asset, purpose).await?);
-        }
-        let least = least(fee);
-        if amount < least {
-            return Err(DeskError::NotWorth { asset, amount, fee, least });
+    /// Refuses to swap amounts that are not worth their fees, on either side.
+    pub async fn worth(&self, one: Money, other: Money) -> Result<(), DeskError> {
+        self.worth_its_fees(one, other).await?;
+        self.worth_its_fees(other, one).await
+    }
+
+    /// The same where it is only offered: where a node can't be asked, the taking of it will show.
+    pub async fn worth_offering(&self, give: Money, want: Money) -> Result<(), DeskError> {
+        for (money, against) in [(give, want), (want, give)] {
+            match self.worth_its_fees(money, against).await {
+                Ok(()) | Err(DeskError::Port(PortError::Unreachable { .. } | PortError::BadAnswer { .. })) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
 
-    /// The same of both sides of an offer that is only published: where a node can't be asked, the taking of it will show.
-    pub async fn worth_offering(&self, both: [(Asset, Amount); 2]) -> Result<(), DeskError> {
-        for (asset, amount) in both {
-            match self.worth(asset, amount).await {
-                Ok(()) | Err(DeskError::Port(PortError::Unreachable { .. } | PortError::BadAnswer { .. })) => {}
-                Err(error) => return Err(error),
-            }
+    /// A token is worth what is given for it, where that is the coin in which its fees are paid. What it is worth in other coins nobody
+    /// here knows.
+    async fn worth_its_fees(&self, money: Money, against: Money) -> Result<(), DeskError> {
+        let ledger = money.asset.ledger();
+        let in_coins = [money, against].into_iter().find(|one| one.asset == Asset::Native(ledger));
+        let (Some(port), Some(Money { asset, amount })) = (self.ledgers().port(ledger), in_coins) else { return Ok(()) };
+        let mut fee = Amount::ZERO;
+        for purpose in [Purpose::Redeem, Purpose::Refund] {
+            fee = fee.max(port.likely_fee(money.asset, purpose).await?);
+        }
+        let least = least(fee);
+        if amount < least {
+            return Err(DeskError::NotWorth { asset, amount, fee, least });
         }
         Ok(())
     }

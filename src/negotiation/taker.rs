@@ -136,9 +136,7 @@ impl Taker {
         // Before a hash is spent: can we begin this at all, and should we?
         self.desk.rules(offer.want.asset, offer.give.asset, now())?;
         self.desk.patience(offer.maker, now()).await?;
-        for money in [offer.want, offer.give] {
-            self.desk.worth(money.asset, money.amount).await?;
-        }
+        self.desk.worth(offer.want, offer.give).await?;
         let salt = fresh_salt()?;
         let take = self.draw_up(&offer, salt, &self.desk.profile)?;
         // Spent for ever before it is shown to anybody.
@@ -158,7 +156,11 @@ impl Taker {
         }
         self.confirm(maker, &terms, accept).await?;
         let id = terms.id();
-        self.desk.coordinator.agreed(id, signature, funding).await.map_err(|error| TakerError::Internal(error.to_string()))?;
+        self.desk.coordinator.agreed(id, signature, funding).await.map_err(|error| match error.downcast_ref() {
+            // The maker's word came when it was too late to begin, and the swap had been ended.
+            Some(StoreError::SwapEnded) => TakerError::Unconfirmed,
+            _ => TakerError::Internal(error.to_string()),
+        })?;
         tracing::info!(swap_id = %id, peer = %maker.identity(), role = "initiator", "agreed");
         Ok(id)
     }

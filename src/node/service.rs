@@ -83,8 +83,7 @@ impl Service for Node {
         let now = clock::now();
         let offer = Offer::new(self.net.identity(), give, want, now.plus_secs(offer.valid_secs), Salt::from_bytes(salt));
         offer.check(now).map_err(|error| ServiceError::Invalid(error.to_string()))?;
-        let both = [(give.asset, give.amount), (want.asset, want.amount)];
-        self.desk.worth_offering(both).await.map_err(|error| ServiceError::Refused(error.to_string()))?;
+        self.desk.worth_offering(give, want).await.map_err(|error| ServiceError::Refused(error.to_string()))?;
         let body = serde_json::to_string(&offer).map_err(|error| ServiceError::Internal(error.to_string()))?;
         let row = crate::store::NewOffer { id: offer.id, body, valid_until: offer.valid_until };
         self.desk.coordinator.store.insert_offer(row).await.map_err(stored)?;

@@ -10,9 +10,13 @@ use std::sync::Arc;
 /// The least of an asset that is worth a swap, as the refusal of the smallest unit names it.
 async fn least(maker: &Player, asset: &str) -> u128 {
     let refused = offer(maker, asset, 1).await.unwrap_err().to_string();
+    named(&refused)
+}
+
+/// What a refusal says would be worth a swap.
+fn named(refused: &str) -> u128 {
     assert!(refused.contains("not worth a swap"), "{refused}");
-    let named = refused.split("at least ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-    named.parse().unwrap()
+    refused.split("at least ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap()
 }
 
 /// An offer of so much, for plenty of something else.
@@ -42,6 +46,11 @@ fn what_a_redeem_would_eat_up_is_neither_offered_nor_taken() {
             assert!(said.contains("wait for lower fees"), "{said}");
             offer(&bob, asset, least * 2).await.unwrap();
         }
+        // A token is worth the ether that is wanted for it; and to redeem one costs more than to redeem ether.
+        let for_token = AssetAmount { amount: Amount::from_units(1), ..new_offer("USDX", "ETH").want };
+        let refused = bob.offer(&NewOffer { want: for_token, ..new_offer("USDX", "ETH") }).await.unwrap_err().to_string();
+        assert!(named(&refused) > least(&bob, "ETH").await, "{refused}");
+
         let units = least(&bob, "BTC").await;
         let small = offer(&bob, "BTC", units).await.unwrap();
 
