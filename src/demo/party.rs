@@ -45,7 +45,7 @@ pub struct Party {
 pub const PASSPHRASE: &str = "only for the demo, on regtest";
 
 /// How long a daemon may take until it answers and sees all its ledgers.
-const START_WITHIN: Duration = Duration::from_secs(30);
+const START_WITHIN: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Party {

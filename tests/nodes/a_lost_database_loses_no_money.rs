@@ -1,8 +1,7 @@
 //! The disk takes the database, or gives back an old one, in the middle of swaps. The recovery file beside it and the seed are enough:
 //! every swap is taken up again, never to be revealed, and its money comes home.
 
-use crate::stage::{Moment, Player, Scene, agree, amount, both_complete, ended, play, reach, shared, until};
-use std::time::Duration;
+use crate::stage::{Moment, PATIENCE, Player, Scene, agree, amount, both_complete, ended, play, reach, shared, until};
 
 const DATABASE: [&str; 3] = ["photon.db", "photon.db-wal", "photon.db-shm"];
 
@@ -39,7 +38,7 @@ fn an_initiator_without_its_database_is_refunded() {
         // The one that was over before is found to be over, and nothing is done for it twice.
         assert_eq!(ended(&alice, &done).await, "completed");
         let paid = u64::try_from(amount("BTC").units()).unwrap();
-        until("Alice has what is hers", Duration::from_secs(30), async || {
+        until("Alice has what is hers", PATIENCE, async || {
             let now = bitcoin_of(&scene, &alice).await;
             (now <= before - paid && now + FEES_SAT > before - paid).then_some(())
         })
@@ -66,10 +65,8 @@ fn a_participant_with_an_old_database_redeems_what_is_public() {
         assert!(said.contains("nothing is overwritten"), "{said}");
         let swap = agree(&alice, &bob, "BTC", "ETH").await;
         reach(&bob, &swap, Moment::Sent("fund")).await;
-        until("Bob's funding is in a block", Duration::from_secs(20), async || {
-            (bob.swap(&swap).await.ok()?.legs[1].depth > 0).then_some(())
-        })
-        .await;
+        until("Bob's funding is in a block", PATIENCE, async || (bob.swap(&swap).await.ok()?.legs[1].depth > 0).then_some(()))
+            .await;
         bob.kill().unwrap();
         lose(&bob);
         std::fs::copy(copy, bob.folder.join("photon.db")).unwrap();
@@ -84,7 +81,7 @@ fn a_participant_with_an_old_database_redeems_what_is_public() {
         let alike = [("completed", "completed"), ("refunded", "refunded"), ("void", "refunded")];
         assert!(alike.iter().any(|(bob, alice)| ends.0 == *bob && ends.1 == *alice), "{ends:?}");
         let got = u64::try_from(amount("BTC").units()).unwrap();
-        until("Bob has what is his", Duration::from_secs(30), async || {
+        until("Bob has what is his", PATIENCE, async || {
             let now = bitcoin_of(&scene, &bob).await;
             (now <= before + got && now + FEES_SAT > before + got).then_some(())
         })

@@ -1,6 +1,6 @@
 //! What a program may rely on that drives a node over HTTP: created once, refused in words, told everything in order.
 
-use crate::stage::{Books, Player, agree, both_complete, money, new_offer, offer, play, shared, until};
+use crate::stage::{Books, PATIENCE, Player, agree, both_complete, money, new_offer, offer, play, shared, until};
 use photon::api::OfferList;
 use photon::service::{Funding, NewOffer, NewSend, NewSwap, SendView};
 use photon_chains::Amount;
@@ -70,10 +70,8 @@ fn what_is_asked_twice_under_one_key_is_done_once() {
         let (one, two) = tokio::join!(send(), send());
         assert_eq!(one.1["id"], two.1["id"]);
         let path = format!("/v1/sends/{}", one.1["id"].as_str().unwrap());
-        until("the payment is done", Duration::from_secs(60), async || {
-            (alice.get::<SendView>(&path).await.ok()?.state == "done").then_some(())
-        })
-        .await;
+        until("the payment is done", PATIENCE, async || (alice.get::<SendView>(&path).await.ok()?.state == "done").then_some(()))
+            .await;
         let (replayed, _) = created(post(&alice, "/v1/sends", "one-payment", &pay)).await;
         assert!(replayed);
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -192,7 +190,7 @@ async fn wrong_payments(alice: &Player) {
             let made: SendView = answer.json().await.unwrap();
             let path = format!("/v1/sends/{}", made.id);
             let what = format!("{asset} to {to} is refused");
-            let refused = until(&what, Duration::from_secs(20), async || {
+            let refused = until(&what, PATIENCE, async || {
                 let seen: SendView = alice.get(&path).await.ok()?;
                 (seen.state == "refused").then_some(seen)
             })
@@ -248,11 +246,12 @@ struct Event {
     data: Value,
 }
 
-/// Reads a stream until nothing has come for two seconds. Alerts are left out: they come as nodes turn ill and well.
+/// Reads a stream until, once it has begun, nothing has come for two seconds. Alerts are left out: they come as nodes turn ill and well.
 async fn heard(mut answer: Response) -> Vec<Event> {
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     let mut text = String::new();
-    while let Ok(Ok(Some(piece))) = tokio::time::timeout(Duration::from_secs(2), answer.chunk()).await {
+    let patience = |text: &str| if text.contains("data:") { Duration::from_secs(2) } else { PATIENCE };
+    while let Ok(Ok(Some(piece))) = tokio::time::timeout(patience(&text), answer.chunk()).await {
         text += std::str::from_utf8(&piece).unwrap();
     }
     let blocks = text.split("\n\n").filter(|block| block.contains("data:"));

@@ -1,7 +1,7 @@
 //! Both daemons see every node through a proxy that breaks off, delays, doubles, cuts and refuses at random. F4, F11: no state ever
 //! changes because of an error of a node, so every swap ends completed or refunded for both, and the books balance.
 
-use crate::stage::{Books, LEDGERS, agree, amount, ended, play, shared, until};
+use crate::stage::{Books, LEDGERS, PATIENCE, agree, amount, ended, play, shared, until};
 use photon::demo::party::Party;
 use photon::service::HealthView;
 use photon_regtest::proxy::{Fault, FaultProxy};
@@ -87,7 +87,7 @@ fn swaps_behind_nodes_that_answer_badly_end_whole() {
         }
         eprintln!("{completed} of {} swaps completed behind {} bad answers", swaps.len(), bitten.iter().sum::<u64>());
         for party in [&alice, &bob] {
-            until("all is well again", Duration::from_secs(60), async || {
+            until("all is well again", PATIENCE, async || {
                 party.get::<HealthView>("/v1/health").await.ok()?.healthy.then_some(())
             })
             .await;

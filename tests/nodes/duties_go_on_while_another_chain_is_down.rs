@@ -1,6 +1,6 @@
 //! A node that is down, even when Photon starts, stops what touches its chain and nothing else.
 
-use crate::stage::{Books, Moment, agree, amount, both_complete, ended, new_offer, own, play_alone, reach, until};
+use crate::stage::{Books, Moment, PATIENCE, agree, amount, both_complete, ended, new_offer, own, play_alone, reach, until};
 use photon::service::HealthView;
 use photon_chains::Ledger;
 use photon_regtest::{Mining, WorldConfig};
@@ -39,14 +39,12 @@ fn a_restart_without_bitcoin_completes_what_stands_on_other_chains() {
             let loaded = scene.world().bitcoin.call("loadwallet", serde_json::json!([wallet])).await;
             assert!(loaded.is_ok() || loaded.unwrap_err().to_string().contains("already loaded"));
         }
-        until("Alice sees bitcoin again", Duration::from_secs(40), async || {
+        until("Alice sees bitcoin again", PATIENCE, async || {
             alice.get::<HealthView>("/v1/health").await.ok()?.healthy.then_some(())
         })
         .await;
-        until("Bob sees bitcoin again", Duration::from_secs(40), async || {
-            bob.get::<HealthView>("/v1/health").await.ok()?.healthy.then_some(())
-        })
-        .await;
+        until("Bob sees bitcoin again", PATIENCE, async || bob.get::<HealthView>("/v1/health").await.ok()?.healthy.then_some(()))
+            .await;
         let back = agree(&alice, &bob, "BTC", "ETH").await;
         assert_eq!((ended(&alice, &back).await, ended(&bob, &back).await), ("completed".into(), "completed".into()));
         let (eth, smt, btc) = (amount("ETH").units(), amount("SMT").units(), amount("BTC").units());

@@ -1,7 +1,6 @@
 //! The maker is gone in the middle of a swap: nobody who is there loses, and who comes back in time loses nothing either.
 
-use crate::stage::{Books, Moment, agree, both_paid, ended, play, reach, shared, until};
-use std::time::Duration;
+use crate::stage::{Books, Moment, PATIENCE, agree, both_paid, ended, play, reach, shared, until};
 
 #[test]
 fn a_maker_who_never_funds_costs_the_taker_time_and_fees_only() {
@@ -36,14 +35,14 @@ fn a_maker_who_is_gone_after_funding_redeems_when_it_is_back() {
         for (pay, get) in [("BTC", "ETH"), ("SMT", "LTC")] {
             let swap = agree(&alice, &bob, pay, get).await;
             reach(&bob, &swap, Moment::Sent("fund")).await;
-            until("Bob's funding is in a block", Duration::from_secs(20), async || {
+            until("Bob's funding is in a block", PATIENCE, async || {
                 let beta = bob.swap(&swap).await.ok()?.legs.remove(1);
                 (beta.depth > 0).then_some(())
             })
             .await;
             bob.kill().unwrap();
             // Alice needs nobody for what is hers.
-            until("Alice has redeemed", Duration::from_secs(60), async || {
+            until("Alice has redeemed", PATIENCE, async || {
                 (alice.swap(&swap).await.ok()?.legs[1].status == "redeemed").then_some(())
             })
             .await;

@@ -1,6 +1,6 @@
 //! From nothing to a finished swap, as the README tells it: every step through the real program.
 
-use crate::stage::{Scene, Shell, play, shared, until};
+use crate::stage::{PATIENCE, Scene, Shell, play, shared, until};
 use photon::api::AddressView;
 use photon::demo::stage::COIN;
 use photon::service::{BalanceView, HealthView, OfferView, PeerView, SendView, SwapPage, SwapView};
@@ -9,7 +9,6 @@ use photon_regtest::world::{EvmChain, UtxoChain};
 use serde_json::Value;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// One who has just unpacked the program.
 struct Newcomer {
@@ -56,10 +55,7 @@ impl Newcomer {
 
     async fn run_node(&self) -> Process {
         let process = self.shell.node(&["--passphrase-file", &self.passphrase_file]);
-        until("the node is healthy", Duration::from_secs(30), async || {
-            (self.shell.run(&["health"]).await.code == Some(0)).then_some(())
-        })
-        .await;
+        until("the node is healthy", PATIENCE, async || (self.shell.run(&["health"]).await.code == Some(0)).then_some(())).await;
         process
     }
 
@@ -160,10 +156,8 @@ async fn get_money(scene: &Scene, alice: &Newcomer) {
     let same: AddressView = alice.shell.json(&["address", "ETH"]).await;
     assert_eq!(same.address.to_lowercase(), alice.identity.to_lowercase());
     scene.world().bitcoin.faucet(address.trim(), 50_000_000).await.unwrap();
-    until("the coins are there", Duration::from_secs(20), async || {
-        (alice.balance("BTC").await.available.units() == 50_000_000).then_some(())
-    })
-    .await;
+    until("the coins are there", PATIENCE, async || (alice.balance("BTC").await.available.units() == 50_000_000).then_some(()))
+        .await;
     let table = alice.shell.ok(&["balance"]).await;
     assert!(table.contains("AVAILABLE") && table.contains("0.5") && table.contains("LTC"), "{table}");
 }
@@ -194,7 +188,7 @@ async fn swap_bitcoin_for_ether(alice: &Newcomer, bob: &Newcomer) -> String {
 }
 
 async fn look_back(alice: &Newcomer, bob: &Newcomer, id: &str) {
-    until("bob is done too", Duration::from_secs(60), async || {
+    until("bob is done too", PATIENCE, async || {
         let page: SwapPage = bob.shell.json(&["swap", "list", "--ended"]).await;
         page.swaps.iter().any(|swap| swap.id == id && swap.outcome.as_deref() == Some("completed")).then_some(())
     })
@@ -206,14 +200,14 @@ async fn look_back(alice: &Newcomer, bob: &Newcomer, id: &str) {
     assert!(nothing.is_empty());
     let peers: Vec<PeerView> = alice.shell.json(&["peer", "list"]).await;
     assert_eq!(peers.iter().filter(|peer| peer.alias.as_deref() == Some("bob")).count(), 1);
-    until("bob has the bitcoin", Duration::from_secs(20), async || {
+    until("bob has the bitcoin", PATIENCE, async || {
         let held = bob.balance("BTC").await;
         let redeemed = 10_000_000 - held.fees_paid.units();
         (held.available.units() == redeemed && !held.fees_paid.is_zero()).then_some(())
     })
     .await;
     let ether = alice.balance("ETH").await;
-    until("alice has the ether", Duration::from_secs(20), async || {
+    until("alice has the ether", PATIENCE, async || {
         let held = alice.balance("ETH").await;
         (held.available.units() + held.fees_paid.units() == 5 * COIN + 3 * COIN / 2).then_some(())
     })
@@ -226,7 +220,7 @@ async fn send(scene: &Scene, alice: &Newcomer) {
     let (code, said) = alice.shell.no(&["send", "0.01BTC", &to]).await;
     assert!(code == 2 && said.contains("--yes"), "a script is never asked: {said}");
     let sent: SendView = alice.shell.json(&["send", "0.01BTC", &to, "--yes"]).await;
-    until("it has arrived", Duration::from_secs(60), async || {
+    until("it has arrived", PATIENCE, async || {
         let sent: SendView = alice.shell.json(&["sent", &sent.id]).await;
         (sent.state == "done").then_some(())
     })

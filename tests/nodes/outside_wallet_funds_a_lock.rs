@@ -1,10 +1,9 @@
 //! A leg that is paid by hand, from any wallet: the right amount makes the swap, a wrong one is never counted and comes back.
 
-use crate::stage::{Books, PURSE, Player, Scene, amount, ended, new_offer, play, shared, until};
+use crate::stage::{Books, PATIENCE, PURSE, Player, Scene, amount, ended, new_offer, play, shared, until};
 use photon::demo::stage::Purse;
 use photon::service::{Funding, LegView, NewSwap, SwapView};
 use photon_regtest::world::UtxoChain;
-use std::time::Duration;
 
 /// No coin in Alice's wallets: only somebody else can pay.
 const NO_COINS: Purse = Purse { coins: 0, ..PURSE };
@@ -95,7 +94,7 @@ fn a_wrong_amount_is_not_counted_and_comes_back_and_none_costs_nothing() {
         assert_eq!(ended(&bob, &mended.id).await, "completed");
         assert_eq!(ended(&bob, &short.id).await, "void", "Bob never funds against a wrong amount");
         assert_eq!(bob.swap(&short.id).await.unwrap().legs[1].transactions, []);
-        let alice_has = until("Alice redeemed", Duration::from_secs(60), async || {
+        let alice_has = until("Alice redeemed", PATIENCE, async || {
             let swap = alice.swap(&mended.id).await.ok()?;
             (swap.legs[1].status == "redeemed").then_some(swap)
         })

@@ -1,7 +1,7 @@
 //! Through whole swaps, with a kill in the middle and every log line there is: no secret, key, word, passphrase or token is ever
 //! written where it could be read. The chain alone shows a swap's secret, when it must.
 
-use crate::stage::{Moment, Player, Scene, agree, both_complete, play, reach, shared, until};
+use crate::stage::{Moment, PATIENCE, Player, Scene, agree, both_complete, play, reach, shared, until};
 use photon::config::Network;
 use photon::datadir::DataDir;
 use photon::demo::party::PASSPHRASE;
@@ -104,14 +104,16 @@ async fn answers(player: &Player, peer: &Player, ids: &[String]) -> Vec<Hay> {
     found
 }
 
-/// All events since the beginning: the stream, until it is silent.
+/// All events since the beginning: the stream, until it has told of a swap and is silent.
 async fn events(player: &Player) -> Vec<u8> {
     let mut answer = player.request(Method::GET, "/v1/events?after=0").send().await.unwrap();
     let mut all = Vec::new();
-    while let Ok(Ok(Some(piece))) = tokio::time::timeout(Duration::from_secs(1), answer.chunk()).await {
+    let has_begun = |all: &[u8]| holds(all, b"fund_intent");
+    let patience = |all: &[u8]| if has_begun(all) { Duration::from_secs(1) } else { PATIENCE };
+    while let Ok(Ok(Some(piece))) = tokio::time::timeout(patience(&all), answer.chunk()).await {
         all.extend_from_slice(&piece);
     }
-    assert!(holds(&all, b"fund_intent"), "the events of a swap are there: {}", String::from_utf8_lossy(&all));
+    assert!(has_begun(&all), "the events of a swap are there: {}", String::from_utf8_lossy(&all));
     all
 }
 
@@ -191,6 +193,8 @@ fn secrets_never_leave() {
         let (mut alice, mut bob) = tokio::join!(scene.party("secrets-alice"), scene.party("secrets-bob"));
         (alice.verbosity, bob.verbosity) = (EVERYTHING.to_owned(), EVERYTHING.to_owned());
         tokio::try_join!(alice.start(), bob.start()).unwrap();
+        // Counters are told before they first rise: so also by who is started again when all has ended.
+        metrics_name_nobody(&alice, &bob, &[]).await;
 
         let mut hay = Vec::new();
         let mut ids = Vec::new();
@@ -260,7 +264,7 @@ async fn wrong_requests(alice: &Player) {
 
 /// Aggregates only: who can read them learns nothing about anybody.
 async fn metrics_name_nobody(player: &Player, peer: &Player, ids: &[String]) {
-    let text = until("the metrics are whole", Duration::from_secs(60), async || {
+    let text = until("the metrics are whole", PATIENCE, async || {
         let text = player.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap().to_lowercase();
         (text.contains("photon_swaps_ended_total") && text.contains("photon_ledger_height")).then_some(text)
     })

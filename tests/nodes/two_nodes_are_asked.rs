@@ -2,7 +2,8 @@
 //! THREATS F1, F2, C1, C25.
 
 use crate::stage::{
-    Books, Moment, Player, Scene, agree, both_complete, both_paid, ended, new_offer, offer, own, play, reach, shared, take, until,
+    Books, Moment, PATIENCE, Player, Scene, agree, both_complete, both_paid, ended, new_offer, offer, own, play, reach, shared,
+    take, until,
 };
 use photon::demo::party::Party;
 use photon::service::{Funding, HealthView, NewSwap};
@@ -59,7 +60,7 @@ fn a_hidden_redeem_is_found_through_the_other_node() {
         let books = Books::open(&[&alice, &bob]).await;
         let swap = agree(&alice, &bob, "BTC", "ETH").await;
         reach(&bob, &swap, Moment::Sent("fund")).await;
-        until("Bob's lock is in a block", Duration::from_secs(60), async || {
+        until("Bob's lock is in a block", PATIENCE, async || {
             let leg = bob.swap(&swap).await.ok()?.legs.into_iter().find(|leg| leg.ours)?;
             (leg.depth > 0).then_some(())
         })
@@ -94,7 +95,7 @@ fn a_node_that_is_down_stops_new_risk_and_no_duty() {
         let one = agree(&alice, &bob, "BTC", "ETH").await;
         reach(&bob, &one, Moment::Sent("fund")).await;
         seconds.iter().for_each(|proxy| proxy.set_every(Fault::BreakBefore));
-        until("the doubt is told", Duration::from_secs(30), async || {
+        until("the doubt is told", PATIENCE, async || {
             trouble(&bob, Ledger::Ethereum).await.filter(|said| said.contains("the second node can't be asked"))
         })
         .await;
@@ -103,16 +104,14 @@ fn a_node_that_is_down_stops_new_risk_and_no_duty() {
         assert!(refused.contains("can't serve") || refused.contains("second node"), "{refused}");
         both_complete(&alice, &bob, &one).await;
         seconds.iter().for_each(FaultProxy::clear);
-        until("Bob is well again", Duration::from_secs(30), async || {
-            bob.get::<HealthView>("/v1/health").await.ok()?.healthy.then_some(())
-        })
-        .await;
+        until("Bob is well again", PATIENCE, async || bob.get::<HealthView>("/v1/health").await.ok()?.healthy.then_some(()))
+            .await;
 
         let two = agree(&alice, &bob, "BTC", "ETH").await;
         reach(&alice, &two, Moment::Fact("reveal_intent")).await;
         firsts.iter().for_each(|proxy| proxy.set_every(Fault::BreakBefore));
         reach(&bob, &two, Moment::Sent("redeem")).await;
-        until("the second node has carried it", Duration::from_secs(30), async || {
+        until("the second node has carried it", PATIENCE, async || {
             bob.said().contains("carried by the second node").then_some(())
         })
         .await;
@@ -146,7 +145,7 @@ fn confirmations_on_a_private_fork_are_not_believed() {
             party.rewrite(&bitcoin.cookie().display().to_string(), &fork.cookie().display().to_string());
         }
         bob.add_second(Ledger::Bitcoin, &scene.node_url(Ledger::Bitcoin), Some(&bitcoin.cookie()));
-        until("the nodes are on one chain", Duration::from_secs(60), async || {
+        until("the nodes are on one chain", PATIENCE, async || {
             let funds: f64 = miner.get("getbalance", json!([])).await.ok()?;
             (funds > 0.0).then_some(())
         })
@@ -166,12 +165,12 @@ fn confirmations_on_a_private_fork_are_not_believed() {
             }
         };
         let watching = async {
-            until("Alice's node shows it deep", Duration::from_secs(60), async || {
+            until("Alice's node shows it deep", PATIENCE, async || {
                 let leg = alice.swap(&swap.id).await.ok()?.legs.remove(0);
                 (leg.status == "funded").then_some(())
             })
             .await;
-            until("Bob doubts", Duration::from_secs(30), async || {
+            until("Bob doubts", PATIENCE, async || {
                 trouble(&bob, Ledger::Bitcoin).await.filter(|said| said.contains("different chains") || said.contains("behind"))
             })
             .await;

@@ -1,12 +1,11 @@
 //! The disk is gone, all of it. The words on paper and the nodes are left: `photon rescue` finds every open lock on all four ledgers,
 //! takes it back or redeems it with a secret that is public, and reveals nothing.
 
-use crate::stage::{Moment, Player, Scene, Shell, agree, amount, ended, play, reach, shared, until};
+use crate::stage::{Moment, PATIENCE, Player, Scene, Shell, agree, amount, ended, play, reach, shared, until};
 use photon::keys::{self, Passphrase};
 use serde_json::Value;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// What is left of a player: a paper with words, and a configuration that anybody can write again.
 struct Paper {
@@ -63,10 +62,7 @@ fn locks(report: &Value) -> Vec<String> {
 }
 
 async fn is_in_a_block(party: &Player, swap: &str, leg: usize) {
-    until("a funding is in a block", Duration::from_secs(30), async || {
-        (party.swap(swap).await.ok()?.legs[leg].depth > 0).then_some(())
-    })
-    .await;
+    until("a funding is in a block", PATIENCE, async || (party.swap(swap).await.ok()?.legs[leg].depth > 0).then_some(())).await;
 }
 
 // A4, F7, F10

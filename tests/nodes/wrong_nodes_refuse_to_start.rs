@@ -1,6 +1,6 @@
 //! What is set up wrongly ends the start, with words that say what to do. Nothing runs half-right.
 
-use crate::stage::{Player, Scene, agree, both_complete, own, play, shared, until};
+use crate::stage::{PATIENCE, Player, Scene, agree, both_complete, own, play, shared, until};
 use photon::service::HealthView;
 use photon_chains::Ledger;
 use photon_regtest::{Mining, WorldConfig};
@@ -195,10 +195,8 @@ fn a_node_that_does_not_let_us_in_is_told_and_asked_again() {
         }
         // As after its restart, with another cookie: no restart of ours is needed.
         std::fs::copy(&mine, &theirs).unwrap();
-        until("bitcoin is back", Duration::from_secs(30), async || {
-            alice.get::<HealthView>("/v1/health").await.ok()?.healthy.then_some(())
-        })
-        .await;
+        until("bitcoin is back", PATIENCE, async || alice.get::<HealthView>("/v1/health").await.ok()?.healthy.then_some(()))
+            .await;
     });
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Redeems and sweeps become final within this.
-const PATIENCE_SECS: u32 = 60;
+const PATIENCE_SECS: u32 = 120;
 
 /// What some parties held.
 pub struct Books {
