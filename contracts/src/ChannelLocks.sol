@@ -56,9 +56,10 @@ abstract contract ChannelLocks is ChannelMessages {
                 }
                 at := add(at, 45)
                 // The entry before ends with its lockId, of 8 bytes, and its word.
-                let word := mload(sub(entry, 0x20))
-                let lockId := add(mload(sub(entry, 0x40)), 1)
-                if and(kind, 4) {
+                let word
+                switch and(kind, 4)
+                case 0 { word := mload(sub(entry, 0x20)) }
+                default {
                     word := and(div(numbers, 0x1000000), 0xffffffffffffffffffffffffffffffff)
                     word := add(
                         word,
@@ -66,7 +67,10 @@ abstract contract ChannelLocks is ChannelMessages {
                     )
                     at := add(at, 16)
                 }
-                if and(kind, 8) {
+                let lockId
+                switch and(kind, 8)
+                case 0 { lockId := add(mload(sub(entry, 0x40)), 1) }
+                default {
                     lockId := div(calldataload(at), 0x1000000000000000000000000000000000000000000000000)
                     at := add(at, 8)
                 }
@@ -90,21 +94,24 @@ abstract contract ChannelLocks is ChannelMessages {
                 _checkShown(_get(entry - 0x20));
                 // More of them with the same word, and one lockId after the other: parts of one payment.
                 assembly ("memory-safe") {
-                    let word := mload(sub(entry, 0x20))
-                    let lockId := mul(and(mload(sub(entry, 0x40)), 0xffffffffffffffff), 0x1000000000000000000000000)
-                    for {} 1 {} {
-                        let amount := calldataload(add(at, 0x20))
-                        if xor(byte(0, amount), 3) { break }
-                        amount := and(div(amount, 0x100000000000000000000000000000000000000), M96)
-                        sum := add(sum, amount)
-                        mstore(end, calldataload(at))
-                        pop(staticcall(gas(), 2, end, 0x20, entry, 0x20))
-                        end := add(end, 0x20)
-                        at := add(at, 45)
-                        lockId := add(lockId, 0x1000000000000000000000000)
-                        mstore(add(entry, 0x20), add(mul(amount, 0x0010000000000000000000000000000000000000000), lockId))
-                        mstore(add(entry, 0x34), word)
-                        entry := add(entry, 0x54)
+                    let numbers := calldataload(add(at, 0x20))
+                    if eq(byte(0, numbers), 3) {
+                        let word := mload(sub(entry, 0x20))
+                        let lockId := mul(and(mload(sub(entry, 0x40)), 0xffffffffffffffff), 0x1000000000000000000000000)
+                        for {} 1 {} {
+                            numbers := and(div(numbers, 0x100000000000000000000000000000000000000), M96)
+                            sum := add(sum, numbers)
+                            mstore(end, calldataload(at))
+                            pop(staticcall(gas(), 2, end, 0x20, entry, 0x20))
+                            end := add(end, 0x20)
+                            at := add(at, 45)
+                            lockId := add(lockId, 0x1000000000000000000000000)
+                            mstore(add(entry, 0x20), add(mul(numbers, 0x0010000000000000000000000000000000000000000), lockId))
+                            mstore(add(entry, 0x34), word)
+                            entry := add(entry, 0x54)
+                            numbers := calldataload(add(at, 0x20))
+                            if xor(byte(0, numbers), 3) { break }
+                        }
                     }
                 }
             } else if (kind & 1 == 0) {
@@ -119,7 +126,9 @@ abstract contract ChannelLocks is ChannelMessages {
         _putHashes(start, base, entry);
         // A sum of nothing: no lock was taken, or locks of nothing, which are not worth a call. More than a word holds:
         // more than any channel has.
-        if (sum == 0 || sum > M96) revert IChannels.BadList();
+        unchecked {
+            if (sum - 1 >= M96) revert IChannels.BadList();
+        }
     }
 
     /// @dev Refuses a lock that can't be unlocked by showing its secret now: a registration made now would not be in time.
