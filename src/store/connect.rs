@@ -72,15 +72,29 @@ pub(super) fn lock_for_this_process(path: &Path) -> Result<ProcessLock, StoreErr
 
 /// The writing connection of a database that was checked, migrated, and belongs to this key.
 pub(super) fn open_checked(path: &Path, seals: &Seals) -> Result<Connection, StoreError> {
-    let file = open_private(path, false).map_err(|error| unopenable(path, &error))?;
-    if file.metadata().and_then(|_| sync_folder_of(path)).is_err() {
-        return Err(unopenable(path, &"its folder can't be synced"));
-    }
+    settle(path).map_err(|error| unopenable(path, &error))?;
     let mut conn = connect(path).map_err(|error| opening(path, error))?;
     check_pages(&conn).map_err(|error| opening(path, error))?;
     migrate(&mut conn, &path.display().to_string(), MIGRATIONS)?;
     check_owner(&conn, seals)?;
     Ok(conn)
+}
+
+/// Makes the file where there is none, and brings to the disk what a process that was killed left in the system's memory alone:
+/// from here on it is read, and acted on, so it must outlive a power cut, too.
+///
+/// All is closed again before SQLite opens it. Closing a file frees every lock that this process holds on it, and without
+/// SQLite's a backup by another process takes itself for the last user, and takes the write-ahead log away.
+fn settle(path: &Path) -> std::io::Result<()> {
+    open_private(path, false)?.sync_all()?;
+    for suffix in ["-wal", "-journal"] {
+        match File::open(beside(path, suffix)) {
+            Ok(file) => file.sync_all()?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    sync_folder_of(path)
 }
 
 fn opening(path: &Path, error: StoreError) -> StoreError {

@@ -56,6 +56,8 @@ impl RecoveryFile {
         let path = beside(database, SUFFIX);
         let opened = open_private(&path, true).and_then(|mut file| {
             cut_torn_line(&mut file)?;
+            // A process that was killed may have written lines that it did not sync.
+            file.sync_all()?;
             sync_folder_of(&path)?;
             Ok(file)
         });
@@ -101,12 +103,16 @@ impl Store {
                     }
                     continue;
                 }
-                if knows_hash(read.conn, hash)? || !seen.insert(hash) {
+                if knows_hash(read.conn, hash)? || seen.contains(&hash) {
                     continue;
                 }
                 match open_line(&line, hash, read.seals) {
-                    Some(swap) => lost.push(swap),
-                    // The others are all the more needed.
+                    Some(swap) => {
+                        seen.insert(hash);
+                        lost.push(swap);
+                    }
+                    // The others are all the more needed, and one of them may be about the same swap: it began again after the
+                    // power failed while this line was written.
                     None => tracing::error!(%hash, "a lost swap can't be read: its line is damaged, or of another seed"),
                 }
             }
@@ -240,7 +246,6 @@ fn cut_torn_line(file: &mut File) -> std::io::Result<()> {
     let kept = tail.iter().rposition(|byte| *byte == b'\n').map_or(tail_start, |end| tail_start + end as u64 + 1);
     if kept < length {
         file.set_len(kept)?;
-        file.sync_all()?;
     }
     Ok(())
 }

@@ -167,3 +167,25 @@ async fn a_closed_store_answers_closed() {
     let log = connect::beside(&world.path(), "-wal");
     assert!(!log.exists() || log.metadata().unwrap().len() == 0, "the write-ahead log is empty");
 }
+
+#[tokio::test]
+async fn another_process_that_looks_at_the_database_takes_no_log_away() {
+    if let Some(database) = child_database() {
+        return println!("copied {:?}", back_up(&database, &database.with_extension("copy")).map(|_| ()));
+    }
+    let world = World::new();
+    world.add_swap(1).await;
+    let output = child("another_process_that_looks_at_the_database_takes_no_log_away", &world.path()).wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("copied Ok(())"), "{said}");
+    world.add_swap(2).await;
+    // What a kill would leave.
+    let folder = tempfile::tempdir().unwrap();
+    for suffix in ["", "-wal", ".recovery"] {
+        let name = format!("photon.db{suffix}");
+        std::fs::copy(world.folder.path().join(&name), folder.path().join(&name)).expect("the log is where it was");
+    }
+    let store = Store::open(&folder.path().join("photon.db"), KEY).unwrap();
+    assert_eq!(store.live_swaps().await.unwrap().len(), 2);
+    world.store.close().await.unwrap();
+}

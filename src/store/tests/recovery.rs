@@ -102,6 +102,22 @@ async fn a_torn_last_line_is_cut_off_and_a_damaged_one_passed_over() {
     assert_eq!(ids(&store.lost_swaps().await.unwrap()), [two, three], "{one} is damaged");
 }
 
+/// The power failed while the line was written, so its swap was never answered for and began again.
+#[tokio::test]
+async fn a_damaged_line_hides_no_later_one_of_its_swap() {
+    let world = World::new();
+    let one = world.add_swap(1).await;
+    world.store.close().await.unwrap();
+    let path = recovery_file(&world);
+    let line = std::fs::read(&path).unwrap();
+    let mut torn = line.clone();
+    torn[512..900].fill(0);
+    std::fs::write(&path, [torn, line].concat()).unwrap();
+    std::fs::remove_file(world.path()).unwrap();
+    let store = Store::open(&world.path(), KEY).unwrap();
+    assert_eq!(ids(&store.lost_swaps().await.unwrap()), [one]);
+}
+
 #[tokio::test]
 async fn the_recovery_file_shows_nothing_and_shrinks_to_what_is_live() {
     let world = World::new();
