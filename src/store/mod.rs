@@ -22,6 +22,11 @@
 //! **A swap stands in two files.** Before its row is committed, all that the seed needs to free its money is synced into a
 //! second file (`photon.db.recovery`): a database that is lost, or an old copy of it, loses no swap ([`Store::lost_swaps`]).
 //!
+//! **The power may fail, too**, which loses, tears and reorders what was not synced. So a start syncs what it finds before it
+//! reads it: a process that was killed may have left it in the system's memory alone. `tests/power` writes down all that the
+//! store asks of the disk and rebuilds what may be there after a cut at any place: the store opens it and misses nothing that
+//! was answered.
+//!
 //! Rows that hold a secret (facts so marked, the bytes of signed transactions) are sealed with a key derived from the seed.
 //! Rejected: a snapshot of the whole state per step (grows with everything that ever happened), a stored phase (it is
 //! computed from facts), one transaction per call (one sync each), and `INSERT OR IGNORE` (it would hide broken rules).
@@ -116,6 +121,11 @@ impl Store {
         let lock = connect::lock_for_this_process(path)?;
         let seals = Arc::new(Seals::new(&storage_key)?);
         let conn = connect::open_checked(path, &seals)?;
+        Self::start_on(path, lock, seals, conn)
+    }
+
+    /// The rest of opening it, with the connection that will write.
+    fn start_on(path: &Path, lock: ProcessLock, seals: Arc<Seals>, conn: rusqlite::Connection) -> Result<Store, StoreError> {
         let health = Arc::new(Health::new(events::newest(&conn)?));
         let readers = Arc::new(Readers::open(path)?);
         let recovery = RecoveryFile::open(path, &conn)?;

@@ -8,6 +8,8 @@ mod every_write;
 mod opening;
 mod others;
 mod poison;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod power;
 mod recovery;
 mod secrets;
 mod shape;
