@@ -204,6 +204,34 @@ pub struct ContractAddresses {
     pub native_htlc: Address,
     /// TokenHtlc.
     pub token_htlc: Address,
+    /// Channels; absent: no payment channels on this ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Address>,
+}
+
+impl ContractAddresses {
+    /// The line of the file that says so.
+    pub fn line(&self) -> String {
+        let Self { registry, native_htlc, token_htlc, channels } = self;
+        let channels = channels.map(|place| format!(", channels = \"{place}\"")).unwrap_or_default();
+        format!(
+            "contracts = {{ registry = \"{registry}\", native_htlc = \"{native_htlc}\", token_htlc = \"{token_htlc}\"{channels} }}"
+        )
+    }
+}
+
+impl From<ContractAddresses> for photon_evm::Contracts {
+    fn from(at: ContractAddresses) -> Self {
+        let ContractAddresses { registry, native_htlc, token_htlc, channels } = at;
+        Self { registry, native_htlc, token_htlc, channels }
+    }
+}
+
+impl From<photon_evm::Contracts> for ContractAddresses {
+    fn from(at: photon_evm::Contracts) -> Self {
+        let photon_evm::Contracts { registry, native_htlc, token_htlc, channels } = at;
+        Self { registry, native_htlc, token_htlc, channels }
+    }
 }
 
 /// A token.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use photon_chains::{
     Address, Family, IntentKey, Journal, JournalError, Ledger, Port, PortError, Settlement, SignedTx, TxId, Witness,
 };
-use photon_evm::{Contracts, EvmAdapter, EvmConfig, NodeConfig, Token};
+use photon_evm::{EvmAdapter, EvmConfig, NodeConfig, Token};
 use photon_utxo::{Auth, UtxoAdapter, UtxoConfig};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -224,12 +224,11 @@ async fn evm_config(network: Network, ledger: Ledger, section: &EvmLedger) -> an
     let at = section.contracts.with_context(|| {
         format!("[{ledger}] has no contracts yet: run `photon deploy {ledger}`, or copy your partner's addresses")
     })?;
-    let contracts = Contracts { registry: at.registry, native_htlc: at.native_htlc, token_htlc: at.token_htlc };
     let mut tokens = Vec::new();
     for token in &section.tokens {
         tokens.push(pinned(&node, token).await?);
     }
-    Ok(EvmConfig { node, contracts, tokens })
+    Ok(EvmConfig { node, contracts: at.into(), tokens })
 }
 
 /// A token is traded only with its code pinned: a proxy that changes under us would change what we own.

@@ -89,8 +89,9 @@ requests_per_second = 500
 # [ethereum]
 # rpc_url = "http://127.0.0.1:8545"
 # chain_id = {eth_id}
-# # `photon deploy ethereum` puts the contracts there and writes the next line.
-# # contracts = {{ registry = "0x...", native_htlc = "0x...", token_htlc = "0x..." }}
+# # `photon deploy ethereum` puts the contracts there and writes the next line, or adds what it lacks. Without `channels` there
+# # are swaps and no payment channels.
+# # contracts = {{ registry = "0x...", native_htlc = "0x...", token_htlc = "0x...", channels = "0x..." }}
 # # Tokens you trust; no other is ever touched. Fee-on-transfer and rebasing tokens are refused.
 # # [[ethereum.tokens]]
 # # symbol = "USDX"

@@ -20,6 +20,18 @@ fn an_address_with_many_zeros_is_no_number() {
     assert_eq!(config.ethereum.unwrap().contracts.unwrap().native_htlc.to_string(), at(0xaa));
 }
 
+#[test]
+fn a_file_without_a_channels_contract_is_read_as_before_and_written_as_it_was() {
+    let [one, two] = ["11", "22"].map(|byte| format!("0x{}", byte.repeat(20)));
+    let three = format!("contracts = {{ registry = \"{one}\", native_htlc = \"{one}\", token_htlc = \"{one}\" }}");
+    let four = three.replace(" }", &format!(", channels = \"{two}\" }}"));
+    for (line, channels) in [(three, None), (four, Some(two))] {
+        let at = load(&format!("{GOOD}{line}\n"), &[], &[]).unwrap().ethereum.unwrap().contracts.unwrap();
+        assert_eq!(at.channels.map(|place| place.to_string()), channels);
+        assert_eq!(at.line(), line);
+    }
+}
+
 const GOOD: &str = "network = \"testnet\"\n[ethereum]\nrpc_url = \"http://127.0.0.1:8545\"\nchain_id = 5\n";
 
 #[test]

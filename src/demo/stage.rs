@@ -1,6 +1,7 @@
 //! A world that is ready for parties: nodes, contracts, a token, and money for whoever comes.
 
 use super::party::Party;
+use crate::config::ContractAddresses;
 use crate::store::Store;
 use anyhow::Context;
 use photon_chains::{Act, Address, Amount, Asset, Journal, Ledger, LockId, LockKey, Port, Progress};
@@ -102,15 +103,8 @@ impl Stage {
             )
         };
         let evm = |name: &str, chain: &EvmChain, at: &Contracts| {
-            format!(
-                "[{name}]\nrpc_url = \"{}\"\nchain_id = {}\n\
-                 contracts = {{ registry = \"{}\", native_htlc = \"{}\", token_htlc = \"{}\" }}\n",
-                chain.url(),
-                chain.chain_id(),
-                at.registry,
-                at.native_htlc,
-                at.token_htlc
-            )
+            let contracts = ContractAddresses::from(*at).line();
+            format!("[{name}]\nrpc_url = \"{}\"\nchain_id = {}\n{contracts}\n", chain.url(), chain.chain_id())
         };
         let token = format!(
             "[[ethereum.tokens]]\nsymbol = \"{TOKEN}\"\naddress = \"{}\"\ndecimals = 18\ncode_hash = \"{}\"\n",

@@ -8,6 +8,7 @@
 //! refund (a lying node could then make us lose by doing nothing).
 
 pub mod agree;
+mod contracts;
 mod node;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -18,10 +19,11 @@ use crate::clock;
 use crate::wire::ConnectError;
 use agree::{Doubt, Place};
 use async_trait::async_trait;
+use contracts::FirstNode;
 use node::{Looked, Node};
 use photon_chains::{
-    Act, Amount, Asset, Balance, BlockHeight, Family, Found, Hash32, IntentKey, Journal, Ledger, Lock, LockId, LockKey, Party,
-    Port, PortError, Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, UnixTime, Witness,
+    Act, Amount, Asset, Balance, BlockHeight, ContractPort, Family, Found, Hash32, IntentKey, Journal, Ledger, Lock, LockId,
+    LockKey, Party, Port, PortError, Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, UnixTime, Witness,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -344,6 +346,11 @@ impl Port for Pair {
             (None, Some(second), Family::Evm) => second.find(since, progressed).await,
             (Some(_), _, _) | (None, _, Family::Utxo) | (None, None, Family::Evm) => self.first()?.find(since, progressed).await,
         }
+    }
+
+    fn contracts(self: Arc<Self>) -> Option<Arc<dyn ContractPort>> {
+        let first = self.first.port()?.clone().contracts()?;
+        Some(Arc::new(FirstNode::new(self, first)))
     }
 
     async fn likely_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {

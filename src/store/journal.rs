@@ -40,11 +40,12 @@ pub struct TxRow {
 }
 
 impl Store {
-    /// Every transaction about a lock, or about the payment of that id, oldest first.
+    /// Every transaction about a lock, or about the payment or the call of that id, oldest first.
     pub async fn transactions_of(&self, subject: LockId) -> Result<Vec<TxRow>, StoreError> {
         self.read(move |read| {
             let intent = |purpose| IntentKey::new(purpose, subject).to_string();
-            let params = [Purpose::Fund, Purpose::Cancel, Purpose::Redeem, Purpose::Refund, Purpose::Send].map(intent);
+            let all = [Purpose::Fund, Purpose::Cancel, Purpose::Redeem, Purpose::Refund, Purpose::Send, Purpose::Call];
+            let params = all.map(intent);
             all_rows!(read.conn, OF_SUBJECT, params, tx_row)
         })
         .await
@@ -100,7 +101,7 @@ impl Store {
     }
 }
 
-pub(super) const OF_SUBJECT: &str = "SELECT * FROM transactions WHERE intent IN (?1, ?2, ?3, ?4, ?5) ORDER BY n";
+pub(super) const OF_SUBJECT: &str = "SELECT * FROM transactions WHERE intent IN (?1, ?2, ?3, ?4, ?5, ?6) ORDER BY n";
 pub(super) const OF_INTENT: &str = "SELECT * FROM transactions WHERE intent = ?1 ORDER BY n";
 pub(super) const UNSETTLED: &str =
     "SELECT * FROM transactions INDEXED BY transactions_unsettled WHERE ledger = ?1 AND ending IS NULL ORDER BY n";

@@ -137,6 +137,12 @@ async fn deploy(alice: &Newcomer) -> Vec<String> {
     // Nothing else in the file has changed.
     let rest: Vec<&str> = after.lines().filter(|line| !line.starts_with("contracts = ")).collect();
     assert_eq!(rest, before.lines().collect::<Vec<_>>());
+    // A file that is older than the channels names three: the fourth is added, and it is the one that was deployed.
+    let old = after.replacen(&format!(", channels = \"{}\"", at["channels"].as_str().unwrap()), "", 1);
+    std::fs::write(alice.config(), &old).unwrap();
+    let again: Value = alice.shell.json(&["deploy", "smt", "--passphrase-file", file]).await;
+    assert_eq!(again, at);
+    assert!(old != after && std::fs::read_to_string(alice.config()).unwrap() == after);
     let (code, said) = alice.shell.no(&["deploy", "smt", "--passphrase-file", file]).await;
     assert!(code == 1 && said.contains("names its contracts already"), "{said}");
     contracts

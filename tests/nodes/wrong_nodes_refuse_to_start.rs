@@ -1,6 +1,7 @@
 //! What is set up wrongly ends the start, with words that say what to do. Nothing runs half-right.
 
 use crate::stage::{PATIENCE, Player, Scene, agree, both_complete, own, play, shared, until};
+use photon::config::ContractAddresses;
 use photon::service::HealthView;
 use photon_chains::Ledger;
 use photon_regtest::{Mining, WorldConfig};
@@ -57,6 +58,10 @@ fn a_node_of_another_network_or_without_our_contracts_is_refused() {
                 &["ethereum", &other, "NativeHtlc", "correct the address"],
             )
             .await;
+        let htlc = stage.ethereum.native_htlc.to_string();
+        alice
+            .refuses(&[&set("ethereum.contracts.channels", &htlc)], &["ethereum", &htlc, "Channels", "correct the address"])
+            .await;
         let registry = stage.token.address.to_string();
         alice.refuses(&[&set("smt.contracts.registry", &registry)], &["smt", &registry, "SecretRegistry"]).await;
 
@@ -74,13 +79,8 @@ fn contracts_are_not_put_on_another_network_and_nothing_is_left_behind() {
     play(async {
         let Some(scene) = shared().await else { return };
         let alice = scene.party("wrong-deploy").await;
-        let at = scene.stage.ethereum;
-        let named = [at.registry, at.native_htlc, at.token_htlc].map(|place| place.to_string());
-        let line = format!(
-            "contracts = {{ registry = \"{}\", native_htlc = \"{}\", token_htlc = \"{}\" }}\n",
-            named[0], named[1], named[2]
-        );
-        alice.rewrite(&line, "");
+        let line = ContractAddresses::from(scene.stage.ethereum).line();
+        alice.rewrite(&format!("{line}\n"), "");
         let before = std::fs::read(alice.folder.join("config.toml")).unwrap();
         let file = alice.folder.join("passphrase");
         for (set, word) in [("ethereum.chain_id=5", "configured is 5"), ("ethereum.rpc_url=http://127.0.0.1:9", "did not answer")]

@@ -55,11 +55,16 @@ sol! {
         function registerSecrets(bytes32[] secrets) external;
         function entries(bytes32 secretHash) external view returns (uint40 time, uint40 blockNumber);
     }
+    interface PaymentChannels {
+        function deposit(uint256 asset, uint256 peerAndAmount) external payable;
+        function depositFor(uint256 asset, uint256 peerAndAmount, address party) external payable;
+    }
     interface Erc20 {
         function approve(address spender, uint256 amount) external;
         function transfer(address to, uint256 amount) external;
         function allowance(address owner, address spender) external view returns (uint256);
         function balanceOf(address owner) external view returns (uint256);
+        event Transfer(address indexed from, address indexed to, uint256 amount);
         function decimals() external view returns (uint8);
     }
 }
@@ -79,7 +84,7 @@ pub(crate) enum Event {
 
 /// Reads an event. None for one that is not ours, or that does not say what it should: whoever emitted it, nothing follows.
 pub(crate) fn read_log(log: &Log, kind: Option<Kind>, chain_id: u64) -> Option<Event> {
-    let data = &log.data.0;
+    let data = &log.data.as_ref()?.0;
     let Some(kind) = kind else {
         let [hash] = log.topics.as_slice() else { return None };
         return opened(*hash, data).map(Event::Revealed);
@@ -258,6 +263,16 @@ pub(crate) fn read_approve(input: &[u8]) -> Option<(Address, U256)> {
 /// The token and amount of a token lock.
 pub(crate) fn read_token_lock(input: &[u8]) -> Option<(Address, U256)> {
     Erc20Htlc::lockCall::abi_decode(input).ok().map(|call| (call.tokenAddress, call.amount))
+}
+
+/// The token and amount of a deposit into a payment channel. None for one of the ledger's own coin, which takes no token.
+pub(crate) fn read_deposit(input: &[u8]) -> Option<(Address, U256)> {
+    let (asset, peer_and_amount) = match PaymentChannels::depositCall::abi_decode(input) {
+        Ok(call) => (call.asset, call.peerAndAmount),
+        Err(_) => PaymentChannels::depositForCall::abi_decode(input).ok().map(|call| (call.asset, call.peerAndAmount))?,
+    };
+    let token = Address::from_word(B256::from(asset));
+    (!token.is_zero()).then(|| (token, peer_and_amount >> 160))
 }
 
 /// The calldata of `transfer`.

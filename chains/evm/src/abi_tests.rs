@@ -9,7 +9,7 @@ fn log(address: Address, topics: Vec<B256>, data: Vec<u8>) -> Log {
     Log {
         address,
         topics,
-        data: Data(data),
+        data: Some(Data(data)),
         block_number: Number(1),
         block_hash: B256::ZERO,
         transaction_hash: B256::ZERO,

@@ -7,7 +7,8 @@ use crate::ladder::{Bidding, Stake};
 use crate::node::{Node, View};
 use crate::sender::{Sender, Standing, Turn};
 use crate::slot::{Kind, Slot};
-use crate::trial::{Returns, Trial, Wanted};
+use crate::tokens::Take;
+use crate::trial::{MOST_GAS, Returns, Trial, Wanted};
 use crate::wallet::Order;
 use alloy::primitives::{Address, B256, U256, keccak256};
 use photon_chains::{IntentKey, Lock, LockStatus, PortError, Progress, Purpose, Secret, Sighting, SignedTx, Template, TxId};
@@ -30,6 +31,9 @@ pub(crate) mod gas {
     pub(crate) const TOKEN_EXTRA: u64 = 120_000;
     /// Allowing the contract to take a token.
     pub(crate) const APPROVE: u64 = 90_000;
+    /// What a call on behalf of a payment channel uses, about; and at most, with a handful of locks.
+    pub(crate) const CALL_USED: u64 = 45_000;
+    pub(crate) const CALL: u64 = 100_000;
 }
 
 /// What an act works with: the right to sign, the chain's state, and the contracts we fund.
@@ -77,15 +81,15 @@ enum SlotNow {
 }
 
 impl Acting<'_> {
-    fn sender(&self) -> &Sender {
+    pub(crate) fn sender(&self) -> &Sender {
         self.turn.sender()
     }
 
-    fn node(&self) -> &Node {
+    pub(crate) fn node(&self) -> &Node {
         &self.sender().node
     }
 
-    fn us(&self) -> Address {
+    pub(crate) fn us(&self) -> Address {
         self.sender().wallet.address()
     }
 
@@ -111,7 +115,7 @@ impl Acting<'_> {
     async fn try_out(&self, slot: &Slot, input: Vec<u8>, value: U256, least_gas: u64) -> Result<Trial, PortError> {
         let extra = if slot.kind() == Kind::Token { gas::TOKEN_EXTRA } else { 0 };
         let least_gas = least_gas + extra;
-        let wanted = Wanted { to: Some(slot.contract), value, input, returns: Returns::Nothing, least_gas };
+        let wanted = Wanted { to: Some(slot.contract), value, input, returns: Returns::Nothing, least_gas, most_gas: MOST_GAS };
         self.node().try_out(self.us(), wanted).await
     }
 
@@ -133,7 +137,7 @@ impl Acting<'_> {
     }
 
     /// Sees to it that the node has a waiting transaction, and raises its bid if it waits too long.
-    async fn push(&self, tx: SignedTx) -> Result<Progress, PortError> {
+    pub(crate) async fn push(&self, tx: SignedTx) -> Result<Progress, PortError> {
         let hash = B256::new(*tx.txid.as_bytes());
         let known = self.node().at(self.node().rpc.transactions(&[hash]).await)?;
         if known.iter().all(Option::is_none) {
@@ -192,16 +196,15 @@ impl Acting<'_> {
     /// Sends what must be allowed before, and gives the funding itself. While an allowance waits, the funding behind it
     /// can't be tried out; should it revert, nothing but its fee is lost, and the next time it is tried out and refused.
     async fn token_funding(&self, lock: &Lock, slot: &Slot, token: Address) -> Result<Order, PortError> {
-        let allowances = self.allowances(lock, slot, token).await?;
+        let take = Take { token, spender: slot.contract, amount: slot.terms.amount };
+        let allowances = self.allowances(take).await?;
         if allowances.in_force {
             return self.tried_funding(slot).await;
         }
         if self.too_late_to_fund(lock) {
             return Err(self.node().refused("the lock can't be funded: the time for it is over"));
         }
-        for (place, amount) in allowances.missing.into_iter().enumerate() {
-            self.approve(lock, slot, token, amount, allowances.behind || place > 0).await?;
-        }
+        self.allow(lock.id(), take, &allowances).await?;
         let gas = gas::LOCK + gas::TOKEN_EXTRA;
         Ok(Order { to: Some(slot.contract), value: U256::ZERO, input: slot.fund_call(), gas })
     }
@@ -291,7 +294,7 @@ impl Acting<'_> {
     }
 
     /// True if a bid within these limits would wait for the price to fall, for everybody to see what it shows.
-    async fn is_too_dear(&self, bidding: Bidding) -> Result<bool, PortError> {
+    pub(crate) async fn is_too_dear(&self, bidding: Bidding) -> Result<bool, PortError> {
         let (market, fees) = (self.node().market().await?, self.node().params.fees);
         Ok(Price::suggest(fees, market, bidding.highest).is_below(fees, market))
     }

@@ -6,28 +6,30 @@ use crate::artifact::{Contract, Immutables};
 use crate::chain::At;
 use crate::config::{Contracts, EvmConfig, Token};
 use crate::find::Search;
+use crate::listen::Listener;
 use crate::node::{Node, block_ref, hash32};
 use crate::sender::Sender;
 use crate::slot::{Slot, Terms, account, address};
 use crate::tokens::token_of;
-use crate::trial::{Returns, Wanted};
+use crate::trial::{MOST_GAS, Returns, Wanted};
 use crate::wallet::Wallet;
 use crate::watch::Watch;
 use alloy::primitives::{Address, B256, U256, keccak256};
 use async_trait::async_trait;
 use photon_chains::{
-    Act, Amount, Asset, Balance, BlockHeight, Found, Hash32, Journal, Ledger, Lock, LockId, LockKey, Party, Port, PortError,
-    Progress, Progressed, Purpose, Sighting, SignedTx, Template, Timing, Tip, UnixTime, Witness,
+    Act, Amount, Asset, Balance, BlockHeight, ContractPort, Found, Hash32, Journal, Ledger, Lock, LockId, LockKey, Party, Port,
+    PortError, Progress, Progressed, Purpose, Sighting, SignedTx, Template, Timing, Tip, UnixTime, Witness,
 };
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Ethereum or SMT.
 pub struct EvmAdapter {
-    node: Arc<Node>,
-    sender: Sender,
+    pub(crate) node: Arc<Node>,
+    pub(crate) sender: Sender,
     watch: Watch,
-    contracts: Contracts,
+    pub(crate) names: Listener,
+    pub(crate) contracts: Contracts,
     native_code: Hash32,
     token_code: Hash32,
     tokens: Vec<Token>,
@@ -42,19 +44,27 @@ impl EvmAdapter {
         let node = Arc::new(Node::connect(&config.node).await?);
         let wallet = Wallet::new(&account_key, node.chain_id).map_err(|error| node.refused(error.to_string()))?;
         let EvmConfig { contracts, tokens, .. } = config;
-        let immutables = Immutables { chain_id: node.chain_id, registry: account(contracts.registry) };
+        let immutables = Immutables {
+            chain_id: node.chain_id,
+            registry: account(contracts.registry),
+            block_secs: node.params.window_block_secs,
+        };
         let places = [contracts.registry, contracts.native_htlc, contracts.token_htlc];
         let mut codes = Vec::new();
-        for (contract, place) in Contract::ALL.into_iter().zip(places) {
+        for (contract, place) in Contract::OF_SWAPS.into_iter().zip(places) {
             codes.push(check_contract(&node, contract, account(place), immutables).await?);
+        }
+        if let Some(channels) = contracts.channels {
+            check_contract(&node, Contract::Channels, account(channels), immutables).await?;
         }
         let [_, native_code, token_code] = codes.as_slice() else { return Err(node.refused("a contract is missing")) };
         let (native_code, token_code) = (*native_code, *token_code);
         check_key(&node, account(contracts.native_htlc), None).await?;
         check_key(&node, account(contracts.token_htlc), Some(Address::repeat_byte(0x44))).await?;
         let watch = Watch::new(node.clone(), account(contracts.registry));
+        let names = Listener::new(node.clone());
         let sender = Sender::new(node.clone(), wallet, journal);
-        let adapter = Self { node, sender, watch, contracts, native_code, token_code, tokens, tends: true };
+        let adapter = Self { node, sender, watch, names, contracts, native_code, token_code, tokens, tends: true };
         for token in &adapter.tokens {
             adapter.check_token(token).await?;
         }
@@ -77,7 +87,7 @@ impl EvmAdapter {
         &self.tokens
     }
 
-    async fn check_token(&self, token: &Token) -> Result<(), PortError> {
+    pub(crate) async fn check_token(&self, token: &Token) -> Result<(), PortError> {
         let place = account(token.address);
         self.node.token_code_is(place, *token.code_hash.as_bytes()).await?;
         let decimals = self.node.token_decimals(place).await?;
@@ -88,7 +98,7 @@ impl EvmAdapter {
         Ok(())
     }
 
-    fn token(&self, token: photon_chains::Address) -> Result<&Token, PortError> {
+    pub(crate) fn token(&self, token: photon_chains::Address) -> Result<&Token, PortError> {
         let found = self.tokens.iter().find(|known| known.address == token);
         found.ok_or_else(|| self.node.refused(format!("token {token} is not configured")))
     }
@@ -100,6 +110,16 @@ impl EvmAdapter {
         Err(self.node.refused(format!("{asset} is not on this ledger")))
     }
 
+    /// The right to sign, with the chain as it is now.
+    pub(crate) async fn acting(&self) -> Result<Acting<'_>, PortError> {
+        let turn = self.sender.turn().await;
+        let view = self.node.view().await?;
+        let registry = account(self.contracts.registry);
+        let machine = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
+        let wall_clock = photon_chains::crash::test_clock_secs().unwrap_or_else(machine);
+        Ok(Acting { turn, view, chain_clock: view.tip.timestamp.0, wall_clock, registry })
+    }
+
     fn slot(&self, lock: &Lock) -> Result<Slot, PortError> {
         let slot = Slot::of(lock, self.node.ledger(), self.node.chain_id);
         slot.map_err(|error| self.node.refused(error.to_string()))
@@ -108,8 +128,8 @@ impl EvmAdapter {
     fn payment(&self, asset: Asset, amount: Amount, to: &str) -> Result<Wanted, PortError> {
         self.is_ours(asset)?;
         let to = recipient(to).map_err(|error| self.node.refused(error.to_string()))?;
-        let Contracts { registry, native_htlc, token_htlc } = self.contracts;
-        let is_contract = [registry, native_htlc, token_htlc].contains(&address(to));
+        let Contracts { registry, native_htlc, token_htlc, channels } = self.contracts;
+        let is_contract = [Some(registry), Some(native_htlc), Some(token_htlc), channels].contains(&Some(address(to)));
         if is_contract || self.tokens.iter().any(|token| token.address == address(to)) {
             return Err(self.node.refused("that address is a contract, which would keep the money"));
         }
@@ -118,15 +138,21 @@ impl EvmAdapter {
         }
         let amount = U256::from(amount.units());
         Ok(match token_of(asset) {
-            None => {
-                Wanted { to: Some(to), value: amount, input: Vec::new(), returns: Returns::Anything, least_gas: gas::PAYMENT }
-            }
+            None => Wanted {
+                to: Some(to),
+                value: amount,
+                input: Vec::new(),
+                returns: Returns::Anything,
+                least_gas: gas::PAYMENT,
+                most_gas: MOST_GAS,
+            },
             Some(token) => Wanted {
                 to: Some(token),
                 value: U256::ZERO,
                 input: abi::transfer(to, amount),
                 returns: Returns::TrueOrNothing,
                 least_gas: gas::PAYMENT,
+                most_gas: MOST_GAS,
             },
         })
     }
@@ -144,7 +170,7 @@ pub(crate) async fn check_contract(
     if code.is_empty() {
         return Err(node.refused(format!("nothing stands at {place}, where {name} should be: deploy the contracts")));
     }
-    let expected = contract.code_hash(immutables).map_err(|error| node.refused(error.to_string()))?;
+    let expected = contract.code_hash(immutables, place).map_err(|error| node.refused(error.to_string()))?;
     if keccak256(&code) != expected {
         let reason = format!("what stands at {place} is not {name} as this program knows it: correct the address");
         return Err(node.refused(reason));
@@ -279,12 +305,7 @@ impl Port for EvmAdapter {
     }
 
     async fn ensure(&self, act: &Act) -> Result<Progress, PortError> {
-        let turn = self.sender.turn().await;
-        let view = self.node.view().await?;
-        let registry = account(self.contracts.registry);
-        let machine = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
-        let wall_clock = photon_chains::crash::test_clock_secs().unwrap_or_else(machine);
-        let acting = Acting { turn, view, chain_clock: view.tip.timestamp.0, wall_clock, registry };
+        let acting = self.acting().await?;
         match act {
             Act::Fund { lock } => {
                 if lock.template != self.template(lock.asset)? {
@@ -296,8 +317,10 @@ impl Port for EvmAdapter {
                 acting.fund(lock, &self.slot(lock)?).await
             }
             Act::Cancel { lock } => acting.cancel(lock).await,
-            Act::Redeem { lock, secret, key: _ } => acting.redeem(lock, &self.slot(lock)?, secret, self.look(lock.id())).await,
-            Act::Refund { lock, key: _ } => acting.refund(lock, &self.slot(lock)?, self.look(lock.id())).await,
+            Act::Redeem { lock, secret, key: _ } => {
+                acting.redeem(lock, &self.slot(lock)?, secret, Port::look(self, lock.id())).await
+            }
+            Act::Refund { lock, key: _ } => acting.refund(lock, &self.slot(lock)?, Port::look(self, lock.id())).await,
             Act::Send { asset, amount, to, .. } => acting.send(act.intent(), self.payment(*asset, *amount, to)?).await,
         }
     }
@@ -307,7 +330,7 @@ impl Port for EvmAdapter {
         let us = self.sender.wallet.address();
         let available = match token_of(asset) {
             Some(token) => {
-                let promised = self.sender.promised(token, account(self.contracts.token_htlc)).await?;
+                let promised = self.sender.promised(token).await?;
                 self.node.token_balance(token, us).await?.saturating_sub(promised)
             }
             None => {
@@ -332,13 +355,18 @@ impl Port for EvmAdapter {
         Search { node: &self.node, us: self.sender.wallet.address(), native, token }.run(since, progressed).await
     }
 
+    fn contracts(self: Arc<Self>) -> Option<Arc<dyn ContractPort>> {
+        self.contracts.channels.is_some().then_some(self as Arc<dyn ContractPort>)
+    }
+
     async fn likely_fee(&self, asset: Asset, purpose: Purpose) -> Result<Amount, PortError> {
         self.is_ours(asset)?;
         let token = if asset.token().is_some() { gas::TOKEN_EXTRA } else { 0 };
         let units = match purpose {
             Purpose::Redeem | Purpose::Refund => gas::USED + token / 2,
             Purpose::Fund => gas::LOCK + token,
-            Purpose::Cancel | Purpose::Send | Purpose::Call => gas::PAYMENT + token / 2,
+            Purpose::Call => gas::CALL_USED + token / 2,
+            Purpose::Cancel | Purpose::Send => gas::PAYMENT + token / 2,
         };
         let price = self.node.market().await?.price_now(self.node.params.fees);
         self.node.amount(U256::from(units).saturating_mul(U256::from(price)))
@@ -353,7 +381,8 @@ impl Port for EvmAdapter {
             Purpose::Cancel => gas::PAYMENT,
             Purpose::Redeem => gas::REDEEM + token,
             Purpose::Refund => gas::REFUND + token,
-            Purpose::Send | Purpose::Call => gas::PAYMENT + token,
+            Purpose::Call => gas::CALL + token,
+            Purpose::Send => gas::PAYMENT + token,
         };
         let price = self.node.price(self.node.params.highest_price).await?;
         self.node.amount(U256::from(units).saturating_mul(U256::from(price.most())))

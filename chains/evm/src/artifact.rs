@@ -1,6 +1,7 @@
 //! The compiled contracts, as they are checked in, and what must stand on the chain once they are deployed.
 
 use alloy::primitives::{Address, B256, U256, keccak256};
+use alloy::sol_types::SolValue;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ pub(crate) enum Contract {
     Registry,
     NativeHtlc,
     TokenHtlc,
+    Channels,
 }
 
 /// The checked-in artefact is damaged. It is part of this program, so nothing can go on.
@@ -32,28 +34,42 @@ struct Place {
     length: usize,
 }
 
-/// What the constructors of the HTLC contracts are told, which then is part of their code.
+/// What the constructors of the contracts are told, which then is part of their code.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Immutables {
     pub(crate) chain_id: u64,
     pub(crate) registry: Address,
+    /// The seconds that one block of a channel's window stands for.
+    pub(crate) block_secs: u64,
 }
 
-/// The code that must stand at SecretRegistry, NativeHtlc and TokenHtlc on that chain. None if an artefact of this program is damaged.
+impl Immutables {
+    /// The EIP-712 domain of the channels contract at that place: it signs for nobody else.
+    fn domain(&self, place: Address) -> B256 {
+        let fields = keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        let words = (fields, keccak256("Photon Channels"), keccak256("1"), U256::from(self.chain_id), place);
+        keccak256(words.abi_encode())
+    }
+}
+
+/// The code that must stand at SecretRegistry, NativeHtlc and TokenHtlc on that chain, wherever they stand. None if an artefact of
+/// this program is damaged.
 pub fn runtime_codes(chain_id: u64, registry: photon_chains::Address) -> Option<[Vec<u8>; 3]> {
-    let immutables = Immutables { chain_id, registry: crate::slot::account(registry) };
-    let [registry, native, token] = Contract::ALL.map(|contract| contract.runtime_code(immutables).ok());
+    let immutables = Immutables { chain_id, registry: crate::slot::account(registry), block_secs: 0 };
+    let [registry, native, token] = Contract::OF_SWAPS.map(|contract| contract.runtime_code(immutables, Address::ZERO).ok());
     Some([registry?, native?, token?])
 }
 
 impl Contract {
-    pub(crate) const ALL: [Contract; 3] = [Contract::Registry, Contract::NativeHtlc, Contract::TokenHtlc];
+    /// Those that every swap needs.
+    pub(crate) const OF_SWAPS: [Contract; 3] = [Contract::Registry, Contract::NativeHtlc, Contract::TokenHtlc];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Contract::Registry => "SecretRegistry",
             Contract::NativeHtlc => "NativeHtlc",
             Contract::TokenHtlc => "TokenHtlc",
+            Contract::Channels => "Channels",
         }
     }
 
@@ -62,6 +78,7 @@ impl Contract {
             Contract::Registry => include_str!("../../../contracts/artifacts/SecretRegistry.json"),
             Contract::NativeHtlc => include_str!("../../../contracts/artifacts/NativeHtlc.json"),
             Contract::TokenHtlc => include_str!("../../../contracts/artifacts/TokenHtlc.json"),
+            Contract::Channels => include_str!("../../../contracts/artifacts/Channels.json"),
         };
         serde_json::from_str(json).map_err(|_| Damaged(self.name()))
     }
@@ -73,23 +90,28 @@ impl Contract {
             code.extend(U256::from(immutables.chain_id).to_be_bytes::<32>());
             code.extend(immutables.registry.into_word());
         }
+        if self == Contract::Channels {
+            code.extend(U256::from(immutables.block_secs).to_be_bytes::<32>());
+        }
         Ok(code)
     }
 
-    /// The bytes that must stand on the chain.
-    pub(crate) fn runtime_code(self, immutables: Immutables) -> Result<Vec<u8>, Damaged> {
+    /// The bytes that must stand at that place.
+    pub(crate) fn runtime_code(self, immutables: Immutables, place: Address) -> Result<Vec<u8>, Damaged> {
         let artifact = self.artifact()?;
         let mut code = self.bytes(&artifact.deployed_bytecode)?;
         for (name, places) in artifact.immutable_references {
             let word = match name.as_str() {
                 "chainId" => B256::from(U256::from(immutables.chain_id)),
                 "registry" => immutables.registry.into_word(),
+                "blockSecs" => B256::from(U256::from(immutables.block_secs)),
+                "domain" => immutables.domain(place),
                 _ => return Err(Damaged(self.name())),
             };
             for Place { start, length } in places {
-                let place = start.checked_add(length).and_then(|end| code.get_mut(start..end));
-                match place {
-                    Some(place) if length == 32 => place.copy_from_slice(word.as_slice()),
+                let bytes = start.checked_add(length).and_then(|end| code.get_mut(start..end));
+                match bytes {
+                    Some(bytes) if length == 32 => bytes.copy_from_slice(word.as_slice()),
                     _ => return Err(Damaged(self.name())),
                 }
             }
@@ -97,9 +119,9 @@ impl Contract {
         Ok(code)
     }
 
-    /// keccak256 of the bytes that must stand on the chain.
-    pub(crate) fn code_hash(self, immutables: Immutables) -> Result<B256, Damaged> {
-        Ok(keccak256(self.runtime_code(immutables)?))
+    /// keccak256 of the bytes that must stand at that place.
+    pub(crate) fn code_hash(self, immutables: Immutables, place: Address) -> Result<B256, Damaged> {
+        Ok(keccak256(self.runtime_code(immutables, place)?))
     }
 
     fn bytes(self, text: &str) -> Result<Vec<u8>, Damaged> {
@@ -112,16 +134,22 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    const HERE: Address = Address::repeat_byte(9);
+
     #[test]
     fn every_artefact_can_be_deployed_and_compared() {
-        let immutables = Immutables { chain_id: 20_180_430, registry: Address::repeat_byte(7) };
-        for contract in Contract::ALL {
+        let immutables = Immutables { chain_id: 20_180_430, registry: Address::repeat_byte(7), block_secs: 18 };
+        for contract in Contract::OF_SWAPS.into_iter().chain([Contract::Channels]) {
             let init = contract.init_code(immutables).unwrap();
-            let runtime = contract.runtime_code(immutables).unwrap();
+            let runtime = contract.runtime_code(immutables, HERE).unwrap();
             assert!(init.len() > runtime.len() && runtime.len() > 100, "{contract:?}");
-            let other = Immutables { chain_id: 1, ..immutables };
-            let same = contract.code_hash(immutables).unwrap() == contract.code_hash(other).unwrap();
-            assert_eq!(same, contract == Contract::Registry, "the chain id is part of the code of {contract:?}");
+            let is_part =
+                |other, place| contract.code_hash(immutables, HERE).unwrap() != contract.code_hash(other, place).unwrap();
+            let chain = is_part(Immutables { chain_id: 1, ..immutables }, HERE);
+            assert_eq!(chain, contract != Contract::Registry, "the chain id is part of the code of {contract:?}");
+            let block = is_part(Immutables { block_secs: 15, ..immutables }, HERE);
+            let place = is_part(immutables, Address::repeat_byte(8));
+            assert_eq!([block, place], [contract == Contract::Channels; 2], "{contract:?}");
         }
     }
 }

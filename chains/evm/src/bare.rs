@@ -28,7 +28,12 @@ pub fn call(json: &[u8], chain_id: u64) -> usize {
 
 /// Reads calldata as everything that it could be.
 pub fn calldata(input: &[u8]) -> usize {
-    let read = [abi::read_approve(input).is_some(), abi::read_token_lock(input).is_some(), abi::read_transfer(input).is_some()];
+    let read = [
+        abi::read_approve(input).is_some(),
+        abi::read_token_lock(input).is_some(),
+        abi::read_deposit(input).is_some(),
+        abi::read_transfer(input).is_some(),
+    ];
     let words = abi::words(input, true).count() + abi::words(input, false).count();
     read.into_iter().filter(|it| *it).count() + words
 }

@@ -87,8 +87,13 @@ impl Rpc {
 
     /// Headers of `from..=to`, in order; one that the node lacks is an error.
     pub(crate) async fn headers(&self, from: u64, to: u64) -> Result<Vec<Header>, RpcError> {
-        let calls: Vec<_> =
-            (from..=to).map(|number| Call::new("eth_getBlockByNumber", json!([quantity(number), false]))).collect();
+        self.headers_at(&(from..=to).collect::<Vec<_>>()).await
+    }
+
+    /// Headers of these blocks, in order; one that the node lacks is an error.
+    pub(crate) async fn headers_at(&self, numbers: &[u64]) -> Result<Vec<Header>, RpcError> {
+        let call = |number: &u64| Call::new("eth_getBlockByNumber", json!([quantity(*number), false]));
+        let calls: Vec<_> = numbers.iter().map(call).collect();
         self.ask_all(&calls).await?.into_iter().map(|answer| read(answer?, "eth_getBlockByNumber")).collect()
     }
 

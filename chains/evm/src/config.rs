@@ -35,6 +35,9 @@ pub struct Contracts {
     pub native_htlc: Address,
     /// TokenHtlc.
     pub token_htlc: Address,
+    /// Channels. None: no payment channels on this ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Address>,
 }
 
 /// An ERC20 token that may be swapped. Only configured tokens are touched: a stranger's token can lie about everything.

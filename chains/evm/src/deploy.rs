@@ -11,7 +11,7 @@ use crate::config::{Contracts, NodeConfig};
 use crate::node::{Node, hash32};
 use crate::sender::{Sender, Standing};
 use crate::slot::{account, address};
-use crate::trial::{Returns, Trial, Wanted};
+use crate::trial::{MOST_GAS_OF_A_CONTRACT, Returns, Trial, Wanted};
 use crate::wallet::Wallet;
 use alloy::primitives::{Address, U256, keccak256};
 use photon_chains::{Hash32, IntentKey, Journal, LockId, LockKey, PortError, Purpose};
@@ -34,26 +34,53 @@ const LOOKS_PER_BLOCK: u64 = 5;
 /// Gas for whatever a constructor may do beyond what was measured.
 const LEAST_GAS: u64 = 100_000;
 
-/// Deploys SecretRegistry, NativeHtlc and TokenHtlc from our account, or finds those that it deployed before.
+/// Deploys SecretRegistry, NativeHtlc, TokenHtlc and Channels from our account, or finds those that it deployed before.
 pub async fn deploy(node: &NodeConfig, account_key: LockKey, journal: Arc<dyn Journal>) -> Result<Contracts, PortError> {
-    let node = Arc::new(Node::connect(node).await?);
-    let sender = sender(node.clone(), &account_key, journal)?;
-    let mut immutables = Immutables { chain_id: node.chain_id, registry: Address::ZERO };
-    let mut places = Vec::new();
-    for contract in Contract::ALL {
-        let code = contract.init_code(immutables).map_err(|error| node.refused(error.to_string()))?;
-        let place = deploy_one(&sender, contract.name(), code).await?;
-        if contract == Contract::Registry {
-            immutables.registry = place;
-        }
-        check_contract(&node, contract, place, immutables).await?;
-        places.push(address(place));
+    let deployer = Deployer::new(node, &account_key, journal).await?;
+    let registry = deployer.put(Contract::Registry, Address::ZERO).await?;
+    let native_htlc = deployer.put(Contract::NativeHtlc, registry).await?;
+    let token_htlc = deployer.put(Contract::TokenHtlc, registry).await?;
+    let channels = deployer.put(Contract::Channels, registry).await?;
+    let [registry, native_htlc, token_htlc] = [registry, native_htlc, token_htlc].map(address);
+    Ok(Contracts { registry, native_htlc, token_htlc, channels: Some(address(channels)) })
+}
+
+/// Deploys Channels alone beside contracts that stand there already, or finds it if that was done before.
+pub async fn deploy_channels(
+    node: &NodeConfig,
+    account_key: LockKey,
+    journal: Arc<dyn Journal>,
+    beside: Contracts,
+) -> Result<Contracts, PortError> {
+    let deployer = Deployer::new(node, &account_key, journal).await?;
+    let registry = account(beside.registry);
+    check_contract(&deployer.sender.node, Contract::Registry, registry, deployer.immutables(registry)).await?;
+    let channels = deployer.put(Contract::Channels, registry).await?;
+    Ok(Contracts { channels: Some(address(channels)), ..beside })
+}
+
+struct Deployer {
+    sender: Sender,
+}
+
+impl Deployer {
+    async fn new(node: &NodeConfig, key: &LockKey, journal: Arc<dyn Journal>) -> Result<Self, PortError> {
+        let node = Arc::new(Node::connect(node).await?);
+        Ok(Self { sender: sender(node, key, journal)? })
     }
-    match places.as_slice() {
-        [registry, native_htlc, token_htlc] => {
-            Ok(Contracts { registry: *registry, native_htlc: *native_htlc, token_htlc: *token_htlc })
-        }
-        _ => Err(node.refused("a contract is missing")),
+
+    fn immutables(&self, registry: Address) -> Immutables {
+        let node = &self.sender.node;
+        Immutables { chain_id: node.chain_id, registry, block_secs: node.params.window_block_secs }
+    }
+
+    /// Puts a contract on the chain, and looks that it is what it should be.
+    async fn put(&self, contract: Contract, registry: Address) -> Result<Address, PortError> {
+        let (node, immutables) = (&self.sender.node, self.immutables(registry));
+        let code = contract.init_code(immutables).map_err(|error| node.refused(error.to_string()))?;
+        let place = deploy_one(&self.sender, contract.name(), code).await?;
+        check_contract(node, contract, place, immutables).await?;
+        Ok(place)
     }
 }
 
@@ -121,6 +148,7 @@ async fn deploy_one(sender: &Sender, label: &str, init_code: Vec<u8>) -> Result<
                     input: init_code.clone(),
                     returns: Returns::Anything,
                     least_gas: LEAST_GAS,
+                    most_gas: MOST_GAS_OF_A_CONTRACT,
                 };
                 match node.try_out(us, wanted).await? {
                     Trial::Works(order) => turn.submit(intent, order).await.map(|_| ())?,

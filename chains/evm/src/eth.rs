@@ -49,6 +49,7 @@ pub(crate) fn params(network: Network) -> Params {
         utmost_price: 20_000 * GWEI,
         finality,
         bump_after_blocks: 3,
+        window_block_secs: 15,
         timing,
     }
 }

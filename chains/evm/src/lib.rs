@@ -7,6 +7,12 @@
 //! flowchart LR
 //!   port[adapter: the port] --> acts[acts: fund, cancel, redeem, refund, send]
 //!   port --> watch[watch: one pass over what is new]
+//!   contracts[contract_port: for channels] --> calls[calls]
+//!   contracts --> listen[listen: one pass over what is said]
+//!   calls --> sender
+//!   calls --> trial
+//!   listen --> names[names, window: pure]
+//!   listen --> chain
 //!   acts --> sender[sender: one signer, journal, nonces]
 //!   watch --> tracker[tracker, judge, window: pure]
 //!   acts --> trial[trial: nothing is sent that would revert]
@@ -36,8 +42,10 @@ mod answers;
 mod artifact;
 #[cfg(feature = "bare")]
 pub mod bare;
+mod calls;
 mod chain;
 mod config;
+mod contract_port;
 mod deploy;
 mod eth;
 mod fees;
@@ -45,6 +53,9 @@ mod find;
 mod hands;
 mod judge;
 mod ladder;
+mod listen;
+mod memory;
+mod names;
 mod node;
 mod nonce;
 mod params;
@@ -54,6 +65,7 @@ mod slot;
 mod smt;
 mod tokens;
 mod tracker;
+mod trail;
 mod trial;
 mod wallet;
 mod watch;
@@ -63,6 +75,6 @@ mod wire;
 pub use adapter::EvmAdapter;
 pub use artifact::runtime_codes;
 pub use config::{Contracts, EvmConfig, NodeConfig, Token};
-pub use deploy::{Deployed, account_of, code_hash, deploy, deploy_raw, meet};
+pub use deploy::{Deployed, account_of, code_hash, deploy, deploy_channels, deploy_raw, meet};
 pub use hands::{ByHand, by_hand};
 pub use params::{Fees, Finality, Network, Params, params};

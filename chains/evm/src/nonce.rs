@@ -6,7 +6,8 @@
 //! - What the node counts as mined, and everything below, is over.
 //! - Between the two, every nonce must be known to the node, or nothing behind it is ever mined. What is missing is sent
 //!   again, unchanged. A funding is not: whether it may still happen is for the core to say, by asking for it again. If
-//!   nobody asks and something waits behind it, the nonce is used up by a transaction that does nothing.
+//!   nobody asks and something waits behind it, the nonce is used up by a transaction that does nothing. With a
+//!   call it is the same ([`crate::calls`]): it may show a secret, and the time for that may be over.
 
 use photon_chains::{LockId, Purpose, TxId};
 use std::collections::BTreeMap;
@@ -26,7 +27,8 @@ pub(crate) struct Waiting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) nonce: u64,
-    /// The newest transaction that may be sent without asking: none where there are only fundings.
+    /// The newest transaction that is no funding: none where there are only those. It may be sent without asking, unless it is a
+    /// call.
     pub(crate) free: Option<TxId>,
     /// The lock that is funded at this nonce, where nothing else is.
     pub(crate) funding: Option<LockId>,
@@ -75,7 +77,8 @@ mod tests {
             Just(Purpose::Cancel),
             Just(Purpose::Redeem),
             Just(Purpose::Refund),
-            Just(Purpose::Send)
+            Just(Purpose::Send),
+            Just(Purpose::Call)
         ];
         let tx = (0u64..12, purpose, any::<[u8; 32]>(), any::<bool>()).prop_map(|(nonce, purpose, id, known)| Waiting {
             nonce,

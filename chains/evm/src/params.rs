@@ -52,6 +52,8 @@ pub struct Params {
     pub finality: Finality,
     /// An unmined transaction is replaced by a dearer one after that many blocks.
     pub bump_after_blocks: u64,
+    /// The seconds that the channels contract reckons a block as: the mean of a bad day, or more.
+    pub window_block_secs: u64,
     /// How fast it is.
     pub timing: Timing,
 }

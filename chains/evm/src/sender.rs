@@ -4,6 +4,7 @@ use crate::answers::Sending;
 use crate::chain::At;
 use crate::fees::Price;
 use crate::ladder::Bidding;
+use crate::memory::Memory;
 use crate::node::{Node, View, block_ref};
 use crate::nonce::{self, Place, Waiting};
 use crate::slot::address;
@@ -35,6 +36,8 @@ pub(crate) enum Standing {
         txid: TxId,
         depth: u32,
         is_final: bool,
+        /// At the depth that is relied on.
+        is_deep: bool,
         /// False if it reverted.
         succeeded: bool,
     },
@@ -52,20 +55,6 @@ pub(crate) struct Sender {
     turn: tokio::sync::Mutex<()>,
     memory: Mutex<Memory>,
 }
-
-/// What is forgotten at a restart without harm.
-#[derive(Default)]
-struct Memory {
-    /// For each unmined nonce, the tip when its newest transaction was first seen to wait.
-    since: HashMap<u64, u64>,
-    /// For each lock, the tip when its funding was last asked for.
-    wanted: HashMap<LockId, u64>,
-    /// How the spends bid that were asked for lately, and the tip then.
-    biddings: HashMap<IntentKey, (Bidding, u64)>,
-}
-
-/// What was not asked for during so many blocks is forgotten.
-const FORGOTTEN_AFTER: u64 = 1000;
 
 /// The right to sign: only one holds it at a time.
 pub(crate) struct Turn<'a> {
@@ -87,30 +76,33 @@ impl Sender {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the core still wants a lock funded.
-    pub(crate) fn want(&self, lock: LockId, tip: u64) {
+    /// Notes that the funding of a lock, or a call, is still wanted.
+    pub(crate) fn want(&self, subject: LockId, tip: u64) {
+        self.memory().want(subject, tip);
+    }
+
+    /// Notes that it is not.
+    pub(crate) fn unwant(&self, subject: LockId) {
+        self.memory().unwant(subject);
+    }
+
+    /// Notes that a call is wanted no longer: it bids no more than it does already.
+    pub(crate) fn unwant_call(&self, intent: IntentKey) {
         let mut memory = self.memory();
-        memory.wanted.retain(|_, last| *last + FORGOTTEN_AFTER > tip);
-        memory.wanted.insert(lock, tip);
+        memory.unwant(intent.subject);
+        memory.rest(intent);
     }
 
-    /// Notes that it does not.
-    pub(crate) fn unwant(&self, lock: LockId) {
-        self.memory().wanted.remove(&lock);
-    }
-
-    /// Notes how a spend may bid from now on.
+    /// Notes how a spend or a call may bid from now on.
     pub(crate) fn bid(&self, intent: IntentKey, bidding: Bidding, tip: u64) {
-        let mut memory = self.memory();
-        memory.biddings.retain(|_, (_, last)| *last + FORGOTTEN_AFTER > tip);
-        memory.biddings.insert(intent, (bidding, tip));
+        self.memory().bid(intent, bidding, tip);
     }
 
     /// How an intent may bid: as was said last, or as what it is for allows.
     pub(crate) fn bidding(&self, intent: &IntentKey) -> Bidding {
         let params = &self.node.params;
-        match (self.memory().biddings.get(intent), intent.purpose) {
-            (Some((bidding, _)), _) => *bidding,
+        match (self.memory().bidding(intent), intent.purpose) {
+            (Some(bidding), _) => bidding,
             (None, Purpose::Cancel) => Bidding::replacing(params),
             (None, Purpose::Fund | Purpose::Redeem | Purpose::Refund | Purpose::Send | Purpose::Call) => {
                 Bidding::ordinary(params)
@@ -162,6 +154,7 @@ impl Sender {
             txid: tx.txid,
             depth: view.depth(receipt.block_number.0),
             is_final: view.is_final(receipt.block_number.0),
+            is_deep: view.relied.is_some_and(|relied| receipt.block_number.0 <= relied),
             succeeded: receipt.status.0 == 1,
         };
         let in_blocks: Vec<_> = txs.iter().zip(&receipts).filter_map(|(tx, receipt)| Some((tx, receipt.as_ref()?))).collect();
@@ -304,6 +297,7 @@ impl Turn<'_> {
     pub(crate) async fn tend(&self, view: &View) -> Result<(), PortError> {
         let node = &self.sender.node;
         let mut unsettled = self.sender.unsettled().await?;
+        self.sender.memory().keep_resting(|intent| unsettled.iter().any(|(tx, _)| tx.intent == *intent));
         unsettled.truncate(TENDED);
         if unsettled.is_empty() {
             self.sender.memory().since.clear();
@@ -373,11 +367,17 @@ impl Turn<'_> {
 
     async fn push_on(&self, place: &Place, waiting: &[(SignedTx, Draft)], mined: u64, view: &View) -> Result<(), PortError> {
         let waited = self.waited(place.nonce, view);
-        let tx = waiting.iter().map(|(tx, _)| tx).find(|tx| Some(tx.txid) == place.free);
-        match tx {
-            Some(tx) if !place.known => self.resend(tx).await.map(|_| ()),
-            Some(tx) => self.raise(tx, waiting, mined, waited, view).await.map(|_| ()),
-            None => self.unblock(place, mined, waited, view).await,
+        let nothing = Order::nothing(self.sender.wallet.address());
+        let free = waiting.iter().find(|(tx, _)| Some(tx.txid) == place.free);
+        match (free, place.funding) {
+            (Some((tx, _)), _) if place.known => self.raise(tx, waiting, mined, waited, view).await.map(|_| ()),
+            // Who wants a call sends it again, and knows whether it is not too late to show what it shows.
+            (Some((tx, draft)), _) if tx.intent.purpose == Purpose::Call && draft.order != nothing => {
+                self.unblock(place, tx.intent, mined, waited, view).await
+            }
+            (Some((tx, _)), _) => self.resend(tx).await.map(|_| ()),
+            (None, Some(lock)) => self.unblock(place, IntentKey::new(Purpose::Fund, lock), mined, waited, view).await,
+            (None, None) => Ok(()),
         }
     }
 
@@ -402,21 +402,18 @@ impl Turn<'_> {
         Ok(None)
     }
 
-    /// Uses up the nonce of a funding that nobody asks for any more, if something waits behind it.
-    async fn unblock(&self, place: &Place, mined: u64, waited: u64, view: &View) -> Result<(), PortError> {
+    /// Uses up the nonce of a funding or a call that nobody asks for any more, if something waits behind it. A call's is used up
+    /// under its own name, so that whoever asks for it later learns that it can't be mined.
+    async fn unblock(&self, place: &Place, held: IntentKey, mined: u64, waited: u64, view: &View) -> Result<(), PortError> {
         let Sender { node, wallet, .. } = self.sender;
         let patience = 2 * node.params.bump_after_blocks;
-        let stuck = !place.known || place.nonce == mined;
-        let Some(lock) = place.funding.filter(|_| place.blocks && stuck && waited >= patience) else { return Ok(()) };
-        let wanted = self.sender.memory().wanted.get(&lock).is_some_and(|tip| tip + patience >= view.tip.number.0);
-        if wanted {
+        let is_stuck = !place.known || place.nonce == mined;
+        let is_wanted = self.sender.memory().is_wanted(held.subject, patience, view.tip.number.0);
+        if !place.blocks || !is_stuck || waited < patience || is_wanted {
             return Ok(());
         }
-        let mut name = Sha256::new_with_prefix("photon/evm/gap/1");
-        name.update(lock.as_bytes());
-        name.update(place.nonce.to_be_bytes());
-        let intent = IntentKey::new(Purpose::Send, LockId::from_bytes(name.finalize().into()));
-        tracing::warn!(chain = %node.ledger(), nonce = place.nonce, "a funding nobody asks for holds up other transactions: its nonce is used up");
+        let intent = if held.purpose == Purpose::Call { held } else { gap(held.subject, place.nonce) };
+        tracing::warn!(chain = %node.ledger(), nonce = place.nonce, %held, "what nobody asks for holds up other transactions: its nonce is used up");
         self.sender.bid(intent, Bidding::replacing(&node.params), view.tip.number.0);
         self.replace(intent, place.nonce, Some(Order::nothing(wallet.address()))).await.map(|_| ())
     }
@@ -429,4 +426,12 @@ impl Turn<'_> {
         *since = (*since).min(tip);
         tip - *since
     }
+}
+
+/// Names what uses up the nonce of a lock's funding.
+fn gap(lock: LockId, nonce: u64) -> IntentKey {
+    let mut name = Sha256::new_with_prefix("photon/evm/gap/1");
+    name.update(lock.as_bytes());
+    name.update(nonce.to_be_bytes());
+    IntentKey::new(Purpose::Send, LockId::from_bytes(name.finalize().into()))
 }

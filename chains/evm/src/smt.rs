@@ -38,6 +38,7 @@ pub(crate) fn params(network: Network) -> Params {
         utmost_price: 20_000 * GWEI,
         finality: Finality::Depth,
         bump_after_blocks: 3,
+        window_block_secs: 18,
         timing,
     }
 }

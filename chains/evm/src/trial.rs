@@ -15,6 +15,8 @@ pub(crate) enum Returns {
     Nothing,
     /// Nothing or true, as ERC20 tokens do.
     TrueOrNothing,
+    /// Nothing or whole words, as any function does. The reason for a revert is four bytes longer.
+    Words,
     /// Whatever: a plain payment, or a contract's creation.
     Anything,
 }
@@ -28,8 +30,12 @@ pub(crate) enum Trial {
     Reverts(String),
 }
 
-/// No order gets more gas, however much a token's code asks for.
-const MOST_GAS: u64 = 3_000_000;
+/// No payment or lock gets more gas, however much a token's code asks for.
+pub(crate) const MOST_GAS: u64 = 3_000_000;
+/// No contract that is deployed, and no call on behalf of a channel, gets more: a block of the smaller chain holds it.
+pub(crate) const MOST_GAS_OF_A_CONTRACT: u64 = 6_000_000;
+/// Half as much again is given as was measured; but not more than this, where an eighth is less.
+const MUCH_MARGIN: u64 = 500_000;
 
 /// What a call needs.
 #[derive(Clone)]
@@ -40,16 +46,21 @@ pub(crate) struct Wanted {
     pub(crate) returns: Returns,
     /// It gets at least that much gas.
     pub(crate) least_gas: u64,
+    /// And never more than that.
+    pub(crate) most_gas: u64,
 }
 
 impl Node {
     /// Runs a call at the tip as `from` would send it, and measures its gas.
     pub(crate) async fn try_out(&self, from: Address, wanted: Wanted) -> Result<Trial, PortError> {
-        let Wanted { to, value, input, returns, least_gas } = wanted;
+        let Wanted { to, value, input, returns, least_gas, most_gas } = wanted;
         let ask = Ask { from, to, value, input };
         match self.at(self.rpc.simulate(&ask, At::Latest).await)? {
             Simulated::Reverts(output) => return Ok(Trial::Reverts(reason(&output))),
             Simulated::Works(output) if returns == Returns::Nothing && !output.is_empty() => {
+                return Ok(Trial::Reverts(reason(&output)));
+            }
+            Simulated::Works(output) if returns == Returns::Words && output.len() % 32 != 0 => {
                 return Ok(Trial::Reverts(reason(&output)));
             }
             Simulated::Works(output) if returns == Returns::TrueOrNothing && !token_said_yes(&output) => {
@@ -60,7 +71,11 @@ impl Node {
         let Some(gas) = self.at(self.rpc.estimate(&ask).await)? else {
             return Ok(Trial::Reverts("it would run out of gas".into()));
         };
-        let gas = gas.saturating_add(gas / 2).max(least_gas).min(MOST_GAS);
+        if gas > most_gas {
+            return Ok(Trial::Reverts("it would use more gas than one transaction should".into()));
+        }
+        let margin = (gas / 2).min(MUCH_MARGIN.max(gas / 8));
+        let gas = gas.saturating_add(margin).max(least_gas).min(most_gas);
         let Ask { to, value, input, .. } = ask;
         Ok(Trial::Works(Order { to, value, input, gas }))
     }
@@ -81,6 +96,22 @@ const REASONS: &[(&str, &str)] = &[
     ("ClosesAfterOpening()", "redeeming would still be open when the refund opens"),
     ("FundedTooLate()", "the time to fund it is over"),
     ("TransferFailed()", "the receiver refuses the coin"),
+    ("BadChannel()", "no such channel can be: its window, or a party, is out of bounds"),
+    ("BadAmount()", "an amount of nothing, or more than a channel holds"),
+    ("NotOpen()", "the channel is not open"),
+    ("NotThisState()", "the closed channel is in another state by now"),
+    ("BadSignature()", "a signature is not that of who must have signed"),
+    ("DeadlinePassed()", "what was signed has run out"),
+    ("NotNewer()", "what was shown before is as new"),
+    ("WindowOver()", "the window after the close is over"),
+    ("WindowOpen()", "the window after the close is not over yet"),
+    ("BadList()", "the locks are not those that count"),
+    ("LockClosed()", "a lock can't be unlocked, by now or so"),
+    ("LockStands()", "a lock can't be released yet"),
+    ("NotTaken()", "no lock that was given up was unlocked"),
+    ("NothingToPay()", "there is nothing to pay out yet"),
+    ("BadRights()", "the delegation gives no such right"),
+    ("ZeroSecret()", "a secret of zeros is none"),
     ("TokenTransferFailed()", "the token refuses the transfer"),
     ("NotReceivedInFull()", "the token takes a fee from transfers or changes amounts, so it can't be locked"),
 ];

@@ -6,6 +6,7 @@ use crate::node::{Node, View};
 use crate::rpc::RpcError;
 use crate::slot::Kind;
 use crate::tracker::{Reads, Spot, Tracker, Waiting, Wish};
+use crate::trail::{TRIES, Trail, Trouble};
 use crate::window::Window;
 use crate::wire::{Body, Header, Log, Tx};
 use alloy::primitives::{Address, B256, U256, keccak256};
@@ -14,32 +15,18 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Events are asked for in ranges of so many blocks; a node that refuses gets half.
-const LOG_RANGE: u64 = 2000;
 /// So many secret hashes are looked for in one question.
 const HASHES_PER_QUESTION: usize = 50;
 /// Of so many new blocks the transactions are read too, for secrets that failed redeems show.
 const BODIES: usize = 32;
-/// Events of so many blocks are asked for again with each new one: a node may show a block before it has indexed its events.
-const REREAD: u64 = 8;
-/// After so many blocks, what has not been seen funded is looked for once more from its beginning.
-const RECHECK: u64 = 64;
 /// So many slots are read at each block without a reason, each watched lock in its turn.
 const IN_TURN: usize = 8;
-/// How often a chain that moves under our eyes is read again.
-const TRIES: usize = 3;
 
 /// What is remembered between two polls.
 pub(crate) struct Follow {
-    window: Window,
-    /// Events up to this block were read.
-    cursor: Option<u64>,
-    /// The last poll failed: events are read again from some depth.
-    shaken: bool,
+    trail: Trail,
     /// For this tip the slots were read.
     judged: Option<B256>,
-    /// At this block what has not been seen was last looked for from its beginning.
-    rechecked: u64,
     /// The code that was last seen at each contract.
     codes: HashMap<Address, Codes>,
 }
@@ -59,31 +46,9 @@ pub(crate) struct Watch {
     follow: tokio::sync::Mutex<Follow>,
 }
 
-/// Something went wrong in a pass.
-enum Trouble {
-    /// Begin again: the chain moved.
-    Moved,
-    /// Give up for now.
-    Port(PortError),
-}
-
-impl From<PortError> for Trouble {
-    fn from(error: PortError) -> Self {
-        Trouble::Port(error)
-    }
-}
-
-impl From<crate::window::Moved> for Trouble {
-    fn from(_: crate::window::Moved) -> Self {
-        Trouble::Moved
-    }
-}
-
 impl Watch {
     pub(crate) fn new(node: Arc<Node>, registry: Address) -> Self {
-        let keep = node.params.timing.final_confirmations as usize + 32;
-        let follow =
-            Follow { window: Window::new(keep), cursor: None, shaken: false, judged: None, rechecked: 0, codes: HashMap::new() };
+        let follow = Follow { trail: Trail::new(&node), judged: None, codes: HashMap::new() };
         Self { node, registry, tracker: Mutex::default(), follow: tokio::sync::Mutex::new(follow) }
     }
 
@@ -97,98 +62,50 @@ impl Watch {
         for _ in 0..TRIES {
             match self.try_pass(&mut follow).await {
                 Ok(view) => {
-                    follow.shaken = false;
+                    follow.trail.shaken = false;
                     return Ok(view);
                 }
                 Err(Trouble::Moved) => tracing::debug!(chain = %self.node.ledger(), "the chain moved: reading it again"),
                 Err(Trouble::Port(error)) => {
-                    follow.shaken = true;
+                    follow.trail.shaken = true;
                     return Err(error);
                 }
             }
         }
-        follow.shaken = true;
+        follow.trail.shaken = true;
         Err(self.node.unreachable("its chain moves faster than it can be read"))
     }
 
     async fn try_pass(&self, follow: &mut Follow) -> Result<View, Trouble> {
         let view = self.node.view().await?;
-        let new = self.sync(follow, &view.tip).await?;
         let tip = view.tip.number.0;
-        let cursor = if follow.shaken { follow.cursor.map(|at| at.saturating_sub(follow.window.keep())) } else { follow.cursor };
-        if let Some(cursor) = cursor.filter(|cursor| *cursor < tip) {
-            let from = (cursor + 1).saturating_sub(REREAD);
-            let logs = self.logs(&self.contracts(), &Value::Null, from, tip).await?;
-            self.take_in(&follow.window, logs).await?;
+        if let Some(height) = follow.trail.retreat(&self.node, &view.tip).await? {
+            self.tracker().undo_above(height);
         }
-        if tip >= follow.rechecked.saturating_add(RECHECK) {
+        let new = follow.trail.advance(&self.node, &view.tip).await?;
+        if let Some(from) = follow.trail.unread(tip) {
+            let logs = self.node.logs(&self.contracts(), &Value::Null, from, tip).await?;
+            self.take_in(&follow.trail.window, logs).await?;
+        }
+        if follow.trail.is_recheck_due(tip) {
             self.tracker().recheck_unseen();
-            follow.rechecked = tip;
+            follow.trail.rechecked = tip;
         }
-        let behind = self.catch_up(&follow.window, tip).await?;
+        let behind = self.catch_up(&follow.trail.window, tip).await?;
         self.bodies(&new).await?;
         self.waiting().await?;
         let fresh = follow.judged != Some(view.tip.hash) || !behind.is_empty();
         if fresh {
             self.read_codes(&view, &mut follow.codes).await?;
             self.read_slots(&view, &follow.codes).await?;
-            let still = self.node.at(self.node.rpc.header(At::Number(tip)).await)?;
-            if still.is_none_or(|header| header.hash != view.tip.hash) {
-                return Err(Trouble::Moved);
-            }
+            self.node.still_at(&view.tip).await?;
         }
-        follow.cursor = Some(tip);
+        follow.trail.cursor = Some(tip);
         follow.judged = Some(view.tip.hash);
         let mut tracker = self.tracker();
         tracker.caught_up(&behind);
         tracker.judge(&view);
         Ok(view)
-    }
-
-    /// Brings the window to the tip, undoing what is gone. Returns the new headers.
-    async fn sync(&self, follow: &mut Follow, tip: &Header) -> Result<Vec<Header>, Trouble> {
-        let goal = tip.number.0;
-        if follow.window.tip().is_some_and(|known| known.hash == tip.hash) {
-            return Ok(Vec::new());
-        }
-        let common = self.common(&follow.window, tip).await?;
-        if let Some(known) = follow.window.tip().map(|known| known.number.0) {
-            let height = common.unwrap_or_else(|| follow.window.lowest().unwrap_or(0).saturating_sub(1));
-            if height < known {
-                tracing::info!(chain = %self.node.ledger(), from = height, to = known, "blocks were replaced");
-                follow.window.undo_above(height);
-                follow.cursor = follow.cursor.map(|cursor| cursor.min(height));
-                self.tracker().undo_above(height);
-            }
-        }
-        let oldest = (goal + 1).saturating_sub(follow.window.keep());
-        let from = common.map_or(oldest, |common| oldest.max(common + 1));
-        let headers = self.node.at(self.node.rpc.headers(from, goal).await)?;
-        if headers.last().is_some_and(|last| last.hash != tip.hash) {
-            return Err(Trouble::Moved);
-        }
-        follow.window.extend(&headers)?;
-        Ok(headers)
-    }
-
-    /// The highest block that the window shares with the node's chain.
-    async fn common(&self, window: &Window, tip: &Header) -> Result<Option<u64>, Trouble> {
-        let (Some(known), Some(lowest)) = (window.tip(), window.lowest()) else { return Ok(None) };
-        if known.hash == tip.parent_hash {
-            return Ok(Some(known.number.0));
-        }
-        let mut high = known.number.0.min(tip.number.0);
-        while high >= lowest {
-            let low = high.saturating_sub(15).max(lowest);
-            let headers = self.node.at(self.node.rpc.headers(low, high).await)?;
-            let shared = headers.iter().rev().find(|header| window.hash(header.number.0) == Some(header.hash));
-            if let Some(shared) = shared {
-                return Ok(Some(shared.number.0));
-            }
-            let Some(below) = low.checked_sub(1) else { break };
-            high = below;
-        }
-        Ok(None)
     }
 
     /// The contracts whose events matter: the registry, and those of watched locks.
@@ -197,23 +114,6 @@ impl Watch {
         contracts.push(self.registry);
         contracts.sort_unstable();
         contracts
-    }
-
-    /// Events of a range, in parts that the node is willing to answer.
-    async fn logs(&self, contracts: &[Address], topics: &Value, from: u64, to: u64) -> Result<Vec<Log>, PortError> {
-        let (mut all, mut start, mut range) = (Vec::new(), from, LOG_RANGE);
-        while start <= to {
-            let end = to.min(start.saturating_add(range - 1));
-            match self.node.rpc.logs(contracts, topics, start, end).await {
-                Ok(logs) => {
-                    all.extend(logs);
-                    start = end + 1;
-                }
-                Err(RpcError::TooLong | RpcError::Refused { .. }) if range > 1 => range /= 2,
-                Err(error) => return Err(error.at(self.node.ledger())),
-            }
-        }
-        Ok(all)
     }
 
     /// Looks for what happened to newly watched locks before they were watched. Returns which.
@@ -232,9 +132,9 @@ impl Watch {
             let since = part.iter().map(|(_, _, _, since)| *since).min().unwrap_or(tip);
             let from = since.saturating_sub(u64::from(self.node.params.timing.final_confirmations)).min(tip);
             // What a lock begins with has its hash as the second topic; what ends it, and the registry's word, as the only one.
-            let mut logs = self.logs(&contracts, &json!([null, hashes]), from, tip).await?;
+            let mut logs = self.node.logs(&contracts, &json!([null, hashes]), from, tip).await?;
             contracts.push(self.registry);
-            logs.extend(self.logs(&contracts, &json!([hashes]), from, tip).await?);
+            logs.extend(self.node.logs(&contracts, &json!([hashes]), from, tip).await?);
             self.take_in(window, logs).await?;
         }
         Ok(behind.into_iter().map(|(id, ..)| id).collect())

@@ -33,10 +33,15 @@ impl Window {
         self.headers.front().map(|header| header.number.0)
     }
 
-    /// The hash of a block, if it is in the window.
-    pub(crate) fn hash(&self, number: u64) -> Option<B256> {
+    /// The header of a block, if it is in the window.
+    pub(crate) fn header(&self, number: u64) -> Option<&Header> {
         let at = usize::try_from(number.checked_sub(self.lowest()?)?).ok()?;
-        self.headers.get(at).map(|header| header.hash)
+        self.headers.get(at)
+    }
+
+    /// Its hash.
+    pub(crate) fn hash(&self, number: u64) -> Option<B256> {
+        self.header(number).map(|header| header.hash)
     }
 
     /// True if an event said to be in that block can be: the block is ours, or below what we remember.

@@ -110,13 +110,23 @@ pub(crate) struct Receipt {
 pub(crate) struct Log {
     pub(crate) address: Address,
     pub(crate) topics: Vec<B256>,
-    pub(crate) data: Data,
+    /// None where it is longer than anything that matters to us: one such event must not hide the others.
+    #[serde(deserialize_with = "data_if_short")]
+    pub(crate) data: Option<Data>,
     pub(crate) block_number: Number,
     pub(crate) block_hash: B256,
     pub(crate) transaction_hash: B256,
     pub(crate) log_index: Number,
     #[serde(default)]
     pub(crate) removed: bool,
+}
+
+fn data_if_short<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Data>, D::Error> {
+    let text = String::deserialize(d)?;
+    if text.len() > 2 + 2 * MAX_DATA_BYTES {
+        return Ok(None);
+    }
+    Data::parse(&text).map(Some).ok_or_else(|| serde::de::Error::custom("no bytes"))
 }
 
 /// Reads a list, leaving out what does not parse.
@@ -152,6 +162,22 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(body.transactions.len(), 1);
+    }
+
+    #[test]
+    fn an_endless_event_does_not_hide_its_neighbours() {
+        let event = |bytes: usize| {
+            json!({
+                "address": format!("0x{}", "01".repeat(20)), "topics": [], "data": format!("0x{}", "ab".repeat(bytes)),
+                "blockNumber": "0x1", "blockHash": format!("0x{}", "02".repeat(32)),
+                "transactionHash": format!("0x{}", "03".repeat(32)), "logIndex": "0x0",
+            })
+        };
+        let logs: Vec<Log> = serde_json::from_value(json!([event(MAX_DATA_BYTES + 1), event(2)])).unwrap();
+        assert_eq!(logs.iter().map(|log| log.data.as_ref().map(|data| data.0.len())).collect::<Vec<_>>(), [None, Some(2)]);
+        let mut broken = event(2);
+        broken["data"] = json!("no bytes");
+        assert!(serde_json::from_value::<Log>(broken).is_err());
     }
 
     #[test]

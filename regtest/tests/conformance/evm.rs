@@ -4,7 +4,7 @@ use crate::bench::{Bench, Who};
 use crate::journal::MemoryJournal;
 use async_trait::async_trait;
 use photon_chains::{Address, Amount, Asset, Expiry, Journal, Ledger, Lock, LockKey, Port, UnixTime};
-use photon_evm::{Contracts, EvmAdapter, EvmConfig, Network, NodeConfig, Token, deploy, deploy_raw};
+use photon_evm::{Contracts, EvmAdapter, EvmConfig, Network, NodeConfig, Token, deploy, deploy_channels, deploy_raw};
 use photon_regtest::world::{DevAccount, EvmChain};
 use photon_regtest::{Mining, Unmined};
 use serde_json::{Value, json};
@@ -199,6 +199,12 @@ impl EvmBench {
     /// Deploys our contracts, from the deployer's account.
     pub async fn deploy(&self, journal: Arc<MemoryJournal>) -> Contracts {
         let work = deploy(&self.config.node, key(deployer(&self.chain)), journal);
+        while_mining(&self.chain, work).await.unwrap()
+    }
+
+    /// Deploys the channels contract alone, from the same account.
+    pub async fn deploy_channels(&self, journal: Arc<MemoryJournal>, beside: Contracts) -> Contracts {
+        let work = deploy_channels(&self.config.node, key(deployer(&self.chain)), journal, beside);
         while_mining(&self.chain, work).await.unwrap()
     }
 

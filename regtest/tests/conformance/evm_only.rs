@@ -338,10 +338,13 @@ async fn another_chain_or_other_contracts_refuse_to_start() {
     assert!(matches!(connect(wrong_id).await.err(), Some(PortError::WrongNetwork { .. })));
     let mainnet = EvmConfig { node: NodeConfig { network: Network::Mainnet, ..right.node.clone() }, ..right.clone() };
     assert!(matches!(connect(mainnet).await.err(), Some(PortError::Refused { .. })));
-    let Contracts { registry, native_htlc, token_htlc } = right.contracts;
+    let Contracts { registry, native_htlc, token_htlc, channels } = right.contracts;
+    assert!(channels.is_some());
     for contracts in [
-        Contracts { native_htlc: token_htlc, token_htlc: native_htlc, registry },
-        Contracts { registry: native_htlc, native_htlc, token_htlc },
+        Contracts { channels: Some(token_htlc), ..right.contracts },
+        Contracts { channels: Some(Address::from_bytes([7; 20])), ..right.contracts },
+        Contracts { native_htlc: token_htlc, token_htlc: native_htlc, registry, channels },
+        Contracts { registry: native_htlc, native_htlc, token_htlc, channels },
         Contracts { native_htlc: Address::from_bytes([7; 20]), ..right.contracts },
     ] {
         let refusal = connect(EvmConfig { contracts, ..right.clone() }).await.err();
@@ -412,7 +415,13 @@ async fn contracts_are_deployed_once_by_one_account() {
     let first = bench.deploy(journal.clone()).await;
     let rows = journal.len();
     assert_eq!(bench.deploy(journal.clone()).await, first);
-    assert_eq!((rows, journal.len()), (3, 3), "what stands is found again");
+    assert_eq!((rows, journal.len()), (4, 4), "what stands is found again");
+    let old = Contracts { channels: None, ..first };
+    let whole = bench.deploy_channels(journal.clone(), old).await;
+    assert_eq!((whole, journal.len()), (first, 4), "the missing one is added once");
+    let bare = EvmConfig { contracts: old, ..bench.config.clone() };
+    let bare = EvmAdapter::connect(bare, fresh_key(), Arc::new(MemoryJournal::default())).await.unwrap();
+    assert!(Arc::new(bare).contracts().is_none(), "no channels contract, no channels");
     let config = EvmConfig { contracts: first, ..bench.config.clone() };
     assert!(EvmAdapter::connect(config, fresh_key(), Arc::new(MemoryJournal::default())).await.is_ok());
 }

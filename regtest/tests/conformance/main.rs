@@ -5,6 +5,7 @@
 
 mod bench;
 mod evm;
+mod evm_channels;
 mod evm_fees;
 mod evm_only;
 mod faults;

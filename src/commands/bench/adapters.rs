@@ -72,7 +72,7 @@ async fn ethereum(mut locks: Vec<Lock>, key: LockKey, journal: Arc<dyn Journal>)
     let codes = runtime_codes(CHAIN_ID, registry).context("the contracts' own code")?;
     let code: HashMap<_, _> = places.into_iter().zip(codes).collect();
     // The adapter says how a lock is made; a first node is only there to be asked for that.
-    let contracts = photon_evm::Contracts { registry, native_htlc, token_htlc };
+    let contracts = photon_evm::Contracts { registry, native_htlc, token_htlc, channels: None };
     let config = |rpc_url| EvmConfig {
         node: NodeConfig {
             ledger: Ledger::Ethereum,

@@ -77,6 +77,7 @@ impl Look {
         let mut findings = vec![self.tip(&tip, port.timing().stale_tip_secs, now), self.clock(&tip, port.timing().rule, now)];
         if !self.second {
             findings.extend(self.money(&*port).await);
+            findings.extend(self.contracts(port));
         }
         findings
     }
@@ -104,6 +105,16 @@ impl Look {
             return Finding::bad(what, seen, "this machine's clock is slow: set it (NTP), every deadline rests on it");
         }
         Finding::ok(what, format!("agrees within {} s", allowed.max(now.secs_since(tip.time))))
+    }
+
+    /// Connecting compared the code of every contract that is configured.
+    fn contracts(&self, port: Arc<dyn Port>) -> Option<Finding> {
+        let (ledger, what) = (self.ledger, self.what(" contracts"));
+        let channels = port.contracts().and_then(|contracts| contracts.channels());
+        (ledger.family() == Family::Evm).then(|| match channels {
+            Some(place) => Finding::ok(what, format!("their code is right; payment channels at {place}")),
+            None => Finding::ok(what, format!("their code is right; none for payment channels (photon deploy {ledger} adds it)")),
+        })
     }
 
     async fn money(&self, port: &dyn Port) -> Vec<Finding> {
