@@ -4,9 +4,11 @@
 //! (`PHOTON__BITCOIN__RPC_URL` sets `rpc_url` of `[bitcoin]`) and over those `--set bitcoin.rpc_url=…`. A key that is not
 //! known here refuses to start, wherever it came from: a misspelt limit must not be silently ignored.
 
+mod channels;
 mod market;
 mod template;
 
+pub use channels::ChannelsConfig;
 pub use market::{MakerConfig, MarketConfig};
 pub use photon_chains::Network;
 use photon_chains::{Address, Hash32, Ledger};
@@ -48,6 +50,9 @@ pub struct Config {
     /// How we deal with strangers.
     #[serde(default)]
     pub maker: MakerConfig,
+    /// Payment channels.
+    #[serde(default)]
+    pub channels: ChannelsConfig,
     /// Bitcoin, if we trade it.
     pub bitcoin: Option<UtxoLedger>,
     /// Litecoin, if we trade it.
@@ -324,6 +329,7 @@ impl Config {
             return unfit("no ledger is configured: add [bitcoin], [litecoin], [ethereum] or [smt]");
         }
         market::check(&self.market)?;
+        channels::check(&self.channels)?;
         for (ledger, utxo) in [(Ledger::Bitcoin, &self.bitcoin), (Ledger::Litecoin, &self.litecoin)] {
             let Some(utxo) = utxo else { continue };
             check_entry(&ledger.to_string(), &utxo.cookie_file, &utxo.rpc_user, &utxo.rpc_password_file)?;

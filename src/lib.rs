@@ -18,6 +18,7 @@
 
 pub mod api;
 pub mod assets;
+pub mod channels;
 pub mod cli;
 pub mod clock;
 pub mod commands;

@@ -59,6 +59,26 @@ impl Reason {
         Reason::HashUsed,
         Reason::Onward,
     ];
+
+    /// Its word in tables and JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Reason::NoWay => "no_way",
+            Reason::Funds => "funds",
+            Reason::Fee => "fee",
+            Reason::Time => "time",
+            Reason::Limit => "limit",
+            Reason::Unknown => "unknown",
+            Reason::GivenUp => "given_up",
+            Reason::HashUsed => "hash_used",
+            Reason::Onward => "onward",
+        }
+    }
+
+    /// The reason of that word.
+    pub fn named(word: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.word() == word)
+    }
 }
 
 impl Wire for Reason {

@@ -148,6 +148,11 @@ const ROWS: &[Row] = &[
     ("market", &["7", "x", "{}", "[7]"], "market"),
     ("maker.stranger_swaps", &["", "-1", "1.5", "few", "true"], "stranger_swaps"),
     ("maker.strangers_unpaid", &["", "-1", "1.5", "few", "true"], "strangers_unpaid"),
+    ("channels.fee_base", &["", "-1", "1.5", "few", "true"], "fee_base"),
+    ("channels.fee_ppm", &["", "-1", "1.5", "1000001", "true"], "fee_ppm"),
+    ("channels.most_locks", &["", "0", "-1", "161", "70000"], "most_locks"),
+    ("channels.most_pending", &["1.5", "-1", "79228162514264337593543950336", "true"], "most_pending"),
+    ("channels.from_strangers", &["", "-1", "1.5", "few", "true"], "from_strangers"),
 ];
 
 /// Keys of a token, which stands in a list and is changed in the text.
@@ -196,13 +201,14 @@ fn a_bad_value_of_any_key_of_a_market_refuses_to_start() {
 fn every_key_has_its_row() {
     let mut keys = BTreeSet::new();
     let mut add = |section: &str, names: &[&str]| keys.extend(names.iter().map(|name| format!("{section}{name}")));
-    let sections = ["peer", "api", "maker", "bitcoin", "litecoin", "ethereum", "smt"];
+    let sections = ["peer", "api", "maker", "channels", "bitcoin", "litecoin", "ethereum", "smt"];
     let top: Vec<&str> = fields::<Config>().iter().filter(|name| !sections.contains(*name)).copied().collect();
     assert_eq!(top.len() + sections.len(), fields::<Config>().len());
     add("", &top);
     add("peer.", fields::<PeerConfig>());
     add("api.", fields::<ApiConfig>());
     add("maker.", fields::<MakerConfig>());
+    add("channels.", fields::<ChannelsConfig>());
     add("bitcoin.", fields::<UtxoLedger>());
     add("litecoin.", fields::<UtxoLedger>());
     add("bitcoin.second_node.", fields::<SecondUtxoNode>());

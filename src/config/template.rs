@@ -67,6 +67,14 @@ requests_per_second = 500
 # # stranger_swaps = 16     # live swaps with one peer that has no name here
 # # strangers_unpaid = 256  # swaps that such peers agreed to and did not pay in yet, all together
 
+# Payment channels, on every ledger that names a channels contract.
+# # [channels]
+# # fee_ppm = 1000          # what we take for sending a payment on: millionths of it, and fee_base smallest units
+# # fee_base = 0
+# # most_locks = 120        # pending payments of one neighbour, in number ...
+# # most_pending = "1000"   # ... and in smallest units of its token; absent: as much as its channel holds
+# # from_strangers = 1000   # channels that strangers may have opened with us
+
 # Leave out the ledgers you don't trade: delete a section, or keep it behind its #.
 
 # [bitcoin]

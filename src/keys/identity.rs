@@ -1,6 +1,6 @@
 //! Signatures of the identity: secp256k1 ECDSA over a 32-byte digest, as the EVM's `ecrecover` reads them.
 
-use photon_chains::Address;
+use photon_chains::{Address, PublicKey as Compressed};
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{Message, PublicKey, SECP256K1, SecretKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -62,6 +62,16 @@ pub(super) fn sign(key: &SecretKey, digest: &[u8; 32]) -> Signature {
 
 /// The account that made this signature over this digest.
 pub fn recover(digest: &[u8; 32], signature: &Signature) -> Result<Address, SignatureError> {
+    Ok(address_of(&recover_key(digest, signature)?))
+}
+
+/// The public key of `address`, which signed `digest`.
+pub fn signer_key(address: Address, digest: &[u8; 32], signature: &Signature) -> Result<Compressed, SignatureError> {
+    let key = recover_key(digest, signature)?;
+    if address_of(&key) == address { Ok(Compressed::from_bytes(key.serialize())) } else { Err(SignatureError::OtherSigner) }
+}
+
+fn recover_key(digest: &[u8; 32], signature: &Signature) -> Result<PublicKey, SignatureError> {
     let (compact, v) = signature.0.split_at(64);
     let recovery = match v {
         [27] => 0,
@@ -76,8 +86,7 @@ pub fn recover(digest: &[u8; 32], signature: &Signature) -> Result<Address, Sign
     if low != plain {
         return Err(SignatureError::Malformed);
     }
-    let key = SECP256K1.recover_ecdsa(&Message::from_digest(*digest), &signature).map_err(|_| SignatureError::Malformed)?;
-    Ok(address_of(&key))
+    SECP256K1.recover_ecdsa(&Message::from_digest(*digest), &signature).map_err(|_| SignatureError::Malformed)
 }
 
 /// Checks that `address` signed `digest`.

@@ -34,7 +34,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-pub use identity::{Signature, SignatureError, recover, verify};
+pub use identity::{Signature, SignatureError, recover, signer_key, verify};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use private_file::PrivateFileError;
 pub use seed_file::{SeedFileError, create, open};

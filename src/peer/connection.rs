@@ -6,8 +6,9 @@ use super::handler::{PeerReply, PeerRequest};
 use super::limits::Limits;
 use super::message::{Envelope, Message, tidy};
 use super::net::{Node, Task};
+use super::stream::{Heard, STREAM};
 use futures::FutureExt;
-use photon_chains::{Address, crash};
+use photon_chains::{Address, PublicKey, crash};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -17,6 +18,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
+
+/// Messages that are written to the socket at once.
+const TOGETHER: usize = 64;
 
 /// What even the smallest message counts for among those waiting to be sent, which bounds their number too.
 const LEAST_COST: usize = 512;
@@ -32,8 +36,11 @@ pub(super) struct Queued {
 /// Our handle on a connection.
 pub(super) struct Connection {
     peer: Address,
+    key: PublicKey,
+    number: u64,
     queue: mpsc::UnboundedSender<Queued>,
     room: Arc<Semaphore>,
+    stream_room: Arc<Semaphore>,
     queued_bytes: usize,
     max_pending: usize,
     /// None once it has ended.
@@ -61,12 +68,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Connection {
-    pub fn new(peer: Address, limits: &Limits) -> (Arc<Self>, mpsc::UnboundedReceiver<Queued>) {
+    pub fn new(peer: Address, key: PublicKey, limits: &Limits) -> (Arc<Self>, mpsc::UnboundedReceiver<Queued>) {
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
         let (queue, outgoing) = mpsc::unbounded_channel();
         let connection = Self {
             peer,
+            key,
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
             queue,
             room: Arc::new(Semaphore::new(limits.queued_bytes)),
+            stream_room: Arc::new(Semaphore::new(limits.streamed_bytes)),
             queued_bytes: limits.queued_bytes,
             max_pending: limits.pending,
             waiting: Mutex::new(Some(Waiting::new())),
@@ -81,6 +92,16 @@ impl Connection {
         self.peer
     }
 
+    /// The public key of that account.
+    pub const fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    /// Tells it from all others.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
     pub fn is_live(&self) -> bool {
         !*self.ended.borrow()
     }
@@ -90,6 +111,7 @@ impl Connection {
         self.ended.send_replace(true);
         lock(&self.waiting).take();
         self.room.close();
+        self.stream_room.close();
     }
 
     /// How long nobody has asked anything on it.
@@ -126,6 +148,18 @@ impl Connection {
         let cost = bytes.len().max(LEAST_COST).min(self.queued_bytes);
         let room = Arc::clone(&self.room).acquire_many_owned(u32::try_from(cost).ok()?).await.ok()?;
         self.queue.send(Queued { bytes, _room: room }).ok()
+    }
+
+    /// Queues a one-way message. False if it has ended, or ends now because the peer takes too little.
+    pub fn stream(&self, message: Vec<u8>) -> bool {
+        self.touch();
+        let cost = message.len().max(LEAST_COST);
+        let room = u32::try_from(cost).ok().and_then(|cost| Arc::clone(&self.stream_room).try_acquire_many_owned(cost).ok());
+        let Some(room) = room else {
+            self.hang_up();
+            return false;
+        };
+        self.queue.send(Queued { bytes: message, _room: room }).is_ok()
     }
 
     async fn reply(&self, message: &Message) {
@@ -191,12 +225,14 @@ async fn write_all<W: AsyncWrite + Unpin>(
     limits: &Limits,
 ) -> End {
     let alive = Message::Alive {}.encode().unwrap_or_default();
+    let mut batch = Vec::with_capacity(TOGETHER);
     loop {
-        let sent = match timeout(limits.heartbeat, outgoing.recv()).await {
-            Ok(Some(queued)) => writer.send(&queued.bytes, limits.message).await,
-            Ok(None) => return End::HungUp,
+        let sent = match timeout(limits.heartbeat, outgoing.recv_many(&mut batch, TOGETHER)).await {
+            Ok(0) => return End::HungUp,
+            Ok(_) => writer.send_all(batch.iter().map(|queued| queued.bytes.as_slice()), limits.message).await,
             Err(_) => writer.send(&alive, limits.message).await,
         };
+        batch.clear();
         if let Err(error) = sent {
             return error.into();
         }
@@ -215,6 +251,18 @@ async fn read_all<R: AsyncRead + Unpin>(connection: &Arc<Connection>, mut reader
             Ok(bytes) => bytes,
             Err(error) => return error.into(),
         };
+        if let Some((&STREAM, message)) = bytes.split_first() {
+            match node.streams.said(connection.peer, message).await {
+                Heard::Wanted => continue,
+                Heard::Unwanted if node.may_ask(connection.peer) => strikes = 0,
+                Heard::Unwanted => strikes += 1,
+                Heard::Nonsense => return End::NotAMessage,
+            }
+            if strikes > node.limits.strikes {
+                return End::Flood;
+            }
+            continue;
+        }
         let Some(message) = Message::decode(&bytes) else { return End::NotAMessage };
         let wanted = match message {
             Message::Ask(envelope) => asked(connection, envelope, bytes.len(), &desk, node).await,

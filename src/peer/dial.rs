@@ -95,7 +95,7 @@ async fn dial_once(node: &Arc<Node>, to: &PeerAddress, deadline: Instant) -> Res
     let session = timeout_at(in_time(node.limits.handshake), shaken).await.map_err(slow)??;
 
     let task = node.task().ok_or(PeerError::Stopped)?;
-    let (connection, outgoing) = Connection::new(session.peer, &node.limits);
+    let (connection, outgoing) = Connection::new(session.peer, session.key, &node.limits);
     node.directory.add(Role::Dialer, &connection);
     let (served, node) = (Arc::clone(&connection), Arc::clone(node));
     tokio::spawn(async move {

@@ -4,7 +4,8 @@
 //! last are full, so that a message is written in one way only, and a reader knows after each chunk whether it grows too
 //! long.
 
-use super::limits::MAX_MESSAGE;
+use super::limits::{MAX_MESSAGE, MAX_STREAM_MESSAGE};
+use super::stream::STREAM;
 use snow::StatelessTransportState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,14 @@ pub(super) enum FrameError {
     Tampered,
     #[error("a message is too large, or cut in a way of its own")]
     Malformed,
+}
+
+/// The longest message that begins so.
+const fn longest(first: Option<&u8>) -> usize {
+    match first {
+        Some(&STREAM) => MAX_STREAM_MESSAGE,
+        Some(_) | None => MAX_MESSAGE,
+    }
 }
 
 /// Reads what the other side writes, in its order.
@@ -58,7 +67,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let mut length = usize::from(first);
         loop {
             let (last, chunk) = self.chunk(length).await?;
-            if message.len() + chunk.len() > MAX_MESSAGE || chunk.is_empty() || (!last && chunk.len() != CHUNK) {
+            let most = longest(message.first().or(chunk.first()));
+            if message.len() + chunk.len() > most || chunk.is_empty() || (!last && chunk.len() != CHUNK) {
                 return Err(FrameError::Malformed);
             }
             message.extend_from_slice(chunk);
@@ -96,7 +106,19 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
 
     /// Writes one message, which the other side has to take within `whole`. After an error nothing more can be written.
     pub async fn send(&mut self, message: &[u8], whole: Duration) -> Result<(), FrameError> {
-        let bytes = self.encrypt(message)?;
+        self.send_all([message], whole).await
+    }
+
+    /// The same with several, which go to the system at once.
+    pub async fn send_all<'a>(
+        &mut self,
+        messages: impl IntoIterator<Item = &'a [u8]>,
+        whole: Duration,
+    ) -> Result<(), FrameError> {
+        let mut bytes = Vec::new();
+        for message in messages {
+            self.encrypt(message, &mut bytes)?;
+        }
         let write = async {
             self.to.write_all(&bytes).await?;
             self.to.flush().await
@@ -104,12 +126,12 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         timeout(whole, write).await.map_err(|_| FrameError::Slow)?.map_err(|_| FrameError::Closed)
     }
 
-    fn encrypt(&mut self, message: &[u8]) -> Result<Vec<u8>, FrameError> {
-        if message.is_empty() || message.len() > MAX_MESSAGE {
+    fn encrypt(&mut self, message: &[u8], bytes: &mut Vec<u8>) -> Result<(), FrameError> {
+        if message.is_empty() || message.len() > longest(message.first()) {
             return Err(FrameError::Malformed);
         }
         let chunks = message.len().div_ceil(CHUNK);
-        let mut bytes = Vec::with_capacity(message.len() + chunks * (LENGTH + FLAG + TAG));
+        bytes.reserve(message.len() + chunks * (LENGTH + FLAG + TAG));
         let mut cipher = vec![0; FLAG + CHUNK + TAG];
         for (index, chunk) in message.chunks(CHUNK).enumerate() {
             let plain = [&[u8::from(index + 1 == chunks)], chunk].concat();
@@ -119,6 +141,6 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
             bytes.extend(length.to_be_bytes());
             bytes.extend(cipher.get(..written).ok_or(FrameError::Malformed)?);
         }
-        Ok(bytes)
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::error::{PeerError, Unreached};
 use super::proof::{self, PROOF};
 use crate::config::Network;
 use crate::keys::{SubKey, Wallet};
-use photon_chains::Address;
+use photon_chains::{Address, PublicKey};
 use snow::params::DHChoice;
 use snow::resolvers::{CryptoResolver, DefaultResolver};
 use snow::{Builder, HandshakeState, StatelessTransportState};
@@ -104,6 +104,7 @@ const HANDSHAKE: PeerError = PeerError::Unreachable(Unreached::Handshake);
 /// A connection whose other end is known.
 pub(super) struct Session {
     pub peer: Address,
+    pub key: PublicKey,
     pub noise: StatelessTransportState,
 }
 
@@ -137,7 +138,7 @@ where
 
     check_preamble(&receive(stream).await?, &preamble)?;
     let payload = read::<SECOND>(&mut noise, &receive(stream).await?)?;
-    let peer = whose(&noise, ourselves, Role::Listener, &before, &payload)?;
+    let (peer, key) = whose(&noise, ourselves, Role::Listener, &before, &payload)?;
     if peer == ourselves.identity() {
         return Err(PeerError::OurselvesThere);
     }
@@ -148,7 +149,7 @@ where
     let proof = ourselves.prove(&noise, Role::Dialer)?;
     let third: [u8; THIRD] = write(&mut noise, &proof)?;
     stream.write_all(&third).await.map_err(|_| HANDSHAKE)?;
-    finish(noise, peer)
+    finish(noise, peer, key)
 }
 
 /// The listener's side.
@@ -176,11 +177,11 @@ where
     let before = transcript(&noise)?;
 
     let payload = read::<THIRD>(&mut noise, &receive(stream).await?)?;
-    let peer = whose(&noise, ourselves, Role::Dialer, &before, &payload)?;
+    let (peer, key) = whose(&noise, ourselves, Role::Dialer, &before, &payload)?;
     if peer == ourselves.identity() {
         return Err(PeerError::OurselvesThere);
     }
-    finish(noise, peer)
+    finish(noise, peer, key)
 }
 
 /// Checks the proof that came with the other side's Noise key; `before` is the transcript it was made over.
@@ -190,14 +191,14 @@ fn whose(
     role: Role,
     before: &[u8; 32],
     payload: &[u8],
-) -> Result<Address, PeerError> {
+) -> Result<(Address, PublicKey), PeerError> {
     let key = noise.get_remote_static().and_then(|key| key.try_into().ok()).ok_or(HANDSHAKE)?;
     let payload = payload.try_into().map_err(|_| HANDSHAKE)?;
     proof::check(payload, ourselves.network(), role, before, key).ok_or(HANDSHAKE)
 }
 
-fn finish(noise: HandshakeState, peer: Address) -> Result<Session, PeerError> {
-    Ok(Session { peer, noise: noise.into_stateless_transport_mode().map_err(|_| HANDSHAKE)? })
+fn finish(noise: HandshakeState, peer: Address, key: PublicKey) -> Result<Session, PeerError> {
+    Ok(Session { peer, key, noise: noise.into_stateless_transport_mode().map_err(|_| HANDSHAKE)? })
 }
 
 fn write<const N: usize>(noise: &mut HandshakeState, payload: &[u8]) -> Result<[u8; N], PeerError> {

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// The longest message, in bytes of JSON.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
+/// The longest one-way message: a channel's largest batch with the longest ways in it.
+pub const MAX_STREAM_MESSAGE: usize = 320 * 1024;
+
 /// How much, how many, how long.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -34,6 +37,8 @@ pub struct Limits {
     pub handlers: usize,
     /// Bytes that may wait to be sent on one connection; at least [`MAX_MESSAGE`].
     pub queued_bytes: usize,
+    /// Bytes of one-way messages that may wait besides; a peer that lets more gather is hung up on.
+    pub streamed_bytes: usize,
     /// Requests of ours that may wait for answers on one connection.
     pub pending: usize,
     /// Pause after the first failed dial; it doubles with each further one.
@@ -62,6 +67,7 @@ impl Default for Limits {
             request_bytes_at_once: 2 * MAX_MESSAGE,
             handlers: 64,
             queued_bytes: 4 * MAX_MESSAGE,
+            streamed_bytes: 16 << 20,
             pending: 256,
             backoff_first: Duration::from_millis(250),
             backoff_max: Duration::from_secs(30),

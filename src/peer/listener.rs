@@ -5,6 +5,7 @@ use super::frame::{FrameReader, FrameWriter};
 use super::handshake::{self, Role, Session};
 use super::net::{Node, Task};
 use super::slots::{NoSlot, Slot, Slots};
+use super::stream::Link;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +65,7 @@ async fn serve(mut stream: TcpStream, from: SocketAddr, slot: Slot, node: Arc<No
 
 /// Enters a connection into the directory, and serves it until it ends.
 pub(super) async fn hold(stream: TcpStream, session: Session, role: Role, node: &Arc<Node>) {
-    let (connection, outgoing) = Connection::new(session.peer, &node.limits);
+    let (connection, outgoing) = Connection::new(session.peer, session.key, &node.limits);
     node.directory.add(role, &connection);
     run(stream, session, role, &connection, outgoing, node).await;
 }
@@ -85,7 +86,9 @@ pub(super) async fn run(
     let noise = Arc::new(session.noise);
     let (read, write) = stream.into_split();
     let reader = FrameReader::new(BufReader::new(read), Arc::clone(&noise));
+    node.streams.up(Link::new(Arc::clone(connection))).await;
     let end = connection::run(connection, reader, FrameWriter::new(write, noise), outgoing, node).await;
+    node.streams.down(peer, connection.number()).await;
     node.directory.remove(role, connection);
     debug!(%peer, role = role.name(), %end, "disconnected");
 }

@@ -12,6 +12,7 @@
 //!   B->>A: ask 1 "terms"
 //!   B->>A: answer 1
 //!   A->>B: refusal 1
+//!   B->>A: one-way message of a channel
 //! ```
 //!
 //! Noise (`Noise_XX_25519_ChaChaPoly_BLAKE2s`) keeps what is said secret and whole, also from those who steal a key later. A
@@ -42,6 +43,7 @@ mod message;
 mod net;
 mod proof;
 mod slots;
+mod stream;
 
 #[cfg(test)]
 mod tests;
@@ -51,3 +53,4 @@ pub use error::{PeerError, RefusalCode};
 pub use handler::{Handler, PeerReply, PeerRequest};
 pub use limits::{Limits, MAX_MESSAGE};
 pub use net::PeerNet;
+pub use stream::{Heard, Link, STREAM, Streams};

@@ -9,6 +9,7 @@ use super::handler::Handler;
 use super::handshake::Ourselves;
 use super::limits::Limits;
 use super::listener;
+use super::stream::{Deaf, Streams};
 use crate::keys::Wallet;
 use photon_chains::Address;
 use serde_json::Value;
@@ -28,6 +29,7 @@ pub(super) struct Node {
     pub ourselves: Ourselves,
     pub limits: Limits,
     pub handler: Arc<dyn Handler>,
+    pub streams: Arc<dyn Streams>,
     pub directory: Directory,
     pub dials: Dials,
     pub answering: Arc<Semaphore>,
@@ -76,6 +78,17 @@ impl PeerNet {
         handler: Arc<dyn Handler>,
         limits: Limits,
     ) -> Result<Self, PeerError> {
+        Self::start_hearing(listen, wallet, handler, Arc::new(Deaf), limits).await
+    }
+
+    /// The same, with somebody who takes in one-way messages.
+    pub async fn start_hearing(
+        listen: Option<SocketAddr>,
+        wallet: Arc<Wallet>,
+        handler: Arc<dyn Handler>,
+        streams: Arc<dyn Streams>,
+        limits: Limits,
+    ) -> Result<Self, PeerError> {
         let listener = match listen {
             None => None,
             Some(address) => Some(bind(address).await?),
@@ -85,6 +98,7 @@ impl PeerNet {
         let node = Arc::new(Node {
             ourselves: Ourselves::new(wallet),
             handler,
+            streams,
             directory: Directory::default(),
             dials: Dials::default(),
             answering: Arc::new(Semaphore::new(limits.handlers)),
@@ -131,6 +145,16 @@ impl PeerNet {
                 Ok(None) => {}
                 Err(_) => return Err(PeerError::TimedOut),
             }
+        }
+    }
+
+    /// Makes sure that there is a connection: uses the one there is, or dials, again and again with growing pauses, until `within`
+    /// has passed.
+    pub async fn connect(&self, to: &PeerAddress, within: Duration) -> Result<(), PeerError> {
+        tokio::select! {
+            biased;
+            () = self.node.stopped() => Err(PeerError::Stopped),
+            connection = dial::reach(&self.node, to, Instant::now() + within) => connection.map(|_| ()),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::handshake::Role;
 use crate::config::Network;
-use crate::keys::{Signature, Wallet, verify};
-use photon_chains::Address;
+use crate::keys::{Signature, Wallet, signer_key};
+use photon_chains::{Address, PublicKey};
 use sha3::{Digest, Keccak256};
 
 /// The account's 20 bytes, then its signature.
@@ -37,17 +37,17 @@ pub(super) fn prove(wallet: &Wallet, role: Role, transcript: &[u8; 32], noise_ke
     proof
 }
 
-/// Whose it is. None if it is not a proof of this key, in this handshake, in this role, on this network.
+/// Whose it is: the account, and its public key, which the signature shows. None if it is not a proof of this key, in this handshake, in this role, on this network.
 pub(super) fn check(
     proof: &[u8; PROOF],
     network: Network,
     role: Role,
     transcript: &[u8; 32],
     noise_key: &[u8; 32],
-) -> Option<Address> {
+) -> Option<(Address, PublicKey)> {
     let (account, signature) = proof.split_first_chunk::<20>()?;
     let account = Address::from_bytes(*account);
     let signature = Signature::from_bytes(*signature.first_chunk::<65>()?);
-    verify(account, &digest(network, role, transcript, noise_key), &signature).ok()?;
-    Some(account)
+    let key = signer_key(account, &digest(network, role, transcript, noise_key), &signature).ok()?;
+    Some((account, key))
 }

@@ -35,6 +35,7 @@ mod answers;
 mod backup;
 #[cfg(feature = "bare")]
 pub mod bare;
+mod channels;
 mod checkpoint;
 mod connect;
 mod error;
@@ -59,6 +60,7 @@ mod webhooks;
 mod writer;
 
 pub use backup::{Backup, back_up};
+pub use channels::{ChannelStep, EndedPayment, LiveChannels, LiveRow, NewEnded};
 pub use error::StoreError;
 pub use events::{EventPage, NewEvent, StoredEvent};
 pub use facts::{EffectRow, FactRow, StepRows, StepWritten, StoredEffect, StoredFact, SwapRecord};

@@ -14,15 +14,21 @@
 //! taken to succeed; [`Contract::credit`] is for one that did not.
 
 mod dispute;
+mod encode;
+mod fold;
 mod list;
 mod open;
 mod settle;
 mod state;
+mod word;
 
 pub use dispute::{By, Dispute};
+pub use encode::Style;
+pub use fold::{FoldError, Folded, fold, hashes_of, lists_of};
 pub use list::{Record, Shown};
 pub use open::{Brought, Consent};
 pub use state::{Closed, Income, List, Open, Slot, Touched};
+pub use word::Word;
 
 use crate::chain::Moment;
 use crate::eip712::Domain;

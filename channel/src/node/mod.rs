@@ -30,7 +30,7 @@ use crate::flow::{Held, Link};
 use crate::key::{ChannelId, ChannelRef};
 use crate::lock::LockNo;
 use crate::message::Message;
-use crate::sign::Signer;
+use crate::sign::{KnownKey, Signer};
 use crate::units::Nonce;
 use crate::update::PaymentId;
 use photon_chains::{Address, SecretHash, UnixTime};
@@ -222,6 +222,21 @@ impl Node {
     /// All channels.
     pub fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.channels.values()
+    }
+
+    /// The channels with a neighbour.
+    pub fn channels_with_peer(&self, peer: &Address) -> impl Iterator<Item = &Channel> {
+        self.neighbours.get(peer).into_iter().flatten().filter_map(|id| self.channels.get(id))
+    }
+
+    /// The key of a neighbour.
+    pub fn key_of(&self, peer: &Address) -> Option<KnownKey> {
+        self.channels_with_peer(peer).next().map(|channel| channel.peer)
+    }
+
+    /// Where the chain stood when it was last heard of.
+    pub const fn tip(&self) -> &Tip {
+        &self.tip
     }
 
     /// A payment of the holder's that has not ended.

@@ -6,7 +6,7 @@ use crate::eip712::Domain;
 use crate::flow::{Flow, Held};
 use crate::key::{ChannelKey, ChannelRef};
 use crate::lock::{Commitment, LockNo};
-use crate::node::words::{Order, Outcome, Request};
+use crate::node::words::{Order, Outcome, Request, Tie};
 use crate::sign::{KnownKey, Signature};
 use crate::units::{Nonce, Units};
 use crate::update::PaymentId;
@@ -101,6 +101,18 @@ pub enum Row {
     Outcome(Outcome),
     /// See [`Key::Received`].
     Received(PaymentId, Units, Option<SecretHash>),
+}
+
+impl Row {
+    /// Whether it holds what must not be read off a disk: a secret, or what can be made into one.
+    pub fn is_secret(&self) -> bool {
+        match self {
+            Row::Lock(_) | Row::Request(_) | Row::Gone(..) | Row::Unacked(_) => true,
+            Row::Payment(payment) => matches!(payment.order.tie, Tie::Sealed(_)),
+            Row::Outcome(outcome) => matches!(outcome, Outcome::Paid(Some(_))),
+            Row::Channel(_) | Row::Disposed | Row::Sent(..) | Row::Received(..) => false,
+        }
+    }
 }
 
 /// A row to be written, or to be deleted where there is nothing in it.

@@ -6,7 +6,7 @@ use crate::codec::{Malformed, Reader, Wire, put_list};
 use crate::flow::{Held, Link, LockState};
 use crate::key::{ChannelKey, Window};
 use crate::node::MOST_WAYS;
-use crate::node::rows::{ChannelRow, Expected, FlowRow, Payment, Progress, Row};
+use crate::node::rows::{ChannelRow, Expected, FlowRow, Key, Payment, Progress, Row};
 use crate::node::words::{Order, Outcome, Request, Tie, Way};
 use crate::sign::KnownKey;
 use crate::split::Holdings;
@@ -134,6 +134,19 @@ wire_struct!(Payment { order, attempt, progress, recalled });
 wire_struct!(Request { secret_hash, amount, payment, secret, least_secs });
 wire_struct!(Expected { request, lock });
 
+// What is live comes first, so that it can be read as one range.
+wire_enum!(Key {
+    0 Channel(of),
+    1 Lock(of, incoming, number),
+    2 Unacked(of, nonce),
+    3 Disposed(of, hash),
+    4 Payment(id),
+    5 Request(hash),
+    16 Sent(of, nonce),
+    17 Gone(of, incoming, number),
+    18 Outcome(id),
+    19 Received(of, number),
+});
 wire_enum!(Stage { 0 Open, 1 Closed, 2 Gone });
 wire_enum!(Standing { 0 Active, 1 Stopping, 2 Granted(grant), 3 Behind });
 wire_enum!(LockState { 0 Waiting, 1 Known(secret), 2 Disposed(signature) });

@@ -30,6 +30,20 @@ impl Channel {
         CooperativeClose { of: self.of, paid_to_a, deadline }
     }
 
+    /// The cooperative close that the holder is to send to the contract, with the counterparty's signature. None where none is.
+    pub fn together(&self) -> Option<(CooperativeClose, Signature)> {
+        match self.standing {
+            Standing::Granted(Grant { deadline, signature: Some(signature) }) => Some((self.close(deadline), signature)),
+            Standing::Granted(_) | Standing::Active | Standing::Stopping | Standing::Behind => None,
+        }
+    }
+
+    /// The withdrawal that the holder is to send to the contract, with the counterparty's signature. None where none is.
+    pub fn withdrawing(&self) -> Option<(Withdraw, Signature)> {
+        let leaving = self.leaving.filter(|leaving| leaving.side == self.side)?;
+        Some((self.withdrawal(&leaving), leaving.signature?))
+    }
+
     fn withdrawal(&self, leaving: &Leaving) -> Withdraw {
         let (amount_a, amount_b) = match leaving.side {
             Side::A => (leaving.amount, Units::ZERO),

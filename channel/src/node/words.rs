@@ -208,7 +208,7 @@ pub enum Notice {
 }
 
 /// Why a wish of the owner's is not followed.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Refused {
     /// This payment is under way already.
     SamePayment(PaymentId),

@@ -28,6 +28,8 @@ pub struct Book {
     pub promises: BTreeMap<(ChannelId, u32, Side), Vec<Promise>>,
     /// The pending locks of a closed channel, by payee.
     pub lists: BTreeMap<(ChannelId, Side), Vec<Pending>>,
+    /// What each proof that was shown committed to, by payee, as far as the parties know.
+    pub shown: BTreeMap<(ChannelId, Side, Nonce), Vec<Pending>>,
     /// The calls that unlocked some of them.
     pub takes: BTreeMap<(ChannelId, Side), Vec<Take>>,
 }

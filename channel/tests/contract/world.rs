@@ -1,7 +1,7 @@
 //! One sequence: the contract and its model, the tokens and their mirror, side by side after every call.
 
 use crate::book::{self, Book, Take};
-use crate::encode::{self, Style};
+use crate::encode;
 use crate::evm::{Chain, Receipt, Rules};
 use crate::rng::Rng;
 use crate::tokens::{Answer, Kind, Temper, Token, hook_of};
@@ -172,6 +172,8 @@ pub struct World<'a> {
     pub now: Moment,
     pub book: Book,
     said: Vec<String>,
+    /// What the contract said of each channel.
+    logs: BTreeMap<ChannelId, Vec<(Moment, Vec<u8>)>>,
 }
 
 impl<'a> World<'a> {
@@ -200,6 +202,7 @@ impl<'a> World<'a> {
             now: Moment { time: UnixTime::from_secs(1_800_000_000), block: BlockHeight::new(1000) },
             book: Book::default(),
             said: Vec::new(),
+            logs: BTreeMap::new(),
         }
     }
 
@@ -318,7 +321,7 @@ impl<'a> World<'a> {
         }
         let expected = self.model.call(self.now, tx.sender, &tx.key, &tx.call);
         let style = Style { for_self: self.rng.percent(30), wordy: self.rng.percent(20), short: self.rng.percent(50) };
-        let data = encode::calldata(&tx.sender, &tx.key, &tx.call, style);
+        let data = tx.call.input_in(&tx.sender, &tx.key, style);
         let receipt = self.chain.send(tx.sender, self.stage.contract, value, data);
         let outcome = expected.as_ref().map(|done| &done.said);
         self.say(format!("{} by {}: {:?}\n  -> {outcome:?}", tx.name(), tx.sender, tx.call));
@@ -341,6 +344,8 @@ impl<'a> World<'a> {
         let before = self.model.slot(&tx.key.id()).cloned();
         self.model.apply(&tx.key, done);
         self.keep_books(tx, before);
+        let said = done.said.iter().map(|said| (self.now, encode::log(said)));
+        self.logs.entry(tx.key.id()).or_default().extend(said);
         let mut logs: Vec<_> = done.said.iter().map(|said| (vec![*tx.key.id().as_bytes()], encode::log(said))).collect();
         let closer_first = match &tx.call {
             Call::Dispute(state, _) => state.closer,
@@ -404,6 +409,7 @@ impl<'a> World<'a> {
         let promises = self.book.promises.iter().filter(|((channel, ..), _)| *channel == id).flat_map(|(_, all)| all);
         let known = promises.clone().find(|promise| promise.shown.pending == shown.pending);
         let locks = known.map_or_else(Vec::new, |promise| promise.locks.clone());
+        self.book.shown.insert((id, payee, shown.nonce), locks.clone());
         self.book.lists.insert((id, payee), locks);
     }
 
@@ -436,6 +442,30 @@ impl<'a> World<'a> {
         }
     }
 
+    /// What a closed channel's logs come to is its state.
+    fn must_fold(&self, key: &ChannelKey, state: &Closed) {
+        let id = key.id();
+        let logs: Vec<(Moment, &[u8])> = self.logs[&id].iter().map(|(at, data)| (*at, data.as_slice())).collect();
+        let folded = fold(key, &state.word(key), &logs, |side, nonce| self.book.shown.get(&(id, side, nonce)).cloned());
+        let folded = match folded {
+            Ok(folded) => folded,
+            Err(error) => self.fail(&format!("the logs of {id} can't be read: {error}")),
+        };
+        // The slot's word does not tell how the closer's share came to be what it is.
+        let lists = |state: &Closed| Side::BOTH.map(|side| state.incomes.of(side).list);
+        if folded.state.split() != state.split() || lists(&folded.state) != lists(state) {
+            self.fail(&format!("the logs come to {:?}, the model to {state:?}", folded.state));
+        }
+        for side in Side::BOTH {
+            let known = self.book.lists.get(&(id, side)).cloned().unwrap_or_default();
+            let packed: Vec<u8> = known.iter().flat_map(|lock| lock.entry().unwrap()).collect();
+            let is_it = !known.is_empty() && keccak(&packed) == state.incomes.of(side).list.locks;
+            if is_it && *folded.pending.of(side) != known {
+                self.fail(&format!("pending {:?}, and the party has {known:?}", folded.pending.of(side)));
+            }
+        }
+    }
+
     /// The model's state is the contract's: every slot, every balance, every credit.
     fn must_be_equal(&mut self) {
         let contract = self.stage.contract;
@@ -444,6 +474,15 @@ impl<'a> World<'a> {
             let found = self.chain.slot(contract, *key.id().as_bytes());
             if wanted != found {
                 self.fail(&format!("slot {wanted:x?}, found {found:x?}"));
+            }
+            let read = Word::read(&found);
+            match self.model.slot(&key.id()).cloned() {
+                None => assert_eq!(read, Word::Empty),
+                Some(Slot::Open(open)) => assert_eq!(read, Word::Open(open)),
+                Some(Slot::Closed(state)) => {
+                    assert_eq!(read, Word::Closed(state.epoch));
+                    self.must_fold(&key, &state);
+                }
             }
         }
         let everyone: Vec<Address> = self.accounts.iter().copied().chain([contract, DEPLOYER]).collect();

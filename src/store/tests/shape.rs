@@ -88,6 +88,25 @@ async fn a_page_of_a_long_list_costs_a_page() {
     assert!(plan.contains("sends_unfinished") && !plan.contains("TEMP B-TREE"), "{plan}");
 }
 
+const ENDED_PAYMENTS: &str = "
+    WITH RECURSIVE many(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM many WHERE i < 99999)
+    INSERT INTO payments(ledger, incoming, id, channel, amount, fee, hash, created_at, ended_at)
+        SELECT 'smt', i % 2, unhex(printf('%032d', i)), zeroblob(32), '1', '0', unhex(printf('%064d', i)), 0, 0 FROM many;";
+
+#[tokio::test]
+async fn payments_cost_the_same_with_a_hundred_thousand_of_them() {
+    let world = World::new();
+    fill(&world.store, ENDED_PAYMENTS).await;
+    let (plan, steps) = measure(&world.store, channels::ENDED, (50_000, 3)).await;
+    assert!(!plan.contains("TEMP B-TREE") && steps < 200, "{steps} steps\n{plan}");
+    let (plan, steps) = measure(&world.store, channels::MADE, ("smt", [0u8; 16])).await;
+    assert!(plan.contains("payments_made") && steps < 100, "{steps} steps\n{plan}");
+    let (plan, steps) = measure(&world.store, channels::RECEIVED_FOR, [[0u8; 32]]).await;
+    assert!(plan.contains("payments_of_hash") && steps < 100, "{steps} steps\n{plan}");
+    let (plan, steps) = measure(&world.store, channels::LIVE, ["smt"]).await;
+    assert!(!plan.contains("TEMP B-TREE") && steps < 100, "{steps} steps\n{plan}");
+}
+
 const SETTLED_TRANSACTIONS: &str = "
     WITH RECURSIVE many(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM many WHERE i < 99999)
     INSERT INTO transactions(intent, ledger, txid, raw, account, nonce, inputs, fee, made_at, settled_at, ending)

@@ -1,0 +1,33 @@
+//! What the owner allows, and the margins that follow from how long this node may be away and how fast the ledger is.
+
+use crate::config::ChannelsConfig;
+use photon_chains::Timing;
+use photon_channel::{MOST_HOPS, MOST_LOCKS, Policy, Units};
+use photon_swap::Profile;
+
+/// Hops that a payment with usual margins may have: more would lock money for longer than anybody wants.
+const USUAL_HOPS: u64 = 8;
+
+/// The policy on a ledger.
+///
+/// A secret that is known must be in the registry, at the depth that is relied on, before the lock ends: the time for that,
+/// twice the usual one, after the longest time that this node is away. A mediator needs the same again between its two locks,
+/// since it may learn the secret at the very end of the outgoing one.
+pub fn policy_for(config: &ChannelsConfig, profile: Profile, timing: &Timing) -> Policy {
+    let to_depth = timing.confirm_secs.max(timing.block_secs * u64::from(timing.confirmations)) * 2;
+    let reveal_margin_secs = profile.offline_secs + profile.skew_secs + profile.act_secs + to_depth;
+    let hop_slack_secs = reveal_margin_secs + profile.offline_secs;
+    let most_locks = usize::from(config.most_locks).min(MOST_LOCKS);
+    Policy {
+        fee_base: Units::from(config.fee_base),
+        fee_ppm: config.fee_ppm,
+        hop_slack_secs,
+        reveal_margin_secs,
+        longest_lock_secs: reveal_margin_secs * 4 + hop_slack_secs * USUAL_HOPS.min(MOST_HOPS as u64),
+        most_locks,
+        most_pending: config.most_pending.map_or(Units::MAX, |most| Units::try_from(most).unwrap_or(Units::MAX)),
+        expire_patience_secs: profile.skew_secs + timing.block_secs * 2,
+        consent_secs: (to_depth + profile.act_secs).max(600),
+        resend_secs: 30,
+    }
+}

@@ -1,0 +1,60 @@
+//! Killed in the middle, again and again: every payment that was taken on is made once, or not at all and said so.
+
+use super::*;
+use crate::channels::words::PaymentState;
+
+const PAYMENTS: u64 = 120;
+
+async fn all_payments(party: &Party) -> Vec<PaymentView> {
+    let (mut all, mut before) = (Vec::new(), None);
+    loop {
+        let page = party.channels().payments(before, 50).await.unwrap();
+        all.extend(page.items);
+        before = page.next;
+        if before.is_none() {
+            return all;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_when_every_payment_arrives_once() {
+    let chain = Chain::new();
+    let (mut alice, mut bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    let id = opened(&chain, &alice, &bob, 10_000).await;
+    let mut asked = BTreeSet::new();
+    for round in 0..6 {
+        for _ in 0..PAYMENTS / 6 {
+            asked.insert(alice.channels().pay(alice.payment(&bob, 3)).await.unwrap().id);
+        }
+        if round % 2 == 0 {
+            alice.restart().await;
+        } else {
+            bob.restart().await;
+        }
+        alice.meet(&bob).await;
+        bob.meet(&alice).await;
+    }
+    until(&chain, "nothing is under way", async || alice.channels().running(LEDGER, 1_000).await.unwrap().is_empty()).await;
+    let (made, received) = (all_payments(&alice).await, all_payments(&bob).await);
+    assert!(made.iter().all(|row| row.state == PaymentState::Paid));
+    assert_eq!(made.iter().map(|row| row.id).collect::<BTreeSet<_>>(), asked);
+    assert_eq!(received.iter().map(|row| row.id).collect::<BTreeSet<_>>(), asked);
+    assert_eq!((made.len(), received.len()), (asked.len(), asked.len()), "each of them once");
+    let sum = i128::from(3 * PAYMENTS);
+    assert_eq!((alice.balances(id).await, bob.balances(id).await), ((10_000 - sum, sum), (sum, 10_000 - sum)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_asked_for_twice_by_name_is_made_once() {
+    let chain = Chain::new();
+    let (mut alice, bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    opened(&chain, &alice, &bob, 100).await;
+    let id = PaymentId::from_bytes([7; 16]);
+    let named = NewPayment { id: Some(id), ..alice.payment(&bob, 5) };
+    let paid = alice.channels().pay(named.clone()).await.unwrap();
+    assert_eq!(paid.ended.await.unwrap(), Outcome::Paid(None));
+    assert_eq!(alice.channels().pay(named.clone()).await.unwrap_err(), ChannelsError::SamePayment(id));
+    alice.restart().await;
+    assert_eq!(alice.channels().pay(named).await.unwrap_err(), ChannelsError::SamePayment(id));
+}

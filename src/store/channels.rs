@@ -1,0 +1,424 @@
+//! Payment channels: the rows of their engine, what their owner wants of the chain, and the payments that have ended.
+//!
+//! One call writes everything that a step of the engine changed, however many payments it carried. Rows are the engine's own
+//! bytes; those that hold a secret are sealed. A start reads what is live and nothing else.
+
+use super::events::{NewEvent, append};
+use super::points;
+use super::reader::Read;
+use super::rows::{all_rows, change, first_row, page_limit, time};
+use super::seal::Seals;
+use super::swaps::Page;
+use super::writer::Write;
+use super::{Store, StoreError};
+use photon_chains::{Address, Ledger, Secret, SecretHash, UnixTime};
+use photon_channel::{ChannelId, ChannelRef, Commitment, Held, Key, LockNo, Nonce, PaymentId, Reason, Row, Units, Wire};
+use rusqlite::Row as SqlRow;
+use std::collections::BTreeSet;
+
+/// Everything that one step of a ledger's channels writes: all of it, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelStep {
+    /// Which ledger.
+    pub ledger: Ledger,
+    /// Rows of the core, each with the owner's note where it is new and has one.
+    pub writes: Vec<(photon_channel::Write, Option<String>)>,
+    /// Payments that ended.
+    pub ended: Vec<NewEnded>,
+    /// Wishes for the chain: written, or struck out where there is none.
+    pub wishes: Vec<(String, Option<String>)>,
+    /// What listeners should hear.
+    pub events: Vec<NewEvent>,
+}
+
+impl ChannelStep {
+    /// A step of that ledger that writes nothing yet.
+    pub const fn of(ledger: Ledger) -> Self {
+        Self { ledger, writes: Vec::new(), ended: Vec::new(), wishes: Vec::new(), events: Vec::new() }
+    }
+
+    /// Whether nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.ended.is_empty() && self.wishes.is_empty() && self.events.is_empty()
+    }
+}
+
+/// A payment that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEnded {
+    /// Whether it came in.
+    pub is_incoming: bool,
+    /// Its name.
+    pub id: PaymentId,
+    /// Over which channel.
+    pub channel: ChannelId,
+    /// Whom it was for; none where it came in.
+    pub payee: Option<Address>,
+    /// How much arrived.
+    pub amount: Units,
+    /// What mediators got besides.
+    pub fee: Units,
+    /// Its hash.
+    pub secret_hash: Option<SecretHash>,
+    /// The secret, which proves that it was paid.
+    pub receipt: Option<Secret>,
+    /// Why it was not made; none where it was.
+    pub failed: Option<Reason>,
+    /// The owner's note.
+    pub memo: Option<String>,
+    /// When it was asked for.
+    pub created_at: UnixTime,
+}
+
+/// A payment that has ended, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedPayment {
+    /// Its place in the order in which payments ended.
+    pub number: u64,
+    /// On which ledger.
+    pub ledger: Ledger,
+    /// The payment. Its receipt is left out.
+    pub payment: NewEnded,
+    /// When it ended.
+    pub ended_at: UnixTime,
+}
+
+/// A live row, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRow {
+    /// Which.
+    pub key: Key,
+    /// What.
+    pub row: Row,
+    /// When it was written first.
+    pub at: UnixTime,
+    /// The owner's note.
+    pub memo: Option<String>,
+}
+
+/// What a start takes up of a ledger's channels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LiveChannels {
+    /// The core's rows.
+    pub rows: Vec<LiveRow>,
+    /// What the owner wants of the chain: key, body, and since when.
+    pub wishes: Vec<(String, String, UnixTime)>,
+}
+
+impl Store {
+    /// Writes a step of the channels' engine. Durable when it returns; only then may anything of it leave.
+    pub async fn commit_channels(&self, step: ChannelStep) -> Result<(), StoreError> {
+        self.write(move |write| write_step(write, &step)).await
+    }
+
+    /// What is live. Costs nothing for what has ended.
+    pub async fn live_channels(&self, ledger: Ledger) -> Result<LiveChannels, StoreError> {
+        self.read(move |read| {
+            let rows = all_rows!(read.conn, LIVE, [ledger.name()], |row| live_row(read.seals, ledger, row))?;
+            let wishes = "SELECT key, body, at FROM channel_wishes WHERE ledger = ?1 ORDER BY at, key";
+            let wishes = all_rows!(read.conn, wishes, [ledger.name()], wish)?;
+            Ok(LiveChannels { rows, wishes })
+        })
+        .await
+    }
+
+    /// The list that an update committed to: what was pending after it, in order, as it is known now. `incoming` says whose.
+    pub async fn channel_list(
+        &self,
+        ledger: Ledger,
+        of: ChannelRef,
+        incoming: bool,
+        nonce: Nonce,
+    ) -> Result<Vec<Held>, StoreError> {
+        self.read(move |read| list_at(read, ledger, &of, incoming, nonce)).await
+    }
+
+    /// What an update of the holder's said: paid in all, and the commitment to what was pending.
+    pub async fn channel_sent(
+        &self,
+        ledger: Ledger,
+        of: ChannelRef,
+        nonce: Nonce,
+    ) -> Result<Option<(Units, Commitment)>, StoreError> {
+        self.read(move |read| {
+            let key = Key::Sent(of, nonce);
+            let sql = "SELECT row FROM channel_sent WHERE ledger = ?1 AND channel = ?2 AND epoch = ?3 AND nonce = ?4";
+            let params = (ledger.name(), of.channel.as_bytes(), of.epoch.0, nonce.0);
+            let row = first_row!(read.conn, sql, params, |row| opened(read.seals, ledger, &key, &row.get::<_, Vec<u8>>("row")?))?;
+            match row {
+                Some(Row::Sent(transferred, commitment)) => Ok(Some((transferred, commitment))),
+                Some(_) => Err(StoreError::Unreadable("channel row")),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Payments that have ended, the newest first, at most `limit` of them, before that place.
+    pub async fn ended_payments(&self, before: Option<u64>, limit: u32) -> Result<Page<EndedPayment>, StoreError> {
+        self.read(move |read| {
+            let limit = page_limit(limit);
+            let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
+            let mut items = all_rows!(read.conn, ENDED, (before, limit + 1), payment_row)?;
+            let next = (items.len() > limit).then(|| items.get(limit - 1).map(|last| last.number)).flatten();
+            items.truncate(limit);
+            Ok(Page { items, next })
+        })
+        .await
+    }
+
+    /// A payment of the owner's that has ended, by its name.
+    pub async fn made_payment(&self, ledger: Ledger, id: PaymentId) -> Result<Option<EndedPayment>, StoreError> {
+        self.read(move |read| first_row!(read.conn, MADE, (ledger.name(), id.as_bytes()), payment_row)).await
+    }
+
+    /// Whether payments of these names have ended.
+    pub async fn have_ended(&self, ledger: Ledger, ids: Vec<PaymentId>) -> Result<BTreeSet<PaymentId>, StoreError> {
+        self.read(move |read| {
+            let mut found = BTreeSet::new();
+            for id in ids {
+                if first_row!(read.conn, MADE, (ledger.name(), id.as_bytes()), |_| Ok::<_, StoreError>(()))?.is_some() {
+                    found.insert(id);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Payments that came in for a hash, the oldest first.
+    pub async fn received_for(&self, hash: SecretHash) -> Result<Vec<EndedPayment>, StoreError> {
+        self.read(move |read| all_rows!(read.conn, RECEIVED_FOR, [hash.as_bytes()], payment_row)).await
+    }
+
+    /// The secret that proves that a payment was made.
+    pub async fn receipt_of(&self, ledger: Ledger, id: PaymentId) -> Result<Option<Secret>, StoreError> {
+        self.read(move |read| {
+            let made = first_row!(read.conn, MADE, (ledger.name(), id.as_bytes()), sealed_receipt)?;
+            let Some(sealed) = made.flatten() else { return Ok(None) };
+            let plain = read.seals.open(&receipt_place(ledger, &id), &sealed, "receipt")?;
+            let secret = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| StoreError::Unreadable("receipt"))?;
+            Ok(Some(Secret::from_bytes(secret)))
+        })
+        .await
+    }
+}
+
+pub(super) const LIVE: &str = "SELECT key, row, at, memo FROM channel_live WHERE ledger = ?1 ORDER BY key";
+pub(super) const ENDED: &str = "SELECT * FROM payments WHERE n < ?1 ORDER BY n DESC LIMIT ?2";
+pub(super) const MADE: &str = "SELECT * FROM payments INDEXED BY payments_made WHERE ledger = ?1 AND id = ?2 AND incoming = 0";
+pub(super) const RECEIVED_FOR: &str =
+    "SELECT * FROM payments INDEXED BY payments_of_hash WHERE hash = ?1 AND incoming = 1 ORDER BY n LIMIT 100";
+
+const PLAIN: u8 = 0;
+const SEALED: u8 = 1;
+
+fn write_step(write: &mut Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
+    let mut kinds = BTreeSet::new();
+    for (one, memo) in &step.writes {
+        kinds.insert(word(&one.key, one.row.is_some()));
+        write_row(write, step.ledger, one, memo.as_deref())?;
+    }
+    for ended in &step.ended {
+        kinds.insert(if ended.is_incoming { "received" } else { "ended" });
+        write_ended(write, step.ledger, ended)?;
+    }
+    for (key, body) in &step.wishes {
+        kinds.insert(if body.is_some() { "wish" } else { "wish-" });
+        write_wish(write, step.ledger, key, body.as_deref())?;
+    }
+    for event in &step.events {
+        append(write, event)?;
+    }
+    kinds.iter().for_each(|kind| points::detail(format_args!("{kind}")));
+    Ok(())
+}
+
+/// A row's kind, as points of crashes name it.
+const fn word(key: &Key, is_there: bool) -> &'static str {
+    match (key, is_there) {
+        (Key::Channel(_), true) => "channel",
+        (Key::Channel(_), false) => "channel-",
+        (Key::Lock(_, true, _), true) => "lock-in",
+        (Key::Lock(_, true, _), false) => "lock-in-",
+        (Key::Lock(_, false, _), true) => "lock-out",
+        (Key::Lock(_, false, _), false) => "lock-out-",
+        (Key::Unacked(..), true) => "update",
+        (Key::Unacked(..), false) => "update-",
+        (Key::Disposed(..), true) => "disposed",
+        (Key::Disposed(..), false) => "disposed-",
+        (Key::Payment(_), true) => "payment",
+        (Key::Payment(_), false) => "payment-",
+        (Key::Request(_), true) => "request",
+        (Key::Request(_), false) => "request-",
+        (Key::Sent(..), _) => "sent",
+        (Key::Gone(..), _) => "gone",
+        (Key::Outcome(_), _) => "outcome",
+        (Key::Received(..), _) => "received",
+    }
+}
+
+fn write_row(write: &Write<'_>, ledger: Ledger, one: &photon_channel::Write, memo: Option<&str>) -> Result<(), StoreError> {
+    let photon_channel::Write { key, row } = one;
+    let name = ledger.name();
+    match (key, row) {
+        (Key::Sent(of, nonce), Some(row)) => {
+            let sql = "INSERT INTO channel_sent(ledger, channel, epoch, nonce, row) VALUES(?1, ?2, ?3, ?4, ?5)";
+            let params = (name, of.channel.as_bytes(), of.epoch.0, nonce.0, closed(write.seals, ledger, key, row)?);
+            change!(write.conn, sql, params)?;
+        }
+        (Key::Gone(of, incoming, number), Some(row @ Row::Gone(_, by))) => {
+            let sql = "INSERT INTO channel_gone(ledger, channel, epoch, incoming, number, gone_by, row) \
+                       VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let bytes = closed(write.seals, ledger, key, row)?;
+            let params = (name, of.channel.as_bytes(), of.epoch.0, incoming, number.0, by.0, bytes);
+            change!(write.conn, sql, params)?;
+        }
+        // They are told as payments that have ended.
+        (Key::Outcome(_) | Key::Received(..), _) => {}
+        (_, Some(row)) => {
+            let sql = "INSERT INTO channel_live(ledger, key, row, at, memo) VALUES(?1, ?2, ?3, ?4, ?5) \
+                       ON CONFLICT(ledger, key) DO UPDATE SET row = excluded.row";
+            let bytes = closed(write.seals, ledger, key, row)?;
+            change!(write.conn, sql, (name, key.to_bytes(), bytes, write.now.secs(), memo))?;
+        }
+        (_, None) => {
+            change!(write.conn, "DELETE FROM channel_live WHERE ledger = ?1 AND key = ?2", (name, key.to_bytes()))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_ended(write: &Write<'_>, ledger: Ledger, ended: &NewEnded) -> Result<(), StoreError> {
+    let receipt = match &ended.receipt {
+        Some(secret) => Some(write.seals.seal(&receipt_place(ledger, &ended.id), secret.expose())?),
+        None => None,
+    };
+    let sql = "INSERT INTO payments(ledger, incoming, id, channel, payee, amount, fee, hash, receipt, failed, memo, created_at, \
+               ended_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let mut insert = write.conn.prepare_cached(sql)?;
+    insert.execute(rusqlite::params![
+        ledger.name(),
+        ended.is_incoming,
+        ended.id.as_bytes(),
+        ended.channel.as_bytes(),
+        ended.payee.as_ref().map(Address::as_bytes),
+        ended.amount.to_string(),
+        ended.fee.to_string(),
+        ended.secret_hash.as_ref().map(SecretHash::as_bytes),
+        receipt,
+        ended.failed.map(Reason::word),
+        ended.memo,
+        ended.created_at.secs(),
+        write.now.secs(),
+    ])?;
+    Ok(())
+}
+
+fn write_wish(write: &Write<'_>, ledger: Ledger, key: &str, body: Option<&str>) -> Result<(), StoreError> {
+    match body {
+        Some(body) => {
+            let sql = "INSERT INTO channel_wishes(ledger, key, body, at) VALUES(?1, ?2, ?3, ?4) \
+                       ON CONFLICT(ledger, key) DO UPDATE SET body = excluded.body";
+            change!(write.conn, sql, (ledger.name(), key, body, write.now.secs()))?
+        }
+        None => change!(write.conn, "DELETE FROM channel_wishes WHERE ledger = ?1 AND key = ?2", (ledger.name(), key))?,
+    };
+    Ok(())
+}
+
+/// What a sealed row is bound to.
+fn row_place(ledger: Ledger, key: &Key) -> Vec<u8> {
+    [b"photon/store/channels/1".as_slice(), &[0], ledger.name().as_bytes(), &[0], &key.to_bytes()].concat()
+}
+
+fn receipt_place(ledger: Ledger, id: &PaymentId) -> Vec<u8> {
+    [b"photon/store/receipts/1".as_slice(), &[0], ledger.name().as_bytes(), &[0], id.as_bytes()].concat()
+}
+
+fn closed(seals: &Seals, ledger: Ledger, key: &Key, row: &Row) -> Result<Vec<u8>, StoreError> {
+    let plain = row.to_bytes();
+    if !row.is_secret() {
+        return Ok([&[PLAIN], plain.as_slice()].concat());
+    }
+    let sealed = seals.seal(&row_place(ledger, key), &zeroize::Zeroizing::new(plain))?;
+    Ok([&[SEALED], sealed.as_slice()].concat())
+}
+
+fn opened(seals: &Seals, ledger: Ledger, key: &Key, bytes: &[u8]) -> Result<Row, StoreError> {
+    let unreadable = StoreError::Unreadable("channel row");
+    let row = match bytes.split_first() {
+        Some((&PLAIN, plain)) => Row::from_bytes(plain),
+        Some((&SEALED, sealed)) => {
+            Row::from_bytes(&zeroize::Zeroizing::new(seals.open(&row_place(ledger, key), sealed, "channel row")?))
+        }
+        Some(_) | None => return Err(unreadable),
+    };
+    row.map_err(|_| unreadable)
+}
+
+fn live_row(seals: &Seals, ledger: Ledger, row: &SqlRow<'_>) -> Result<LiveRow, StoreError> {
+    let key = Key::from_bytes(&row.get::<_, Vec<u8>>("key")?).map_err(|_| StoreError::Unreadable("channel row"))?;
+    let bytes: Vec<u8> = row.get("row")?;
+    Ok(LiveRow { row: opened(seals, ledger, &key, &bytes)?, key, at: time(row, "at")?, memo: row.get("memo")? })
+}
+
+fn wish(row: &SqlRow<'_>) -> Result<(String, String, UnixTime), StoreError> {
+    Ok((row.get("key")?, row.get("body")?, time(row, "at")?))
+}
+
+fn sealed_receipt(row: &SqlRow<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(row.get("receipt")?)
+}
+
+/// A lock is in an update's list if that update or one before it added it, and one after it took it off, or none did.
+fn list_at(read: &Read<'_>, ledger: Ledger, of: &ChannelRef, incoming: bool, nonce: Nonce) -> Result<Vec<Held>, StoreError> {
+    let last = LockNo::new(nonce, u16::MAX).0;
+    let sql = "SELECT number, row FROM channel_gone WHERE ledger = ?1 AND channel = ?2 AND epoch = ?3 AND incoming = ?4 \
+               AND number <= ?5 AND gone_by > ?6 ORDER BY number";
+    let params = (ledger.name(), of.channel.as_bytes(), of.epoch.0, incoming, last, nonce.0);
+    let gone = all_rows!(read.conn, sql, params, |row| {
+        let key = Key::Gone(*of, incoming, LockNo(row.get("number")?));
+        opened(read.seals, ledger, &key, &row.get::<_, Vec<u8>>("row")?)
+    })?;
+    let (first, end) = (Key::Lock(*of, incoming, LockNo(0)).to_bytes(), Key::Lock(*of, incoming, LockNo(last)).to_bytes());
+    let sql = "SELECT key, row, at, memo FROM channel_live WHERE ledger = ?1 AND key BETWEEN ?2 AND ?3";
+    let live = all_rows!(read.conn, sql, (ledger.name(), first, end), |row| live_row(read.seals, ledger, row))?;
+    let mut list = Vec::new();
+    for row in gone.into_iter().chain(live.into_iter().map(|live| live.row)) {
+        match row {
+            Row::Gone(held, _) | Row::Lock(held) => list.push(held),
+            _ => return Err(StoreError::Unreadable("channel row")),
+        }
+    }
+    list.sort_by_key(|held| held.lock.number);
+    Ok(list)
+}
+
+fn payment_row(row: &SqlRow<'_>) -> Result<EndedPayment, StoreError> {
+    let unreadable = || StoreError::Unreadable("payment");
+    let units = |column: &str| -> Result<Units, StoreError> {
+        let text: String = row.get(column)?;
+        text.parse().ok().and_then(Units::new).ok_or_else(unreadable)
+    };
+    let failed: Option<String> = row.get("failed")?;
+    let failed = failed.map(|word| Reason::named(&word).ok_or_else(unreadable)).transpose()?;
+    Ok(EndedPayment {
+        number: row.get("n")?,
+        ledger: super::rows::parsed(&row.get::<_, String>("ledger")?, "ledger")?,
+        ended_at: time(row, "ended_at")?,
+        payment: NewEnded {
+            is_incoming: row.get("incoming")?,
+            id: PaymentId::from_bytes(row.get("id")?),
+            channel: ChannelId::from_bytes(row.get("channel")?),
+            payee: row.get::<_, Option<[u8; 20]>>("payee")?.map(Address::from_bytes),
+            amount: units("amount")?,
+            fee: units("fee")?,
+            secret_hash: row.get::<_, Option<[u8; 32]>>("hash")?.map(SecretHash::from_bytes),
+            receipt: None,
+            failed,
+            memo: row.get("memo")?,
+            created_at: time(row, "created_at")?,
+        },
+    })
+}
