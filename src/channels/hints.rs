@@ -4,7 +4,7 @@
 use super::engine::Engine;
 use super::peers::{Outgoing, hint_frame};
 use photon_chains::{Address, BlockHeight, UnixTime};
-use photon_channel::{ChannelId, ChannelKey, Malformed, Reader, Window, Wire};
+use photon_channel::{ChannelKey, Malformed, Reader, Window, Wire};
 
 /// Channels that may be looked for on a neighbour's word, all together, and of one neighbour.
 const MOST_HINTED: usize = 1_024;

@@ -1,6 +1,7 @@
 //! A running node: everything wired together, from start to shutdown.
 
 mod channels;
+mod engines;
 mod gauges;
 mod late;
 mod look;
@@ -12,6 +13,7 @@ mod views;
 
 use crate::api;
 use crate::assets::Assets;
+use crate::channels::Channels;
 use crate::clock;
 use crate::config::{Config, ProfileName};
 use crate::coordinator::Coordinator;
@@ -20,7 +22,7 @@ use crate::keys::Wallet;
 use crate::ledgers::Ledgers;
 use crate::market::Market;
 use crate::negotiation::{Desk, Maker, Taker};
-use crate::peer::PeerNet;
+use crate::peer::{Limits, PeerNet};
 use crate::reserve::{DiskGate, Reserves, StrangerCaps};
 use crate::store::Store;
 use crate::wire::Connector;
@@ -43,9 +45,17 @@ pub struct Node {
     taker: Taker,
     maker: Arc<Maker>,
     net: Arc<PeerNet>,
+    channels: Channels,
     config: Config,
     metrics: Option<PrometheusHandle>,
     sends: mpsc::Sender<()>,
+}
+
+impl Node {
+    /// The payment channels of this node.
+    pub const fn channels(&self) -> &Channels {
+        &self.channels
+    }
 }
 
 #[cfg(test)]
@@ -184,7 +194,11 @@ pub(crate) async fn start(
         draining: Arc::default(),
     };
     let maker = Arc::new(Maker::new(desk.clone()));
-    let net = Arc::new(PeerNet::start(config.peer.listen, wallet, maker.clone()).await?);
+    let engines = engines::engines(&config, &wallet, &ledgers, profile)?;
+    let (channels, switch) = Channels::start(&store, engines, tasks).await?;
+    let net = PeerNet::start_hearing(config.peer.listen, wallet, maker.clone(), switch, Limits::default()).await?;
+    let net = Arc::new(net);
+    channels.keep_connected(net.clone(), tasks);
     let (looked, looks) = mpsc::channel(64);
     ledgers.watch(connector, tasks, looked);
     tasks.spawn(coordinator.run(looks, added));
@@ -195,7 +209,7 @@ pub(crate) async fn start(
     tasks.spawn(crate::webhook::run(store.clone(), config.api.webhooks_on_loopback));
     tasks.spawn(housekeeping(store));
     let taker = Taker::new(desk.clone(), net.clone());
-    let node = Arc::new(Node { desk, taker, maker, net, config, metrics, sends });
+    let node = Arc::new(Node { desk, taker, maker, net, channels, config, metrics, sends });
     tasks.spawn(gauges::watch(node.clone()));
     Ok(node)
 }
