@@ -5,10 +5,17 @@
 //! best are found by making the edges of those already found dearer, which is far cheaper than the k shortest ways proper.
 //! [`Graph::failed`] remembers what an edge could not carry, until that is too old to say anything.
 //!
+//! [`Board`] keeps what nodes announce of their channels, and makes the edges of it.
+//!
 //! Method: Dijkstra (1959), from the target, on a compressed sparse row graph; scratch space is kept between searches.
 
+mod announcement;
 mod graph;
 mod search;
 
+pub use announcement::{
+    ANNOUNCED_BYTES, Announced, Announcement, Board, LEAST_SECS, LIFE_SECS, MOST_CHANNELS, MOST_CHECKS, MOST_NEIGHBOURS,
+    SKEW_SECS, Unheard, read_all,
+};
 pub use graph::{Edge, EdgeNo, Graph};
 pub use search::{Finder, Query, Route};
