@@ -4,6 +4,7 @@ use crate::chain::{OnChain, Registered, Stage, Tip};
 use crate::codec::Wire;
 use crate::eip712::Domain;
 use crate::flow::{Change, Fault, Flow, Held, Judge, LockState};
+use crate::guard::Guard;
 use crate::key::{Both, ChannelKey, ChannelRef, Side};
 use crate::lock::LockNo;
 use crate::proof::{BalanceProof, Disposal, Signed};
@@ -188,18 +189,19 @@ impl Channel {
             Side::A => Both { a: own, b: peer },
             Side::B => Both { a: peer, b: own },
         };
-        self.chain.holdings.free(side, &claims)
-            - self.leaving.filter(|leaving| leaving.side == side).map_or(0, |leaving| leaving.amount.signed())
+        let leaving = self.leaving.filter(|leaving| leaving.side == side && Guard::Leaving.holds());
+        self.chain.holdings.free(side, &claims) - leaving.map_or(0, |leaving| leaving.amount.signed())
     }
 
     /// Whether new payments may be signed.
     pub fn is_active(&self) -> bool {
-        self.standing == Standing::Active && self.chain.stage == Stage::Open
+        Guard::SignWhileOpen.demands(self.standing == Standing::Active && self.chain.stage == Stage::Open)
     }
 
     /// Whether what is pending may still be brought to its end.
     pub fn may_sign(&self) -> bool {
-        matches!(self.standing, Standing::Active | Standing::Stopping) && self.chain.stage == Stage::Open
+        let may = matches!(self.standing, Standing::Active | Standing::Stopping) && self.chain.stage == Stage::Open;
+        Guard::SignWhileOpen.demands(may)
     }
 
     /// The nonce of the batch that is being gathered.
@@ -210,10 +212,10 @@ impl Channel {
     /// Adds an operation of the holder's to the batch that is being gathered.
     pub fn stage(&mut self, op: Op, tip: &Tip, registered: &BTreeMap<SecretHash, Registered>) -> Result<Change, Stuck> {
         let is_new = matches!(op, Op::Transfer { .. } | Op::Lock { .. });
-        if !self.in_step || !self.may_sign() || is_new && !self.is_active() {
+        if Guard::InStep.refuses(!self.in_step) || !self.may_sign() || is_new && !self.is_active() {
             return Err(Stuck::Standing);
         }
-        if self.batch.len() >= MOST_OPS || self.unacked.len() >= MOST_UNACKED {
+        if self.batch.len() >= MOST_OPS || Guard::MostUnacked.refuses(self.unacked.len() >= MOST_UNACKED) {
             return Err(Stuck::Busy);
         }
         let nonce = self.next_nonce().ok_or(Stuck::Standing)?;
@@ -259,21 +261,22 @@ impl Channel {
         if update.of != self.of || update.payer != payer {
             return Err(Refusal::Breach(Breach::Address));
         }
-        if update.nonce <= self.incoming.nonce {
+        if Guard::UpdateOnce.refuses(update.nonce <= self.incoming.nonce) {
             return Err(Refusal::Answer(self.incoming.nonce));
         }
-        if Some(update.nonce) != self.incoming.nonce.next() {
+        if Guard::UpdateInOrder.refuses(Some(update.nonce) != self.incoming.nonce.next()) && update.nonce > self.incoming.nonce {
             return Err(Refusal::Gap(self.incoming.nonce));
         }
         match self.standing {
             Standing::Active | Standing::Stopping => {}
+            Standing::Granted(_) if !Guard::UpdateWhileOpen.holds() => {}
             Standing::Granted(_) => return Err(Refusal::Later(Wait::Close)),
             Standing::Behind => return Err(Refusal::Later(Wait::Nothing)),
         }
-        if self.chain.stage != Stage::Open {
+        if Guard::UpdateWhileOpen.refuses(self.chain.stage != Stage::Open) {
             return Err(Refusal::Later(Wait::Nothing));
         }
-        if update.ops.is_empty() || update.ops.len() > MOST_OPS {
+        if Guard::UpdateBounded.refuses(update.ops.is_empty() || update.ops.len() > MOST_OPS) {
             return Err(Refusal::Breach(Breach::Batch));
         }
         let before = self.incoming.clone();
@@ -296,7 +299,9 @@ impl Channel {
         self.incoming.nonce = update.nonce;
         let proof = self.proof(payer).ok_or(Refusal::Breach(Breach::Op(Fault::Word)))?;
         let signed = self.peer.verify(&proof.digest(&self.domain), &update.signature);
-        signed.map_err(|_| Refusal::Breach(Breach::Signature))?;
+        if Guard::PayerSigned.refuses(signed.is_err()) {
+            return Err(Refusal::Breach(Breach::Signature));
+        }
         self.incoming.signature = Some(update.signature);
         Ok(changes)
     }
@@ -319,7 +324,7 @@ impl Channel {
             LockState::Known(_) => return None,
             LockState::Waiting => {}
         }
-        if !self.in_step || self.disposed.len() >= MOST_DISPOSED {
+        if !self.in_step || Guard::MostDisposed.refuses(self.disposed.len() >= MOST_DISPOSED) {
             return None;
         }
         let signature = signer.sign(&digest);
@@ -333,7 +338,9 @@ impl Channel {
         // A lock that is gone was struck, paid or taken back already.
         let Some(disposal) = self.disposal(self.side, number) else { return Ok(false) };
         let signed = self.peer.verify(&disposal.digest(&self.domain), signature);
-        signed.map_err(|_| Breach::Signature)?;
+        if Guard::DisposalSigned.refuses(signed.is_err()) {
+            return Err(Breach::Signature);
+        }
         let Some(held) = self.outgoing.lock_mut(number) else { return Ok(false) };
         if matches!(held.state, LockState::Disposed(_)) {
             return Ok(false);
@@ -355,7 +362,12 @@ impl Channel {
     pub fn learn(&mut self, payer: Side, number: LockNo, secret: &Secret) -> bool {
         let flow = if payer == self.side { &mut self.outgoing } else { &mut self.incoming };
         let Some(held) = flow.lock_mut(number) else { return false };
-        let is_news = held.state == LockState::Waiting && held.lock.secret_hash == secret.hash();
+        let is_free = match held.state {
+            LockState::Waiting => true,
+            LockState::Disposed(_) => !Guard::DisposalKept.holds(),
+            LockState::Known(_) => false,
+        };
+        let is_news = is_free && held.lock.secret_hash == secret.hash();
         if is_news {
             held.state = LockState::Known(secret.clone());
         }
@@ -369,7 +381,7 @@ impl Channel {
             && shown.nonce > self.outgoing.nonce
             && self.standing != Standing::Behind
             && holder.verify(&shown.digest(&self.domain), signature).is_ok();
-        if is_ahead {
+        if is_ahead && Guard::ShownAhead.holds() {
             self.standing = Standing::Behind;
         }
         is_ahead

@@ -9,6 +9,7 @@ use crate::channel::{Channel, Standing};
 use crate::contract::{By, Call, Closed, Contract, Dispute, Record, Shown, Slot, is_past};
 use crate::eip712::{Abi, keccak};
 use crate::flow::LockState;
+use crate::guard::Guard;
 use crate::key::{Both, Side};
 use crate::lock::{Commitment, LockNo, Pending};
 use crate::proof::Signed;
@@ -74,10 +75,11 @@ impl Channel {
         }
     }
 
-    /// Closes alone, with the counterparty's latest proof, and unlocks in the same call what can be. A memory that is old closes
+    /// Closes alone, with the counterparty's latest proof, and unlocks in the same call what can be. The caller tells the node of
+    /// the close ([`crate::Stage::Closed`]) before it sends it: what is taken afterwards is in no proof. A memory that is old closes
     /// nothing: the counterparty could show the later words that it has forgotten, and would be right to.
     pub fn close_alone(&self, now: Moment, registered: &BTreeMap<SecretHash, Moment>) -> Option<Call> {
-        if self.standing == Standing::Behind {
+        if Guard::NotWhenBehind.refuses(self.standing == Standing::Behind) {
             return None;
         }
         let Some(shown) = self.shown(self.side.other()) else {
@@ -101,7 +103,9 @@ impl Channel {
         let late = Moment { time: deep.time.minus_secs(patience_secs), ..deep };
         self.incoming.locks.iter().any(|held| {
             let entry = registered.get(&held.lock.secret_hash);
-            is_open(&held.lock.expiry, &late) && entry.is_some_and(|at| is_in_time(&held.lock.expiry, at))
+            Guard::CloseOwed.holds()
+                && is_open(&held.lock.expiry, &late)
+                && entry.is_some_and(|at| is_in_time(&held.lock.expiry, at))
         })
     }
 }
@@ -128,9 +132,16 @@ fn unlocks(channel: &Channel, pending: &[Pending], now: Moment, registered: &BTr
 impl Closing<'_> {
     /// The one call that the holder should send now. None: there is nothing to do but wait.
     pub fn next_call(&self) -> Option<Call> {
-        [self.punish(), self.update(), self.unlock(), self.release(), Some(Dispute::Settle)]
+        let duties = [
+            (Guard::Punish, self.punish()),
+            (Guard::ShowNewest, self.update()),
+            (Guard::UnlockEarned, self.unlock()),
+            (Guard::ReleaseUnearned, self.release()),
+            (Guard::Settle, Some(Dispute::Settle)),
+        ];
+        duties
             .into_iter()
-            .flatten()
+            .filter_map(|(duty, what)| what.filter(|_| duty.holds()))
             .map(|what| Call::Dispute(Box::new(self.state.clone()), what))
             .find(|call| self.would_be_taken(call))
     }

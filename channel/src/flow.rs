@@ -1,6 +1,7 @@
 //! One direction of a channel, and the one function by which payer and payee change it alike.
 
 use crate::chain::{Registered, Tip, is_in_time, is_open};
+use crate::guard::Guard;
 use crate::key::ChannelId;
 use crate::lock::{Commitment, LockError, LockNo, MOST_LOCKS, Pending};
 use crate::message::Reason;
@@ -157,10 +158,11 @@ pub struct Judge<'a> {
 impl Judge<'_> {
     /// Whether a lock has ended unpaid for good: open as of a block that is relied on, and never registered in time.
     pub fn has_ended(&self, lock: &Pending) -> Result<(), Fault> {
-        if self.registered.get(&lock.secret_hash).is_some_and(|entry| is_in_time(&lock.expiry, &entry.at)) {
+        let entry = self.registered.get(&lock.secret_hash);
+        if Guard::InTime.refuses(entry.is_some_and(|entry| is_in_time(&lock.expiry, &entry.at))) {
             return Err(Fault::InTime);
         }
-        if is_open(&lock.expiry, &self.tip.deep) { Ok(()) } else { Err(Fault::NotEnded) }
+        if Guard::Ended.demands(is_open(&lock.expiry, &self.tip.deep)) { Ok(()) } else { Err(Fault::NotEnded) }
     }
 }
 
@@ -211,7 +213,7 @@ impl Flow {
             }
             Op::Unlock { number, secret } => {
                 let held = self.lock(number).ok_or(Fault::NoLock)?;
-                if secret.hash() != held.lock.secret_hash {
+                if Guard::RightSecret.refuses(secret.hash() != held.lock.secret_hash) {
                     return Err(Fault::WrongSecret);
                 }
                 self.transferred = self.transferred.checked_add(held.lock.amount).ok_or(Fault::Funds)?;
@@ -223,28 +225,30 @@ impl Flow {
             }
             Op::Strike { number } => match self.lock(number).ok_or(Fault::NoLock)?.state {
                 LockState::Disposed(_) => self.take(number).map(Change::Struck),
+                LockState::Waiting | LockState::Known(_) if !Guard::Struck.holds() => self.take(number).map(Change::Struck),
                 LockState::Waiting | LockState::Known(_) => Err(Fault::NotDisposed),
             },
         }
     }
 
     fn may_add(&self, lock: &Pending, judge: &Judge<'_>) -> Result<(), Fault> {
-        if lock.secret_hash.is_degenerate() {
+        if Guard::SecretHashSound.refuses(lock.secret_hash.is_degenerate()) {
             return Err(Fault::Degenerate);
         }
         lock.entry().map_err(|_| Fault::Word)?;
         // A lock that is neither linked nor closes by itself could be unlocked for as long as it stands, and in an old proof it
         // stands for ever: its payee could close with that one long after both had taken the lock back, and show the secret.
-        if !lock.expiry.linked && lock.expiry.closes.is_none() {
+        if Guard::LockWord.refuses(!lock.expiry.linked && lock.expiry.closes.is_none()) {
             return Err(Fault::Word);
         }
-        if judge.is_payer && judge.disposed.contains(&lock.secret_hash) {
+        let is_held = judge.is_payer && Guard::HashFree.holds();
+        if is_held && judge.disposed.contains(&lock.secret_hash) {
             return Err(Fault::HashDisposed);
         }
-        if judge.is_payer && self.locks.iter().chain(judge.other).any(|held| held.lock.secret_hash == lock.secret_hash) {
+        if is_held && self.locks.iter().chain(judge.other).any(|held| held.lock.secret_hash == lock.secret_hash) {
             return Err(Fault::HashInUse);
         }
-        if self.locks.len() >= MOST_LOCKS { Err(Fault::Full) } else { Ok(()) }
+        if Guard::MostLocks.refuses(self.locks.len() >= MOST_LOCKS) { Err(Fault::Full) } else { Ok(()) }
     }
 
     fn take(&mut self, number: LockNo) -> Result<Held, Fault> {
@@ -256,8 +260,8 @@ impl Flow {
 }
 
 fn spend(amount: Units, free: i128) -> Result<(), Fault> {
-    if amount.is_zero() {
+    if Guard::SomeAmount.refuses(amount.is_zero()) {
         return Err(Fault::Nothing);
     }
-    if amount.signed() > free { Err(Fault::Funds) } else { Ok(()) }
+    if Guard::Covered.refuses(amount.signed() > free) { Err(Fault::Funds) } else { Ok(()) }
 }

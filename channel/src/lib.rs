@@ -13,6 +13,7 @@
 //! - [`contract`]: the contract as a pure function: what every call on it does, and what it refuses.
 //! - `update`, `flow`, [`Channel`]: batches of operations under one proof, the one function by which payer and payee change a
 //!   direction alike, and one channel as a party keeps it. [`Refusal`] says what happens when something is not taken.
+//! - [`Guard`]: every check and margin by name; the simulator shows what each is good for.
 //! - [`Node`]: all channels of one account on one chain, payments over several hops, what becomes due with time. It turns
 //!   [`Event`]s into rows to be made durable and effects to be let out after.
 //! - [`Closing`]: what a party does about a closed channel, by itself.
@@ -52,6 +53,7 @@ pub mod contract;
 mod dispute;
 mod eip712;
 mod flow;
+mod guard;
 mod key;
 mod lock;
 mod message;
@@ -62,6 +64,8 @@ pub mod route;
 mod seal;
 mod sign;
 mod split;
+#[cfg(feature = "switches")]
+mod toy;
 mod units;
 mod update;
 
@@ -72,6 +76,9 @@ pub use codec::{Malformed, Reader, Wire};
 pub use dispute::{Closing, Unlocking};
 pub use eip712::{Abi, Digest32, Domain, keccak};
 pub use flow::{Change, Fault, Flow, Held, Judge, Link, LockState};
+pub use guard::Guard;
+#[cfg(feature = "switches")]
+pub use guard::{Mutation, switched};
 pub use key::{Both, ChannelId, ChannelKey, ChannelRef, Epoch, KeyError, Side, Window};
 pub use lock::{Commitment, ENTRY_BYTES, LockError, LockNo, MOST_LOCKS, Pending};
 pub use message::{Greeting, Message, Reason, SignedProof};
@@ -84,5 +91,7 @@ pub use proof::{BalanceProof, CooperativeClose, Delegation, Disposal, Signed, Wi
 pub use seal::Sealed;
 pub use sign::{KnownKey, Signature, SignatureError, Signer};
 pub use split::{Claim, Holdings, Split};
+#[cfg(feature = "switches")]
+pub use toy::with_toys;
 pub use units::{Nonce, TooWide, Units};
 pub use update::{Hop, MOST_HOPS, MOST_OPS, Onward, Op, PaymentId, Update};

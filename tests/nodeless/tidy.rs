@@ -71,9 +71,9 @@ fn adapters_depend_on_the_words_alone_and_never_on_a_core() {
     }
 }
 
-/// Whether a table of dependencies turns on the switches of the core.
-fn turns_on_switches(dependencies: Option<&toml::Value>) -> bool {
-    let wanted = dependencies.and_then(|table| table.get("photon-swap")).and_then(|swap| swap.get("features"));
+/// Whether a table of dependencies turns on the switches of that core.
+fn turns_on_switches(core: &str, dependencies: Option<&toml::Value>) -> bool {
+    let wanted = dependencies.and_then(|table| table.get(core)).and_then(|core| core.get("features"));
     wanted.and_then(toml::Value::as_array).is_some_and(|features| features.iter().any(|name| name.as_str() == Some("switches")))
 }
 
@@ -88,10 +88,12 @@ fn only_the_tests_of_the_core_can_weaken_its_checks() {
         let table: toml::Table = text.parse().unwrap();
         let here = path.strip_prefix(root()).unwrap().to_str().unwrap();
         let for_tests = table.get("dev-dependencies");
-        assert_eq!(turns_on_switches(for_tests), here == "swap/Cargo.toml", "{here}: its tests");
         let for_all = table.get("workspace").and_then(|workspace| workspace.get("dependencies"));
-        for program in [table.get("dependencies"), table.get("build-dependencies"), for_all] {
-            assert!(!turns_on_switches(program), "{here} turns the switches on");
+        for (core, home) in [("photon-swap", "swap/Cargo.toml"), ("photon-channel", "channel/Cargo.toml")] {
+            assert_eq!(turns_on_switches(core, for_tests), here == home, "{here}: its tests");
+            for program in [table.get("dependencies"), table.get("build-dependencies"), for_all] {
+                assert!(!turns_on_switches(core, program), "{here} turns the switches on");
+            }
         }
         let features = table.get("features").and_then(toml::Value::as_table);
         for (name, parts) in features.into_iter().flatten() {

@@ -3,6 +3,7 @@
 use crate::chain::{covers, end_of};
 use crate::channel::Channel;
 use crate::flow::{Change, Held, Link, LockState};
+use crate::guard::Guard;
 use crate::key::ChannelId;
 use crate::lock::LockNo;
 use crate::message::{Message, Reason};
@@ -21,11 +22,7 @@ impl Node {
             Change::Unlocked(held, secret) => {
                 self.gone(id, true, &held);
                 match held.link {
-                    Link::Mine(payment) => {
-                        self.was_paid(id, at, payment, held.lock.amount, Some(held.lock.secret_hash));
-                        self.expected.remove(&held.lock.secret_hash);
-                        self.dirty.insert(Key::Request(held.lock.secret_hash));
-                    }
+                    Link::Mine(payment) => self.was_paid_by(id, at, payment, &held),
                     Link::Onto { .. } | Link::Fresh(_) | Link::Unwanted(_) | Link::Payment(_) | Link::For { .. } => {}
                 }
                 self.learn(&secret);
@@ -42,6 +39,13 @@ impl Node {
                 self.lapsed(&held);
             }
         }
+    }
+
+    /// A lock for the holder itself was paid, by its payer or by the contract.
+    pub(super) fn was_paid_by(&mut self, id: ChannelId, at: LockNo, payment: PaymentId, held: &Held) {
+        self.was_paid(id, at, payment, held.lock.amount, Some(held.lock.secret_hash));
+        self.expected.remove(&held.lock.secret_hash);
+        self.dirty.insert(Key::Request(held.lock.secret_hash));
     }
 
     fn was_paid(&mut self, id: ChannelId, at: LockNo, payment: PaymentId, amount: crate::Units, secret_hash: Option<SecretHash>) {
@@ -65,7 +69,7 @@ impl Node {
     }
 
     /// A lock that was to pay a request is gone unpaid. The request stays: it may be paid another way.
-    fn lapsed(&mut self, held: &Held) {
+    pub(super) fn lapsed(&mut self, held: &Held) {
         let hash = held.lock.secret_hash;
         let Link::Mine(_) = held.link else { return };
         let Some(expected) = self.expected.get_mut(&hash) else { return };
@@ -87,13 +91,15 @@ impl Node {
         let Link::Fresh(onward) = held.link.clone() else { return };
         let is_long = end_of(&held.lock.expiry) > self.now.plus_secs(self.policy.longest_lock_secs)
             || held.lock.expiry.opens_time > self.now.plus_secs(self.policy.longest_lock_secs);
-        let refused = if is_used {
+        let refused = if Guard::HashUsed.refuses(is_used) {
             Some(Reason::HashUsed)
         } else if !is_active {
             Some(Reason::NoWay)
-        } else if is_long {
+        } else if Guard::LongestLock.refuses(is_long) {
             Some(Reason::Time)
-        } else if count > self.policy.most_locks || pending > self.policy.most_pending {
+        } else if Guard::LimitLocks.refuses(count > self.policy.most_locks)
+            || Guard::LimitPending.refuses(pending > self.policy.most_pending)
+        {
             Some(Reason::Limit)
         } else {
             let decided = match onward.route.first() {
@@ -112,18 +118,19 @@ impl Node {
         let hash = held.lock.secret_hash;
         let (payment, secret, least) = match self.expected.get(&hash) {
             Some(expected) => {
-                if expected.lock.is_some() || held.lock.amount < expected.request.amount {
+                let is_less = Guard::RequestAmount.refuses(held.lock.amount < expected.request.amount);
+                if expected.lock.is_some() || is_less {
                     return Err(Reason::Unknown);
                 }
                 (expected.request.payment, expected.request.secret.clone(), expected.request.least_secs)
             }
             None => {
-                let secret = onward.sealed.as_ref().and_then(|sealed| sealed.open(&self.signer, &hash));
+                let secret = onward.sealed.as_ref().and_then(|sealed| sealed.open(&self.signer, &hash, held.lock.amount));
                 (onward.payment, Some(secret.ok_or(Reason::Unknown)?), 0)
             }
         };
         let least = least.max(self.policy.reveal_margin_secs);
-        if self.latest().plus_secs(least) >= end_of(&held.lock.expiry) {
+        if self.latest().plus_secs(Guard::TakeInTime.keeps(least)) >= end_of(&held.lock.expiry) {
             return Err(Reason::Time);
         }
         let Some(channel) = self.channels.get_mut(&place.channel) else { return Err(Reason::NoWay) };
@@ -148,23 +155,28 @@ impl Node {
     /// The holder mediates: for its fee, with time to act, into a channel that has the money.
     fn forward(&mut self, place: Place, held: &Held, hop: Hop, onward: Onward) -> Result<(), Reason> {
         let fee = self.policy.fee(hop.amount).ok_or(Reason::Fee)?;
-        if hop.amount.checked_add(fee).is_none_or(|least| held.lock.amount < least) {
+        if Guard::Fee.refuses(hop.amount.checked_add(fee).is_none_or(|least| held.lock.amount < least)) {
             return Err(Reason::Fee);
         }
-        let is_covered = covers(&held.lock.expiry, &hop.expiry, self.policy.hop_slack_secs);
-        if !is_covered || self.latest().plus_secs(self.policy.reveal_margin_secs) >= end_of(&hop.expiry) {
+        let slack = Guard::HopSlack.keeps(self.policy.hop_slack_secs);
+        let least = Guard::ForwardInTime.keeps(self.policy.reveal_margin_secs);
+        if !covers(&held.lock.expiry, &hop.expiry, slack) || self.latest().plus_secs(least) >= end_of(&hop.expiry) {
             return Err(Reason::Time);
         }
         let token = self.channels.get(&place.channel).and_then(|channel| channel.key.token());
         let mut best: Option<(i128, ChannelId)> = None;
         for id in self.neighbours.get(&hop.to).into_iter().flatten().filter(|id| **id != place.channel) {
             let Some(channel) = self.channels.get(id) else { continue };
-            if channel.key.token() == token && channel.is_active() && channel.in_step && !self.asked.contains_key(id) {
+            if Guard::SameToken.demands(channel.key.token() == token)
+                && channel.is_active()
+                && channel.in_step
+                && !self.asked.contains_key(id)
+            {
                 best = best.max(Some((channel.free(channel.side), *id)));
             }
         }
         let (free, onto) = best.ok_or(Reason::NoWay)?;
-        if free < hop.amount.signed() {
+        if Guard::ForwardFunds.refuses(free < hop.amount.signed()) {
             return Err(Reason::Funds);
         }
         let channel = self.channels.get_mut(&place.channel).ok_or(Reason::NoWay)?;
@@ -185,7 +197,7 @@ impl Node {
         let hash = held.lock.secret_hash;
         held.link = Link::Unwanted(reason);
         self.touch_lock(&place);
-        if self.hangs(&hash) {
+        if Guard::DisposeUnhung.refuses(self.hangs(&hash)) {
             return;
         }
         let Some(channel) = self.channels.get_mut(&place.channel) else { return };

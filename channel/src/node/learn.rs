@@ -3,6 +3,7 @@
 use crate::chain::{Moment, OnChain, Registered, Stage, Tip, end_of, is_in_time};
 use crate::channel::{Channel, Standing};
 use crate::flow::{Judge, Link, LockState};
+use crate::guard::Guard;
 use crate::key::{ChannelId, ChannelKey, ChannelRef, Epoch};
 use crate::lock::LockNo;
 use crate::message::{Message, Reason};
@@ -44,7 +45,7 @@ impl Node {
             Some(Link::Onto { number: None, .. } | Link::Fresh(_) | Link::Unwanted(_)) => false,
             Some(Link::Payment(_) | Link::For { .. }) | None => false,
         };
-        if !is_earned || !channel.learn(channel.side.other(), place.number, secret) {
+        if Guard::ClaimEarned.refuses(!is_earned) || !channel.learn(channel.side.other(), place.number, secret) {
             return;
         }
         let message = Message::Reveal { of: channel.of, number: place.number, secret: secret.clone() };
@@ -76,6 +77,11 @@ impl Node {
         let Some(channel) = Channel::open(key, of, &self.signer, peer, self.domain, chain) else { return };
         self.add_channel(channel);
         self.touch(&of.channel);
+        // A counterparty that is there already is greeted now: nobody connects for a channel's sake.
+        if self.connected.contains(&peer.address()) {
+            self.greeting.insert(of.channel);
+            self.greet(&of.channel);
+        }
     }
 
     pub(super) fn chain_changed(&mut self, id: ChannelId, chain: OnChain) {
@@ -122,6 +128,7 @@ impl Node {
                 self.end(payment, outcome.clone());
             }
         }
+        self.decided(id);
         let Some(channel) = self.channels.remove(&id) else { return };
         for (incoming, flow) in [(true, &channel.incoming), (false, &channel.outgoing)] {
             for held in &flow.locks {
@@ -134,11 +141,31 @@ impl Node {
         self.dirty.extend(channel.disposed.iter().map(|hash| Key::Disposed(of, *hash)));
         self.dirty.insert(Key::Channel(of));
         self.neighbours.entry(peer).or_default().remove(&id);
-        self.queues.remove(&id);
         self.sent_at.remove(&id);
         self.consents.remove(&id);
         self.asked.remove(&id);
         self.greeting.remove(&id);
+        // Another way of a payment that has just come back may begin with this channel too.
+        self.fail_queue(id, Reason::NoWay);
+    }
+
+    /// What became of the locks of a channel that is gone: the contract has paid those whose secret was known, and given the
+    /// others back.
+    fn decided(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let (outgoing, incoming) = (channel.outgoing.locks.clone(), channel.incoming.locks.clone());
+        for held in outgoing {
+            match &held.state {
+                LockState::Known(secret) => self.owed_on_chain(&held.link, secret.clone()),
+                LockState::Waiting | LockState::Disposed(_) => self.came_back(id, &held),
+            }
+        }
+        for held in incoming {
+            match (&held.state, &held.link) {
+                (LockState::Known(_), Link::Mine(payment)) => self.was_paid_by(id, held.lock.number, *payment, &held),
+                (_, _) => self.lapsed(&held),
+            }
+        }
     }
 
     /// The chain moved: what is due at its new time, and what is asked again at every block.
@@ -155,7 +182,7 @@ impl Node {
         let late = |since: &UnixTime| latest.secs_since(*since) >= self.policy.resend_secs;
         let unanswered: Vec<ChannelId> = self.sent_at.iter().filter(|(_, at)| late(at)).map(|(id, _)| *id).collect();
         for id in unanswered {
-            if self.channels.get(&id).is_some_and(|channel| channel.in_step) {
+            if Guard::SayAgain.holds() && self.channels.get(&id).is_some_and(|channel| channel.in_step) {
                 self.say_again(id);
             }
         }
@@ -180,7 +207,8 @@ impl Node {
         };
         let entry = self.registered.get(&held.lock.secret_hash);
         if place.incoming {
-            let is_safe = entry.is_some_and(|entry| entry.is_deep && is_in_time(&held.lock.expiry, &entry.at));
+            let in_time = entry.filter(|entry| is_in_time(&held.lock.expiry, &entry.at));
+            let is_safe = in_time.is_some_and(|entry| Guard::RegisterDeep.demands(entry.is_deep));
             if let (LockState::Known(secret), false) = (&held.state, is_safe) {
                 self.effects.push(Effect::Register(secret.clone(), end_of(&held.lock.expiry)));
             }
@@ -214,9 +242,9 @@ impl Node {
         let Some(held) = self.channels.get(&place.channel).and_then(|channel| channel.outgoing.lock(place.number)) else {
             return;
         };
-        let (hash, link) = (held.lock.secret_hash, held.link.clone());
-        self.unindex(place, &hash);
-        self.came_back(&link);
+        let held = held.clone();
+        self.unindex(place, &held.lock.secret_hash);
+        self.came_back(place.channel, &held);
     }
 
     /// An outgoing lock of a closed channel is the payee's.
@@ -238,14 +266,15 @@ impl Node {
         self.tell(Notice::Ended(id, outcome));
     }
 
-    /// A consent that was neither used nor has died yet is looked at.
+    /// A consent that was neither used nor has died yet is looked at; what was said of it may have been lost.
     fn consent_over(&mut self, id: ChannelId) {
-        let deep = self.tip.deep.time;
+        let deep = if Guard::ConsentDead.holds() { self.tip.deep.time } else { self.tip.latest.time };
         let Some(channel) = self.channels.get_mut(&id) else {
             self.consents.remove(&id);
             return;
         };
         // The chain's word at that depth came before this tip: what is still open there was not mined in time.
+        let before = (channel.leaving, channel.standing.clone());
         if channel.leaving.is_some_and(|leaving| deep > leaving.deadline) {
             channel.leaving = None;
         }
@@ -255,10 +284,15 @@ impl Node {
         {
             channel.standing = Standing::Active;
         }
-        if channel.leaving.is_none() && !matches!(channel.standing, Standing::Granted(_)) {
+        let is_changed = before != (channel.leaving, channel.standing.clone());
+        if !channel.wants_consent() {
             self.consents.remove(&id);
         }
-        self.touch(&id);
+        if is_changed {
+            self.touch(&id);
+        } else if channel.in_step && channel.chain.stage == Stage::Open {
+            self.consent_again(id);
+        }
         self.stirred.insert(id);
     }
 }

@@ -24,9 +24,10 @@ pub use rows::{ChannelRow, Expected, FlowRow, Key, Payment, Progress, Row, Write
 pub use words::{Effect, Event, Notice, Order, Outcome, Policy, Refused, Request, Tie, Way};
 
 use crate::chain::{Registered, Stage, Tip, end_of};
-use crate::channel::{Channel, Standing, Unacked};
+use crate::channel::{Channel, Unacked};
 use crate::eip712::Domain;
 use crate::flow::{Held, Link};
+use crate::guard::Guard;
 use crate::key::{ChannelId, ChannelRef};
 use crate::lock::LockNo;
 use crate::message::Message;
@@ -57,6 +58,7 @@ enum Queued {
 }
 
 /// A node: see the module.
+#[derive(Clone)]
 pub struct Node {
     signer: Signer,
     domain: Domain,
@@ -76,9 +78,11 @@ pub struct Node {
     /// When a pending lock wants to be looked at, and those that want it at every tip from now on.
     timers: BTreeSet<(UnixTime, Place)>,
     due: BTreeSet<Place>,
-    /// Channels with something under way: not acknowledged (since when), or signed by both and not mined.
+    /// Channels with something under way: not acknowledged (since when), or not yet agreed, signed and mined.
     sent_at: BTreeMap<ChannelId, UnixTime>,
     consents: BTreeSet<ChannelId>,
+    /// Neighbours that are there now.
+    connected: BTreeSet<Address>,
     /// Channels whose counterparty is connected and has not said its first word yet.
     greeting: BTreeSet<ChannelId>,
     /// Channels that the counterparty wants to close, and its last update as it says.
@@ -121,6 +125,7 @@ impl Node {
             due: BTreeSet::new(),
             sent_at: BTreeMap::new(),
             consents: BTreeSet::new(),
+            connected: BTreeSet::new(),
             greeting: BTreeSet::new(),
             asked: BTreeMap::new(),
             stirred: BTreeSet::new(),
@@ -198,12 +203,13 @@ impl Node {
                 }
             }
         }
+        self.stirred.extend(self.queues.keys());
     }
 
     fn add_channel(&mut self, channel: Channel) {
         let id = channel.of.channel;
         self.neighbours.entry(channel.peer.address()).or_default().insert(id);
-        if channel.leaving.is_some() || matches!(channel.standing, Standing::Granted(_)) {
+        if channel.wants_consent() {
             self.consents.insert(id);
         }
         self.channels.insert(id, channel);
@@ -357,7 +363,7 @@ impl Node {
         }
         places.push(place);
         let at = if place.incoming {
-            end_of(&held.lock.expiry).minus_secs(self.policy.reveal_margin_secs)
+            end_of(&held.lock.expiry).minus_secs(Guard::RegisterInTime.keeps(self.policy.reveal_margin_secs))
         } else {
             held.lock.expiry.opens_time.plus_secs(self.policy.expire_patience_secs)
         };

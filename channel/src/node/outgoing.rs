@@ -3,10 +3,11 @@
 use crate::chain::{Stage, end_of, is_in_time, is_open};
 use crate::channel::{Standing, Stuck};
 use crate::flow::{Change, Fault, Held, Link, LockState};
+use crate::guard::Guard;
 use crate::key::ChannelId;
 use crate::lock::LockNo;
 use crate::message::{Message, Reason};
-use crate::node::rows::Progress;
+use crate::node::rows::{Payment, Progress};
 use crate::node::words::{Effect, Notice, Outcome, Tie};
 use crate::node::{Node, Place, Queued};
 use crate::seal::Sealed;
@@ -23,7 +24,8 @@ impl Node {
     /// Does all that can be done in a channel now: what is owed first, then what is new.
     pub(super) fn pump(&mut self, id: ChannelId) {
         self.give_back_unwanted(&id);
-        let Some(channel) = self.channels.get(&id) else { return };
+        // A way that was good when the order came may lead over a channel that has gone since.
+        let Some(channel) = self.channels.get(&id) else { return self.fail_queue(id, Reason::NoWay) };
         if channel.chain.stage != Stage::Open || channel.standing == Standing::Behind {
             return self.fail_queue(id, Reason::NoWay);
         }
@@ -63,9 +65,11 @@ impl Node {
             LockState::Disposed(_) => Some(Op::Strike { number }),
             LockState::Known(secret) => {
                 let entry = self.registered.get(&held.lock.secret_hash);
-                let is_safe = entry.is_some_and(|entry| entry.is_deep && is_in_time(&held.lock.expiry, &entry.at));
+                let in_time = entry.filter(|entry| is_in_time(&held.lock.expiry, &entry.at));
+                let is_safe = in_time.is_some_and(|entry| Guard::PayDeep.demands(entry.is_deep));
                 // Near the end the secret may have been shown too late to be claimed further up: then only the chain's word counts.
-                let is_early = self.latest().plus_secs(self.policy.reveal_margin_secs) < end_of(&held.lock.expiry);
+                let margin = Guard::PayEarly.keeps(self.policy.reveal_margin_secs);
+                let is_early = self.latest().plus_secs(margin) < end_of(&held.lock.expiry);
                 if is_safe || is_early {
                     return Some(Op::Unlock { number, secret: secret.clone() });
                 }
@@ -78,7 +82,7 @@ impl Node {
     /// Whether a lock ended so long ago that its payee sees it too.
     fn is_past(&self, held: &Held) -> bool {
         let mut deep = self.tip.deep;
-        deep.time = deep.time.minus_secs(self.policy.expire_patience_secs);
+        deep.time = deep.time.minus_secs(Guard::ExpirePatience.keeps(self.policy.expire_patience_secs));
         is_open(&held.lock.expiry, &deep)
     }
 
@@ -97,16 +101,22 @@ impl Node {
             }
             Change::Expired(held) | Change::Struck(held) => {
                 self.gone(id, false, held);
-                self.came_back(&held.link.clone());
+                self.came_back(id, held);
             }
         }
         Ok(change)
     }
 
-    /// An outgoing lock is dead: what hung on it goes another way, or back.
-    pub(super) fn came_back(&mut self, link: &Link) {
-        match link {
-            Link::Payment(payment) => self.next_way(*payment, Reason::Onward),
+    /// An outgoing lock is dead: what hung on it goes another way, or back. A lock can die twice, once while its channel was
+    /// closed and once more after that close was undone; by then its payment is on another way.
+    pub(super) fn came_back(&mut self, id: ChannelId, held: &Held) {
+        match &held.link {
+            Link::Payment(payment) => {
+                let is_on = |it: &&Payment| matches!(it.progress, Progress::Locked(of, number) if of.channel == id && number == held.lock.number);
+                if self.payments.get(payment).filter(is_on).is_some() {
+                    self.next_way(*payment, Reason::Onward);
+                }
+            }
             Link::For { channel, number } => {
                 self.give_back(Place { channel: *channel, incoming: true, number: *number }, Reason::Onward);
             }
@@ -126,7 +136,7 @@ impl Node {
             Tie::Sealed(seed) => Some(super::pay::secret_of(seed, &payment_id, payment.attempt)),
             Tie::Hash(_) => None,
         };
-        let sealed = secret.as_ref().and_then(|secret| Sealed::new(secret, &order.payee));
+        let sealed = secret.as_ref().and_then(|secret| Sealed::new(secret, &order.payee, order.amount));
         let hash = match (&order.tie, &secret) {
             (Tie::Hash(hash), _) => *hash,
             (_, Some(secret)) => secret.hash(),
@@ -247,9 +257,9 @@ impl Node {
             // Struck in the holder's next update; then what hung on it goes another way.
             self.stirred.insert(id);
         } else if let Some(held) = self.channels.get(&id).and_then(|channel| channel.outgoing.lock(number)) {
-            let (hash, link) = (held.lock.secret_hash, held.link.clone());
-            self.unindex(place, &hash);
-            self.came_back(&link);
+            let held = held.clone();
+            self.unindex(place, &held.lock.secret_hash);
+            self.came_back(id, &held);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::eip712::keccak;
 use crate::flow::LockState;
+use crate::guard::Guard;
 use crate::key::ChannelId;
 use crate::message::{Message, Reason};
 use crate::node::rows::{Key, Payment, Progress};
@@ -53,7 +54,7 @@ impl Node {
         to == order.payee.address()
             && arrives == order.amount
             && !order.amount.is_zero()
-            && fee.is_some_and(|fee| fee <= order.most_fee)
+            && fee.is_some_and(|fee| Guard::MostFee.demands(fee <= order.most_fee))
             && way.onward.len() <= MOST_HOPS
             && (!is_direct || way.onward.is_empty())
     }

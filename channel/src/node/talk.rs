@@ -3,6 +3,7 @@
 use crate::channel::{Breach, Refusal};
 use crate::codec::Wire;
 use crate::flow::LockState;
+use crate::guard::Guard;
 use crate::key::ChannelId;
 use crate::lock::LockNo;
 use crate::message::{Greeting, Message, Reason, SignedProof};
@@ -20,6 +21,7 @@ impl Node {
 
     pub(super) fn connected(&mut self, peer: Address) {
         self.disconnected(peer);
+        self.connected.insert(peer);
         for id in self.channels_with(&peer) {
             self.greeting.insert(id);
             self.greet(&id);
@@ -33,6 +35,7 @@ impl Node {
     }
 
     pub(super) fn disconnected(&mut self, peer: Address) {
+        self.connected.remove(&peer);
         for id in self.channels_with(&peer) {
             self.asked.remove(&id);
             self.greeting.remove(&id);
@@ -90,7 +93,7 @@ impl Node {
 
     /// Everything that a neighbour may have missed.
     pub(super) fn say_again(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get(&id) else { return };
+        let Some(channel) = self.channels.get(&id).filter(|_| Guard::SayAgain.holds()) else { return };
         let (of, peer) = (channel.of, channel.peer.address());
         let mut messages: Vec<Message> =
             channel.unacked.iter().filter_map(|sent| Update::from_bytes(&sent.bytes).ok()).map(Message::Update).collect();

@@ -5,6 +5,7 @@
 //! quiet: what it takes out just can't be promised meanwhile.
 
 use crate::channel::{Channel, Grant, Leaving, Standing};
+use crate::guard::Guard;
 use crate::key::{ChannelId, Side};
 use crate::message::Message;
 use crate::node::Node;
@@ -17,7 +18,14 @@ use photon_chains::UnixTime;
 impl Channel {
     /// Whether nothing is pending, and nothing under way.
     fn is_quiet(&self) -> bool {
-        self.outgoing.locks.is_empty() && self.incoming.locks.is_empty() && self.unacked.is_empty() && self.batch.is_empty()
+        let is_quiet =
+            self.outgoing.locks.is_empty() && self.incoming.locks.is_empty() && self.unacked.is_empty() && self.batch.is_empty();
+        Guard::Quiet.demands(is_quiet)
+    }
+
+    /// Whether something is asked for, or agreed and neither mined nor dead yet.
+    pub(super) fn wants_consent(&self) -> bool {
+        self.leaving.is_some() || matches!(self.standing, Standing::Stopping | Standing::Granted(_))
     }
 
     /// The close by what both have paid.
@@ -60,6 +68,7 @@ impl Node {
             return self.tell(Notice::Refused(Refused::Channel(id)));
         };
         channel.standing = Standing::Stopping;
+        self.consents.insert(id);
         self.touch(&id);
         self.fail_queue(id, crate::Reason::NoWay);
         self.stirred.insert(id);
@@ -161,10 +170,11 @@ impl Node {
     ) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         // A close of another state than this side's would be a gift, one way or the other.
-        let is_same = channel.incoming.nonce == sent && channel.outgoing.nonce == received;
+        let is_same = Guard::CloseSame.demands(channel.incoming.nonce == sent && channel.outgoing.nonce == received);
         let is_wanted = channel.standing == Standing::Stopping && channel.is_quiet() && channel.leaving.is_none();
         let close = channel.close(deadline);
-        if !is_same || !is_wanted || channel.peer.verify(&close.digest(&channel.domain), &signature).is_err() {
+        let is_signed = || channel.peer.verify(&close.digest(&channel.domain), &signature).is_ok();
+        if !is_same || !is_wanted || Guard::CloseSigned.refuses(!is_signed()) {
             return;
         }
         channel.standing = Standing::Granted(Grant { deadline, signature: Some(signature) });
@@ -199,8 +209,9 @@ impl Node {
         if channel.leaving == Some(leaving) {
             return self.consent_again(id);
         }
-        let has_enough = !amount.is_zero() && channel.free(side) >= amount.signed();
-        let is_good = has_enough && number == channel.chain.withdrawals && deadline <= longest;
+        let has_enough = !amount.is_zero() && Guard::TakeOutCovered.demands(channel.free(side) >= amount.signed());
+        let is_next = Guard::TakeOutNumber.demands(number == channel.chain.withdrawals);
+        let is_good = has_enough && is_next && Guard::ConsentShort.demands(deadline <= longest);
         if !channel.in_step || !channel.is_active() || channel.leaving.is_some() || !is_good {
             return;
         }
@@ -217,7 +228,8 @@ impl Node {
             return;
         };
         let withdrawal = channel.withdrawal(&leaving);
-        if leaving.signature.is_some() || channel.peer.verify(&withdrawal.digest(&channel.domain), &signature).is_err() {
+        let is_signed = || channel.peer.verify(&withdrawal.digest(&channel.domain), &signature).is_ok();
+        if leaving.signature.is_some() || Guard::TakeOutSigned.refuses(!is_signed()) {
             return;
         }
         channel.leaving = Some(Leaving { signature: Some(signature), ..leaving });

@@ -1,8 +1,27 @@
 //! A party: its node, its disk, and its connections. Only what was committed survives a crash.
 
-use photon_chains::SecretHash;
+use crate::chain::{BLOCK_SECS, Fight, domain};
+use photon_chains::{Secret, SecretHash, UnixTime};
+use photon_channel::contract::{Call, Closed};
 use photon_channel::*;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The longest outage that was promised.
+pub const AWAY_SECS: u64 = 200;
+
+pub const POLICY: Policy = Policy {
+    fee_base: Units::ZERO,
+    fee_ppm: 10_000,
+    hop_slack_secs: 900,
+    // Away, mined in a spike, undone once and mined again, at depth.
+    reveal_margin_secs: 720,
+    longest_lock_secs: 20_000,
+    most_locks: 100,
+    most_pending: Units::MAX,
+    expire_patience_secs: 60,
+    consent_secs: 600,
+    resend_secs: 60,
+};
 
 /// What a party's disk holds.
 #[derive(Default, Clone)]
@@ -12,11 +31,13 @@ pub struct Disk {
 }
 
 impl Disk {
-    pub fn commit(&mut self, writes: &[Write]) {
+    pub fn commit(&mut self, writes: &[Write], is_checked: bool) {
         for Write { key, row } in writes {
-            // What is read back is what was written.
-            let again = row.as_ref().map(|row| Row::from_bytes(&row.to_bytes()).unwrap());
-            assert_eq!(*row, again);
+            if is_checked {
+                // What is read back is what was written.
+                let again = row.as_ref().map(|row| Row::from_bytes(&row.to_bytes()).unwrap());
+                assert_eq!(*row, again);
+            }
             if key.is_live() {
                 match row {
                     Some(row) => self.live.insert(*key, row.clone()),
@@ -28,6 +49,35 @@ impl Disk {
                 assert!(before.is_none_or(|before| before == row), "history is never changed: {key:?}");
             }
         }
+    }
+
+    /// The locks that an update committed to, from the rows alone: those still pending, and those taken off later.
+    pub fn list_at(&self, of: ChannelRef, incoming: bool, nonce: Nonce) -> Vec<Pending> {
+        let was_there = |held: &Held| held.lock.number.nonce() <= nonce;
+        let first = |key: fn(ChannelRef, bool, LockNo) -> Key| key(of, incoming, LockNo(0))..=key(of, incoming, LockNo(u64::MAX));
+        let pending = self.live.range(first(Key::Lock)).filter_map(|(_, row)| match row {
+            Row::Lock(held) if was_there(held) => Some(held.lock),
+            _ => None,
+        });
+        let gone = self.history.range(first(Key::Gone)).filter_map(|(_, row)| match row {
+            Row::Gone(held, by) if was_there(held) && *by > nonce => Some(held.lock),
+            _ => None,
+        });
+        let mut list: Vec<Pending> = pending.chain(gone).collect();
+        list.sort_by_key(|lock| lock.number);
+        list
+    }
+
+    /// Every disposal of the counterparty's.
+    fn disposals(&self, of: ChannelRef) -> BTreeMap<LockNo, Signature> {
+        let first = |key: fn(ChannelRef, bool, LockNo) -> Key| key(of, false, LockNo(0))..=key(of, false, LockNo(u64::MAX));
+        let pending = self.live.range(first(Key::Lock));
+        let signature = |row: &Row| match row {
+            Row::Lock(Held { state: LockState::Disposed(signature), lock, .. })
+            | Row::Gone(Held { state: LockState::Disposed(signature), lock, .. }, _) => Some((lock.number, *signature)),
+            _ => None,
+        };
+        pending.chain(self.history.range(first(Key::Gone))).filter_map(|(_, row)| signature(row)).collect()
     }
 }
 
@@ -42,8 +92,33 @@ pub enum Vice {
     RevealsLate,
     /// Never shows a secret to its payer, but registers it at the last moment.
     RegistersLast,
+    /// Never shows a secret to its payer, but closes and unlocks with it at the last moment.
+    UnlocksLast,
     /// Says nothing more after a while.
     GoesSilent,
+    /// Closes with any old word, and unlocks all that it knows a secret for, signed away or not.
+    ClosesOld,
+    /// Sends on less than it was asked to, and keeps the rest.
+    Skims,
+    /// Sends what its own core would not make: wrong signatures, money that is not there, locks taken back too early.
+    Forges,
+}
+
+pub const VICES: [Vice; 8] = [
+    Vice::NeverUnlocks,
+    Vice::RevealsLate,
+    Vice::RegistersLast,
+    Vice::UnlocksLast,
+    Vice::GoesSilent,
+    Vice::ClosesOld,
+    Vice::Skims,
+    Vice::Forges,
+];
+
+impl Vice {
+    pub fn keeps_secrets(self) -> bool {
+        matches!(self, Vice::RevealsLate | Vice::RegistersLast | Vice::UnlocksLast)
+    }
 }
 
 pub struct Party {
@@ -51,40 +126,54 @@ pub struct Party {
     pub node: Node,
     pub disk: Disk,
     pub watched: BTreeSet<SecretHash>,
+    /// What its node was told of the registry.
+    pub told: BTreeMap<SecretHash, (Moment, bool)>,
     pub notices: Vec<Notice>,
     pub vice: Vice,
     /// Until when it is away.
     pub away_until: u64,
     pub crashes: u64,
+    /// Channels that it has decided to close alone, which is durable.
+    pub closing: BTreeSet<ChannelRef>,
 }
 
 impl Party {
-    pub fn new(seed: u8, domain: Domain, policy: Policy) -> Self {
+    pub fn new(seed: u8) -> Self {
         let signer = Signer::new([seed; 32]).unwrap();
         Self {
-            node: Node::new(signer.clone(), domain, policy),
+            node: Node::new(signer.clone(), domain(), POLICY),
             signer,
             disk: Disk::default(),
             watched: BTreeSet::new(),
+            told: BTreeMap::new(),
             notices: Vec::new(),
             vice: Vice::Honest,
             away_until: 0,
             crashes: 0,
+            closing: BTreeSet::new(),
         }
     }
 
-    /// Killed, and started again from its disk.
-    pub fn restart(&mut self, domain: Domain, policy: Policy) {
+    pub fn is_honest(&self) -> bool {
+        self.vice == Vice::Honest
+    }
+
+    fn restored(&self) -> Node {
         let rows = self.disk.live.iter().map(|(key, row)| (*key, row.clone()));
-        self.node = Node::restore(self.signer.clone(), domain, policy, rows);
+        Node::restore(self.signer.clone(), domain(), POLICY, rows)
+    }
+
+    /// Killed, and started again from its disk.
+    pub fn restart(&mut self) {
+        self.node = self.restored();
         self.watched.clear();
+        self.told.clear();
         self.crashes += 1;
     }
 
     /// What was restored is what runs: the disk holds all that the node knows of its channels and payments.
-    pub fn check_disk(&self, domain: Domain, policy: Policy) {
-        let rows = self.disk.live.iter().map(|(key, row)| (*key, row.clone()));
-        let restored = Node::restore(self.signer.clone(), domain, policy, rows);
+    pub fn check_disk(&self) {
+        let restored = self.restored();
         let plain = |channel: &Channel| {
             let mut channel = channel.clone();
             channel.in_step = false;
@@ -111,26 +200,53 @@ impl Party {
 
     /// What came in for a payment: how often, and how much.
     pub fn received(&self, id: &PaymentId) -> (usize, u128) {
-        let amounts: Vec<u128> = self
-            .disk
-            .history
-            .values()
-            .filter_map(|row| match row {
-                Row::Received(payment, amount, _) if payment == id => Some(amount.get()),
-                _ => None,
-            })
-            .collect();
-        (amounts.len(), amounts.iter().sum())
+        let amounts = self.disk.history.values().filter_map(|row| match row {
+            Row::Received(payment, amount, _) if payment == id => Some(amount.get()),
+            _ => None,
+        });
+        amounts.fold((0, 0), |(count, sum), amount| (count + 1, sum + amount))
     }
 
-    pub fn received_in_all(&self) -> i128 {
-        self.disk
-            .history
-            .values()
-            .map(|row| match row {
-                Row::Received(_, amount, _) => amount.signed(),
-                _ => 0,
-            })
-            .sum()
+    /// The call that its core names for a closed channel.
+    pub fn next_call(
+        &self,
+        channel: &Channel,
+        state: &Closed,
+        fight: &Fight,
+        entries: &BTreeMap<SecretHash, Moment>,
+        at: (Moment, Moment),
+    ) -> Option<Call> {
+        let of = channel.of;
+        let mut pending = Both::default();
+        for payee in Side::BOTH {
+            let mut list = self.disk.list_at(of, payee == channel.side, *fight.nonces.of(payee));
+            list.retain(|lock| !fight.off.of(payee).contains(&lock.number));
+            *pending.of_mut(payee) = list;
+        }
+        let closing = Closing {
+            channel,
+            state,
+            pending: &pending,
+            unlocked: &fight.unlocked,
+            disposals: &self.disk.disposals(of),
+            registered: entries,
+            now: at.0,
+            deep: at.1,
+            block_secs: BLOCK_SECS,
+        };
+        closing.next_call()
+    }
+
+    /// Secrets of its income in that channel that it knows.
+    pub fn known(channel: &Channel) -> impl Iterator<Item = (&Held, &Secret)> {
+        channel.incoming.locks.iter().filter_map(|held| match &held.state {
+            LockState::Known(secret) => Some((held, secret)),
+            LockState::Waiting | LockState::Disposed(_) => None,
+        })
+    }
+
+    /// Whether it has a lock to be used before that time, and knows its secret.
+    pub fn is_due(channel: &Channel, before: UnixTime) -> bool {
+        Self::known(channel).any(|(held, _)| end_of(&held.lock.expiry) <= before)
     }
 }

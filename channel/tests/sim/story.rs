@@ -1,31 +1,50 @@
-//! One story: who pays whom, and how it must end.
+//! One story: who pays whom, who closes what, and until when.
 
-use crate::party::Vice;
+use crate::chain::{BLOCK_SECS, DEPTH};
+use crate::judge::{Report, judge};
+use crate::party::{POLICY, Party, VICES, Vice};
 use crate::rng::Rng;
-use crate::world::{BLOCK_SECS, DEPOSIT, Faults, POLICY, World};
+use crate::world::{DEPOSIT, Faults, World, Wrong};
 use photon_chains::{BlockHeight, Expiry, Secret, UnixTime};
 use photon_channel::*;
 
+/// Under which conditions a story is played.
+#[derive(Copy, Clone)]
+pub struct Setting {
+    pub faults: Faults,
+    /// What Mallory does; one place is hers, or two. None: all are honest.
+    pub vice: Option<Vice>,
+}
+
 /// A payment of the story.
-struct Plan {
-    id: PaymentId,
-    from: usize,
-    to: usize,
-    amount: u64,
-    most: i128,
-    kind: &'static str,
+pub struct Plan {
+    pub id: PaymentId,
+    pub from: usize,
+    pub to: usize,
+    pub amount: u64,
+    pub most: i128,
+    pub kind: &'static str,
     /// For a payment that is held: what its payee decides, and when.
     held: Option<(Secret, bool, u64)>,
     recalled_at: Option<u64>,
 }
 
 pub struct Story {
-    world: World,
-    plans: Vec<Plan>,
-    mallory: Option<usize>,
+    pub world: World,
+    pub plans: Vec<Plan>,
 }
 
-const LINE: [(usize, usize); 5] = [(0, 1), (1, 2), (2, 3), (0, 2), (3, 4)];
+const LINKS: [(usize, usize); 5] = [(0, 1), (1, 2), (2, 3), (0, 2), (3, 4)];
+
+/// Plays the story of a seed.
+pub fn run(seed: u64, setting: &Setting) -> Result<Report, Wrong> {
+    let mut story = Story::begin(seed, setting);
+    story.play(seed);
+    match story.world.wrong.take() {
+        Some(wrong) => Err(wrong),
+        None => judge(&story),
+    }
+}
 
 fn secret(rng: &mut Rng) -> Secret {
     let mut bytes = [0; 32];
@@ -34,55 +53,97 @@ fn secret(rng: &mut Rng) -> Secret {
 }
 
 impl Story {
-    pub fn play(seed: u64, faults: Faults, vice: Option<Vice>) -> Self {
+    fn begin(seed: u64, setting: &Setting) -> Self {
         let mut rng = Rng::new(seed ^ 0x5eed);
         let count = rng.between(3, 5) as usize;
-        let links: Vec<(usize, usize)> = LINE.into_iter().filter(|(one, other)| *one < count && *other < count).collect();
-        let mut world = World::new(seed, count, &links, faults);
-        let mallory = vice.map(|vice| {
-            let who = rng.between(0, count as u64 - 1) as usize;
-            world.parties[who].vice = vice;
-            who
-        });
-        let mut story = Self { world, plans: Vec::new(), mallory };
-        story.world.block();
-        for round in 0..60 {
-            if round < 40 && rng.percent(60) {
-                story.begin(&mut rng);
+        let links: Vec<(usize, usize)> = LINKS.into_iter().filter(|(one, other)| *one < count && *other < count).collect();
+        let mut vices = Vec::new();
+        if let Some(vice) = setting.vice {
+            let first = rng.between(0, count as u64 - 1) as usize;
+            vices.push((first, vice));
+            // Two who know each other, with somebody between them.
+            let second = rng.between(0, count as u64 - 1) as usize;
+            if rng.percent(40) && second != first {
+                let like = if rng.percent(50) { vice } else { rng.pick(&VICES) };
+                vices.push((second, like));
             }
-            for _ in 0..rng.between(0, 25) {
-                story.world.deliver();
-            }
-            if rng.percent(40) {
-                story.world.block();
-            }
-            story.decide();
         }
-        story.calm();
-        story
+        Self { world: World::new(seed, count, &links, setting.faults, &vices), plans: Vec::new() }
     }
 
-    /// A way with its fees and expiries, computed from the payee back.
-    fn way(&self, path: &[usize], amount: u64, linked: bool) -> Way {
-        let mut time = self.world.now + 2 * POLICY.reveal_margin_secs;
-        let block = self.world.tip().latest.block.get() + 40;
+    fn play(&mut self, seed: u64) {
+        let mut rng = Rng::new(seed ^ 0x9a55);
+        (0..DEPTH + 4).for_each(|_| self.world.block(1));
+        for round in 0..28 {
+            if round < 18 && rng.percent(45) {
+                self.pay(&mut rng);
+            }
+            for _ in 0..rng.between(0, 18) {
+                self.world.deliver();
+            }
+            if rng.percent(45) {
+                self.world.block(1);
+            }
+            self.wish(&mut rng);
+            self.decide();
+            if self.world.wrong.is_some() {
+                return;
+            }
+        }
+        self.calm(&mut rng);
+        self.use_channels();
+    }
+
+    /// What owners may want of their channels.
+    fn wish(&mut self, rng: &mut Rng) {
+        let faults = self.world.faults;
+        let at = rng.between(0, self.world.links.len() as u64 - 1) as usize;
+        let (one, other, key) = (self.world.links[at].one, self.world.links[at].other, self.world.links[at].key);
+        let own = if rng.percent(50) { one } else { other };
+        if !self.world.is_there(own) {
+            return;
+        }
+        let id = key.id();
+        if rng.percent(faults.close) {
+            self.world.want_closed(own, &id);
+        }
+        if !rng.percent(faults.wish) {
+            return;
+        }
+        let least = if rng.percent(50) { DEPOSIT * 19 / 20 } else { 1 };
+        let amount = Units::from(rng.between(least, DEPOSIT));
+        match rng.between(0, 9) {
+            0..3 => self.world.give(own, Event::AskClose(id)),
+            3 => self.world.give(own, Event::Resume(id)),
+            4..8 => self.world.give(own, Event::AskWithdraw(id, amount)),
+            _ => self.world.pay_in(own, key, rng.between(1, DEPOSIT / 3)),
+        }
+    }
+
+    /// A way with its fees and expiries, computed from the payee back. Mallory's may be too short, too cheap, or never closed.
+    fn way(&mut self, path: &[usize], amount: u64, linked: bool, bad: u64) -> Way {
+        let margin = POLICY.reveal_margin_secs;
+        let first = if bad == 1 { self.world.rng.between(1, margin) } else { 2 * margin };
+        let slack = if bad == 2 { 0 } else { POLICY.hop_slack_secs };
+        let mut time = self.world.now() + first;
+        let block = self.world.chain.tip().latest.block.get() + first / BLOCK_SECS;
         let mut amount = Units::from(amount);
+        let closes = |opens| (!linked && bad != 3).then_some(opens);
         let expiry = |time| {
             let opens = UnixTime::from_secs(time);
-            Expiry { opens_block: BlockHeight::new(block), closes: (!linked).then_some(opens), linked, ..Expiry::at(opens) }
+            Expiry { opens_block: BlockHeight::new(block), closes: closes(opens), linked, ..Expiry::at(opens) }
         };
         let mut onward = Vec::new();
         for to in path.iter().skip(2).rev() {
             onward.insert(0, Hop { to: self.world.address(*to), amount, expiry: expiry(time) });
-            amount = amount.checked_add(POLICY.fee(amount).unwrap()).unwrap();
-            time += POLICY.hop_slack_secs;
+            if bad != 4 {
+                amount = amount.checked_add(POLICY.fee(amount).unwrap()).unwrap();
+            }
+            time += slack;
         }
-        let channel = self
-            .world
-            .channels
-            .iter()
-            .find(|(one, other, _)| (*one, *other) == (path[0], path[1]) || (*other, *one) == (path[0], path[1]));
-        Way { channel: channel.unwrap().2, amount, expiry: expiry(time), onward }
+        let is_first = |one: usize, other: usize| (one, other) == (path[0], path[1]) || (other, one) == (path[0], path[1]);
+        let link = self.world.links.iter().find(|link| is_first(link.one, link.other)).unwrap();
+        Way { channel: link.key.id(), amount, expiry: expiry(time), onward }
     }
 
     fn paths(&self, from: usize, to: usize) -> Vec<Vec<usize>> {
@@ -94,10 +155,10 @@ impl Story {
                 found.push(path);
                 continue;
             }
-            for (one, other, _) in &self.world.channels {
-                for (a, b) in [(one, other), (other, one)] {
-                    if *a == last && !path.contains(b) {
-                        open.push([path.clone(), vec![*b]].concat());
+            for link in &self.world.links {
+                for (a, b) in [(link.one, link.other), (link.other, link.one)] {
+                    if a == last && !path.contains(&b) {
+                        open.push([path.clone(), vec![b]].concat());
                     }
                 }
             }
@@ -106,10 +167,14 @@ impl Story {
         found
     }
 
-    fn begin(&mut self, rng: &mut Rng) {
+    fn pay(&mut self, rng: &mut Rng) {
         let count = self.world.parties.len() as u64;
-        let from = rng.between(0, count - 1) as usize;
-        let to = (from + rng.between(1, count - 1) as usize) % count as usize;
+        let mut from = rng.between(0, count - 1) as usize;
+        let mut to = (from + rng.between(1, count - 1) as usize) % count as usize;
+        let hers: Vec<usize> = (0..count as usize).filter(|own| !self.world.parties[*own].is_honest()).collect();
+        if let ([one, other], true) = (&hers[..], rng.percent(25)) {
+            (from, to) = if rng.percent(50) { (*one, *other) } else { (*other, *one) };
+        }
         if !self.world.is_there(from) || !self.world.is_there(to) {
             return;
         }
@@ -120,6 +185,7 @@ impl Story {
         let id = PaymentId::from_bytes(id);
         let mut paths = self.paths(from, to);
         let linked = rng.percent(50);
+        let is_hers = [from, to].iter().any(|own| !self.world.parties[*own].is_honest());
         let (tie, mut held) = match rng.between(0, 3) {
             0 if paths[0].len() == 2 => {
                 paths.truncate(1);
@@ -137,9 +203,12 @@ impl Story {
                     secret: (!is_held).then(|| secret.clone()),
                     least_secs: 0,
                 };
+                if is_hers {
+                    self.world.malice.secrets.insert(secret.hash(), secret.clone());
+                }
                 self.world.parties[to].node.take(Event::Expect(request));
                 self.world.step(to);
-                let decided_at = self.world.now + rng.between(0, 10) * BLOCK_SECS;
+                let decided_at = self.world.now() + rng.between(0, 10) * BLOCK_SECS;
                 (tie, is_held.then(|| (secret, rng.percent(60), decided_at)))
             }
         };
@@ -147,26 +216,27 @@ impl Story {
         if held.is_some() && self.world.rng.percent(5) {
             held = None;
         }
-        let ways: Vec<Way> = paths.iter().map(|path| self.way(path, amount, linked)).collect();
+        let bad = if !self.world.parties[from].is_honest() && rng.percent(60) { rng.between(1, 4) } else { 0 };
+        let ways: Vec<Way> = paths.iter().map(|path| self.way(path, amount, linked, bad)).collect();
         let most = ways.iter().map(|way| way.amount.signed()).max().unwrap();
         let most_fee = Units::from_signed(most - i128::from(amount)).unwrap();
-        let payee = self.world.parties[to].signer.known();
-        let order = Order { id, payee, amount: Units::from(amount), most_fee, tie, ways };
-        let recalled_at = rng.percent(15).then(|| self.world.now + rng.between(0, 5) * BLOCK_SECS);
-        let kind = match (&order.tie, order.ways[0].onward.len()) {
+        let kind = match (&tie, ways[0].onward.len()) {
             (Tie::Direct, _) => "at once",
             (Tie::Sealed(_), 0) => "sealed, to a neighbour",
             (Tie::Sealed(_), _) => "sealed, mediated",
             (Tie::Hash(_), 0) => "requested, by a neighbour",
             (Tie::Hash(_), _) => "requested, mediated",
         };
+        let payee = self.world.parties[to].signer.known();
+        let order = Order { id, payee, amount: Units::from(amount), most_fee, tie, ways };
+        let recalled_at = rng.percent(15).then(|| self.world.now() + rng.between(0, 5) * BLOCK_SECS);
         self.plans.push(Plan { id, from, to, amount, most, kind, held, recalled_at });
         self.world.give(from, Event::Pay(order));
     }
 
-    /// Owners decide about what is held, and take back what they don't want any more.
+    /// Owners decide about what is held, and change their minds.
     fn decide(&mut self) {
-        let now = self.world.now;
+        let now = self.world.now();
         for at in 0..self.plans.len() {
             let plan = &mut self.plans[at];
             let (from, to, id) = (plan.from, plan.to, plan.id);
@@ -182,124 +252,135 @@ impl Story {
         }
     }
 
-    /// Faults stop. Time goes on until every lock has come to its end.
-    fn calm(&mut self) {
-        self.world.faults = Faults::NONE;
+    /// Until nobody has anything to say. A story in which that never comes is not settled.
+    fn deliver_all(&mut self) {
         for _ in 0..500 {
-            for _ in 0..400 {
-                if self.world.is_quiet() {
-                    break;
-                }
-                self.world.deliver();
+            if self.world.is_quiet() {
+                (0..self.world.parties.len()).for_each(|own| self.world.step(own));
             }
-            self.world.block();
+            if self.world.is_quiet() {
+                return;
+            }
+            self.world.deliver();
+        }
+    }
+
+    /// Faults stop. Time goes on until every lock has come to its end; what Mallory has a part in is closed.
+    fn calm(&mut self, rng: &mut Rng) {
+        let is_bad = self.world.faults.wish > 0;
+        self.world.faults = Faults::NONE;
+        let mut closing: Vec<(u64, usize, ChannelId)> = Vec::new();
+        for link in &self.world.links {
+            let is_left = [link.one, link.other].iter().any(|own| self.world.parties[*own].vice == Vice::NeverUnlocks);
+            if !self.world.is_honest(link) && !is_left || is_bad && rng.percent(10) {
+                let own = if rng.percent(50) { link.one } else { link.other };
+                closing.push((rng.between(0, 6), own, link.key.id()));
+            }
+        }
+        for round in 0..400 {
+            self.deliver_all();
+            for (when, own, id) in &closing {
+                if *when <= round {
+                    self.world.want_closed(*own, id);
+                }
+                if *when + 10 <= round {
+                    self.honest_closes(id);
+                }
+            }
+            let is_busy = !self.world.is_idle() || round < 8;
+            self.world.block(if is_busy { 1 } else { 4 });
             self.decide();
+            if round > 8 && self.world.is_idle() && self.unsettled().is_none() {
+                break;
+            }
         }
+        for _ in 0..DEPTH + 2 {
+            self.deliver_all();
+            self.world.block(1);
+        }
+        self.deliver_all();
+        if let Some(what) = self.unsettled() {
+            self.world.fail(Wrong::Unusable(what));
+        }
+    }
+
+    /// Whoever of both is honest closes where Mallory said she would, and did not.
+    fn honest_closes(&mut self, id: &ChannelId) {
         for own in 0..self.world.parties.len() {
-            self.world.step(own);
+            if self.world.parties[own].is_honest() {
+                self.world.want_closed(own, id);
+            }
         }
     }
 
-    /// All honest.
-    pub fn judge(&self, no_faults: bool) {
+    /// What has not come to its end yet.
+    fn unsettled(&self) -> Option<String> {
         let world = &self.world;
-        for (one, other, id) in world.channels.iter().filter(|(_, _, id)| !world.closed.contains_key(id)) {
-            let (a, b) = (world.parties[*one].node.channel(id).unwrap(), world.parties[*other].node.channel(id).unwrap());
-            for (payer, payee) in [(a, b), (b, a)] {
-                let (out, inn) = (&payer.outgoing, &payee.incoming);
-                assert_eq!((out.nonce, out.transferred), (inn.nonce, inn.transferred), "both sides agree");
-                assert!(out.locks.is_empty() && inn.locks.is_empty(), "nothing stays pending: {:?}", out.locks);
-                let is_usable = payer.unacked.is_empty() && payer.in_step && payer.is_active();
-                assert!(is_usable, "the channel can be used: {:?} {} {:?}", payer.unacked.len(), payer.in_step, payer.standing);
+        // A channel with Mallory is closed in the end.
+        let is_quiet = |channel: &Channel| {
+            let vice = world.parties[world.at(&channel.peer.address())].vice;
+            if vice == Vice::NeverUnlocks && channel.chain.stage == Stage::Open {
+                // Who does not pay for registered secrets is closed on; else the channel stays, with locks that she never takes off.
+                return channel.outgoing.locks.is_empty() && Party::known(channel).next().is_none();
+            }
+            vice == Vice::Honest
+                && channel.chain.stage == Stage::Open
+                && channel.standing == Standing::Active
+                && channel.leaving.is_none()
+                && channel.outgoing.locks.is_empty()
+                && channel.incoming.locks.is_empty()
+                && channel.unacked.is_empty()
+        };
+        for (own, party) in world.parties.iter().enumerate().filter(|(_, party)| party.is_honest()) {
+            if let Some(channel) = party.node.channels().find(|it| !is_quiet(it) && !world.is_done_with(it)) {
+                let (stage, standing) = (channel.chain.stage, &channel.standing);
+                let counts = (channel.outgoing.locks.len(), channel.incoming.locks.len(), channel.unacked.len());
+                return Some(format!(
+                    "{own} has a channel that never ends: {stage:?} {standing:?} {:?} {counts:?}",
+                    channel.leaving
+                ));
+            }
+            let is_there = |plan: &&Plan| plan.from == own && party.node.payment(&plan.id).is_some();
+            if let Some(plan) = self.plans.iter().find(is_there) {
+                let payment = party.node.payment(&plan.id).unwrap();
+                let over = party.node.channel(&payment.order.ways[0].channel);
+                let over = over.map(|it| (it.chain.stage, &it.standing, it.in_step, it.unacked.len()));
+                return Some(format!("a payment of {own}'s never ends: {:?} over {over:?}", payment.progress));
             }
         }
-        for plan in &self.plans {
-            let (payer, payee) = (&world.parties[plan.from], &world.parties[plan.to]);
-            // What an update carried into a channel that was closed is known only when the channel is gone.
-            let is_open = matches!(payer.node.payment(&plan.id).map(|payment| &payment.progress), Some(Progress::Paid(..)));
-            if is_open && !world.closed.is_empty() {
-                continue;
-            }
-            assert_eq!(payer.node.payment(&plan.id), None, "every payment ends");
-            let came = payee.received(&plan.id);
-            if !world.closed.is_empty() {
-                // Paid by a registration, it is paid out by the contract; see `judge_honest`.
-                assert!(came.0 <= 1 && (came.0 == 0 || matches!(payer.outcome(&plan.id), Some(Outcome::Paid(_)))));
-                continue;
-            }
-            match payer.outcome(&plan.id) {
-                Some(Outcome::Paid(_)) => assert_eq!(came, (1, u128::from(plan.amount)), "paid once, and arrived"),
-                // Not begun at all: the order was lost in a crash before it was durable.
-                Some(Outcome::Failed(_)) | None => assert_eq!(came, (0, 0), "not paid: {:?}", plan.id),
-            }
-        }
-        if no_faults {
-            assert!(self.plans.iter().any(|plan| matches!(self.outcome(plan), Some(Outcome::Paid(_)))) || self.plans.is_empty());
-        }
-        self.judge_honest();
+        None
     }
 
-    fn outcome(&self, plan: &Plan) -> Option<&Outcome> {
-        self.world.parties[plan.from].outcome(&plan.id)
-    }
-
-    /// What happened, by name.
-    pub fn tally(&self, into: &mut std::collections::BTreeMap<String, u64>) {
-        let mut count = |name: String| *into.entry(name).or_default() += 1;
-        for plan in &self.plans {
-            count(match self.outcome(plan) {
-                Some(Outcome::Paid(_)) => format!("paid {}", plan.kind),
-                Some(Outcome::Failed(reason)) => format!("failed {reason:?}"),
-                None => "no outcome".to_owned(),
-            });
-        }
-        for party in &self.world.parties {
-            for key in party.disk.history.keys() {
-                if let (Key::Gone(_, true, _), Row::Gone(held, _)) = (key, &party.disk.history[key]) {
-                    count(format!("lock gone: {}", state(held)));
+    /// Every channel between honest parties can be paid over, both ways.
+    fn use_channels(&mut self) {
+        for at in 0..self.world.links.len() {
+            let link = &self.world.links[at];
+            if !self.world.is_honest(link) {
+                continue;
+            }
+            let (one, other, id) = (link.one, link.other, link.key.id());
+            for (from, to) in [(one, other), (other, one)] {
+                let Some(channel) = self.world.parties[from].node.channel(&id) else { continue };
+                if channel.free(channel.side) < 1 {
+                    continue;
+                }
+                let mut name = [0xff; 16];
+                name[..3].copy_from_slice(&[at as u8, from as u8, to as u8]);
+                let payment = PaymentId::from_bytes(name);
+                let expiry = Expiry::at(UnixTime::from_secs(self.world.now() + 10_000));
+                let way = Way { channel: id, amount: Units::from(1), expiry, onward: vec![] };
+                let payee = self.world.parties[to].signer.known();
+                let (amount, most_fee) = (Units::from(1), Units::ZERO);
+                let order = Order { id: payment, payee, amount, most_fee, tie: Tie::Direct, ways: vec![way] };
+                self.world.parties[from].node.take(Event::Pay(order));
+                self.world.step(from);
+                self.deliver_all();
+                let is_paid = self.world.parties[from].outcome(&payment) == Some(&Outcome::Paid(None));
+                if !is_paid || self.world.parties[to].received(&payment) != (1, 1) {
+                    let why = format!("{from} can't pay {to}: {:?}", self.world.parties[from].outcome(&payment));
+                    self.world.fail(Wrong::Unusable(why));
                 }
             }
-            (0..party.crashes).for_each(|_| count("crash".to_owned()));
         }
-        self.world.registry.keys().for_each(|_| count("registered".to_owned()));
-    }
-
-    /// No honest party has less than what it had, and what it was paid, less what it has paid with the fees that it allowed.
-    pub fn judge_honest(&self) {
-        for own in 0..self.world.parties.len() {
-            if Some(own) == self.mallory {
-                continue;
-            }
-            let party = &self.world.parties[own];
-            let lost = party.notices.iter().find(|notice| matches!(notice, Notice::Lost(..) | Notice::Behind(_)));
-            assert_eq!(lost, None, "party {own}");
-            let channels = self.world.channels.iter().filter(|(one, other, _)| *one == own || *other == own).count();
-            let before = channels as i128 * i128::from(DEPOSIT);
-            let paid: i128 =
-                self.plans.iter().filter(|plan| plan.from == own && self.may_be_paid(plan)).map(|plan| plan.most).sum();
-            let (worth, received) = (self.world.worth(own), self.received(own));
-            assert!(worth >= before + received - paid, "party {own} has lost: {worth} {before} {received} {paid}");
-        }
-    }
-
-    /// Paid, or its secret is public, which is the receipt.
-    fn may_be_paid(&self, plan: &Plan) -> bool {
-        match self.outcome(plan) {
-            Some(Outcome::Paid(_)) => true,
-            Some(Outcome::Failed(_)) => false,
-            None => self.world.parties[plan.from].node.payment(&plan.id).is_some(),
-        }
-    }
-
-    fn received(&self, own: usize) -> i128 {
-        self.world.parties[own].received_in_all()
-    }
-}
-
-fn state(held: &Held) -> &'static str {
-    match held.state {
-        LockState::Waiting => "waiting",
-        LockState::Known(_) => "known",
-        LockState::Disposed(_) => "disposed",
     }
 }

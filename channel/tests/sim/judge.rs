@@ -1,0 +1,146 @@
+//! What must be true at the end, read from the chain where something is there, and from the latest proofs where a channel stays.
+
+use crate::story::{Plan, Story};
+use crate::world::Wrong;
+use photon_channel::*;
+use std::collections::BTreeMap;
+
+/// The invariants, by their numbers, and where each is looked at.
+pub const INVARIANTS: [&str; 14] = [
+    "no coin is made or lost: what is in the contract and in wallets adds up (`judge`)",
+    "no honest party has less than its latest proofs, and the secrets known in time, give it (`judge`)",
+    "what is let out is durable: never two different updates with one nonce (`World::check_update`)",
+    "what is received is received once, and in full (`judge`)",
+    "a mediator never pays for what it can't claim: it has lost nothing (`judge`)",
+    "promises are covered, locks are counted (`World::check_update`)",
+    "a lock that was signed away is not used: nobody honest is punished (`judge`)",
+    "after a consent no value moves: a close by consent pays what the latest proofs say (`judge`)",
+    "doubled, late and old messages change nothing, and both sides agree in the end (`judge`)",
+    "every payment ends, every closed channel is settled, every other one can be used (`Story::calm`, `Story::use_channels`)",
+    "a restart loses nothing that was let out (`Party::check_disk`)",
+    "a mediator gets its fee, a payer pays no more than it allows (`World::check_update`, `judge`)",
+    "what is written is read (`World::push`, `Disk::commit`)",
+    "the contract takes what the core names, and pays what it says (`judge`, tests/contract)",
+];
+
+/// What happened, by name.
+pub type Report = BTreeMap<String, u64>;
+
+pub fn judge(story: &Story) -> Result<Report, Wrong> {
+    let world = &story.world;
+    let sum = world.chain.latest().sum(world.links.iter().map(|link| link.key));
+    if sum != 0 {
+        return Err(Wrong::Invariant(1, format!("{sum} too much")));
+    }
+    for link in world.links.iter().filter(|link| world.is_honest(link)) {
+        let id = link.key.id();
+        let sides = (world.parties[link.one].node.channel(&id), world.parties[link.other].node.channel(&id));
+        match sides {
+            (Some(a), Some(b)) => {
+                for (payer, payee) in [(a, b), (b, a)] {
+                    let (out, inn) = (&payer.outgoing, &payee.incoming);
+                    if (out.nonce, out.transferred, out.signature) != (inn.nonce, inn.transferred, inn.signature) {
+                        return Err(Wrong::Invariant(9, "both sides see another channel".to_owned()));
+                    }
+                }
+            }
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => return Err(Wrong::Unusable("one side alone has the channel".to_owned())),
+        }
+    }
+    story.plans.iter().try_for_each(|plan| judge_plan(story, plan))?;
+    (0..world.parties.len()).filter(|own| world.parties[*own].is_honest()).try_for_each(|own| judge_party(story, own))?;
+    Ok(report(story))
+}
+
+fn judge_plan(story: &Story, plan: &Plan) -> Result<(), Wrong> {
+    let (payer, payee) = (&story.world.parties[plan.from], &story.world.parties[plan.to]);
+    if !payer.is_honest() || !payee.is_honest() {
+        return Ok(());
+    }
+    let (count, amount) = payee.received(&plan.id);
+    if count > 1 || amount > u128::from(plan.amount) {
+        return Err(Wrong::Invariant(4, format!("received {count} times, {amount} in all")));
+    }
+    let is_paid = matches!(payer.outcome(&plan.id), Some(Outcome::Paid(_)));
+    // Whom Mallory stands between may be paid out of her own pocket.
+    if story.world.parties.iter().all(|party| party.is_honest()) && is_paid != (count == 1) {
+        return Err(Wrong::Invariant(4, format!("{:?}, and received {count} times", payer.outcome(&plan.id))));
+    }
+    Ok(())
+}
+
+/// What a party was given, off chain or by the contract; and what it must have been given, by its payers' receipts.
+fn due(story: &Story, own: usize) -> i128 {
+    let party = &story.world.parties[own];
+    let mut due: BTreeMap<PaymentId, u128> = BTreeMap::new();
+    for row in party.disk.history.values() {
+        if let Row::Received(payment, amount, _) = row {
+            *due.entry(*payment).or_default() += amount.get();
+        }
+    }
+    for plan in story.plans.iter().filter(|plan| plan.to == own) {
+        let payer = &story.world.parties[plan.from];
+        if payer.is_honest() && matches!(payer.outcome(&plan.id), Some(Outcome::Paid(_))) {
+            let due = due.entry(plan.id).or_default();
+            *due = (*due).max(u128::from(plan.amount));
+        }
+    }
+    due.values().map(|amount| *amount as i128).sum()
+}
+
+fn judge_party(story: &Story, own: usize) -> Result<(), Wrong> {
+    let party = &story.world.parties[own];
+    if party.notices.iter().any(|notice| matches!(notice, Notice::Behind(_))) {
+        return Err(Wrong::Invariant(11, format!("{own} has forgotten something")));
+    }
+    if party.notices.iter().any(|notice| matches!(notice, Notice::Lost(..))) {
+        return Err(Wrong::Loss(format!("{own} has shown a secret and was not paid")));
+    }
+    let latest = story.world.chain.latest();
+    let wallet = latest.wallets.get(&party.signer.address()).copied().unwrap_or_default();
+    let in_channels: i128 = party
+        .node
+        .channels()
+        .filter(|channel| channel.chain.stage == Stage::Open)
+        .map(|channel| {
+            let moved = channel.incoming.transferred.signed() - channel.outgoing.transferred.signed();
+            channel.chain.holdings.net(channel.side) + moved
+        })
+        .sum();
+    let spent = |plan: &&Plan| plan.from == own && matches!(party.outcome(&plan.id), Some(Outcome::Paid(_)));
+    let paid: i128 = story.plans.iter().filter(spent).map(|plan| plan.most).sum();
+    let tests: i128 =
+        party.disk.history.keys().filter(|key| matches!(key, Key::Outcome(id) if id.as_bytes()[15] == 0xff)).count() as i128;
+    let missing = due(story, own) - paid - tests - (wallet + in_channels);
+    if missing > 0 { Err(Wrong::Loss(format!("{own} has {missing} too little"))) } else { Ok(()) }
+}
+
+fn report(story: &Story) -> Report {
+    let mut report = Report::new();
+    let mut count = |name: String, by: u64| *report.entry(name).or_default() += by;
+    let world = &story.world;
+    for plan in &story.plans {
+        let outcome = world.parties[plan.from].outcome(&plan.id);
+        count(
+            match outcome {
+                Some(Outcome::Paid(_)) => format!("paid {}", plan.kind),
+                Some(Outcome::Failed(reason)) => format!("failed {reason:?}"),
+                None => "not begun".to_owned(),
+            },
+            1,
+        );
+    }
+    for party in &world.parties {
+        count("crash".to_owned(), party.crashes);
+        for row in party.disk.history.values() {
+            if let Row::Gone(Held { state: LockState::Disposed(_), .. }, _) = row {
+                count("signed away".to_owned(), 1);
+            }
+        }
+    }
+    world.ends_of_channels.iter().for_each(|(how, ends)| count((*how).to_owned(), *ends));
+    count("registered or shown".to_owned(), world.chain.latest().shown.len() as u64);
+    count("reorganised".to_owned(), world.chain.reorgs);
+    report
+}
