@@ -25,7 +25,7 @@
 //! **The power may fail, too**, which loses, tears and reorders what was not synced. So a start syncs what it finds before it
 //! reads it: a process that was killed may have left it in the system's memory alone. `tests/power` writes down all that the
 //! store asks of the disk and rebuilds what may be there after a cut at any place: the store opens it and misses nothing that
-//! was answered.
+//! was answered, and a node's channels go on from it.
 //!
 //! Rows that hold a secret (facts so marked, the bytes of signed transactions) are sealed with a key derived from the seed.
 //! Rejected: a snapshot of the whole state per step (grows with everything that ever happened), a stored phase (it is

@@ -9,6 +9,7 @@
 //! ```
 
 mod calls;
+mod channels;
 mod disk;
 mod judge;
 mod recorder;
