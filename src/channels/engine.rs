@@ -334,6 +334,7 @@ impl Engine {
                 told.push(notice);
             }
         }
+        rows.fees = self.earned(&writes, &told);
         let mut ended = Vec::new();
         for write in writes {
             self.note(write, &mut rows, &mut ended);
@@ -381,7 +382,7 @@ impl Engine {
             (Key::Request(hash), Some(_)) => memo = self.requests.get(hash).and_then(|note| note.memo.clone()),
             (Key::Outcome(id), Some(Row::Outcome(outcome))) => {
                 if let Some(running) = self.running.remove(id) {
-                    rows.ended.push(paid(*id, &running, outcome));
+                    rows.ended.push(paid(*id, &running, self.token_of(&running.channel), outcome));
                     ended.push((running, outcome.clone()));
                 }
                 return;
@@ -392,6 +393,7 @@ impl Engine {
                     is_incoming: true,
                     id: *id,
                     channel: of.channel,
+                    token: self.token_of(&of.channel),
                     payee: None,
                     amount: *amount,
                     fee: Units::ZERO,
@@ -444,7 +446,7 @@ impl Engine {
     }
 }
 
-fn paid(id: PaymentId, running: &Running, outcome: &Outcome) -> NewEnded {
+fn paid(id: PaymentId, running: &Running, token: Option<Address>, outcome: &Outcome) -> NewEnded {
     let (receipt, failed) = match outcome {
         Outcome::Paid(receipt) => (receipt.clone(), None),
         Outcome::Failed(reason) => (None, Some(*reason)),
@@ -453,6 +455,7 @@ fn paid(id: PaymentId, running: &Running, outcome: &Outcome) -> NewEnded {
         is_incoming: false,
         id,
         channel: running.channel,
+        token,
         payee: Some(running.payee),
         amount: running.amount,
         fee: running.fee,

@@ -20,7 +20,7 @@
 //! - [`Channels`]: the handle for the rest of the program. `words`: what it is told and tells.
 //! - `engine`: the loop. `orders`: what the owner asks for. `tell`: what listeners hear. `views`: what is shown.
 //! - `follow`, `interests`: what is read off the chain. `chain`: what follows from it. `acts`: the calls that are wanted, made by
-//!   `actor`. `deposits`: money on its way in. `hints`: how a neighbour learns of a channel.
+//!   `actor`. `deposits`: money on its way in. `fees`: what mediating has earned. `hints`: how a neighbour learns of a channel.
 //! - `peers`: the connections to neighbours. `ways`: over which channels a payment goes.
 //! - `policy`: what the owner allows, from the configuration.
 //!
@@ -32,6 +32,7 @@ mod acts;
 mod chain;
 mod deposits;
 mod engine;
+mod fees;
 mod follow;
 mod hints;
 mod interests;

@@ -29,15 +29,28 @@ pub(super) fn events(ledger: Ledger, notices: &[&Notice]) -> Vec<NewEvent> {
     let (mut events, mut many) = (Vec::new(), Many::default());
     let payments = notices.iter().filter(|notice| matches!(notice, Notice::Ended(..) | Notice::Received { .. })).count();
     for notice in notices {
+        count(notice);
         if payments > MOST_SINGLE && many.counts(notice) {
             continue;
         }
         events.extend(body(notice).map(|(kind, body)| event(ledger, kind, body)));
     }
     if let Some(body) = many.body() {
-        events.push(event(ledger, "payments", body));
+        events.push(event(ledger, "payment", body));
     }
     events
+}
+
+/// For Prometheus: payments by what became of them.
+fn count(notice: &Notice) {
+    let outcome = match notice {
+        Notice::Ended(_, Outcome::Paid(_)) => "paid",
+        Notice::Ended(_, Outcome::Failed(_)) => "failed",
+        Notice::Received { .. } => "received",
+        Notice::Lost(..) => "lost",
+        _ => return,
+    };
+    metrics::counter!("photon_payments_total", "outcome" => outcome).increment(1);
 }
 
 /// Payments of a step that are told together.
@@ -75,29 +88,26 @@ fn event(ledger: Ledger, kind: &str, mut body: Value) -> NewEvent {
 
 fn body(notice: &Notice) -> Option<(&'static str, Value)> {
     Some(match notice {
-        Notice::Ended(id, Outcome::Paid(_)) => ("payments", json!({ "what": "paid", "payment": id.to_string() })),
+        Notice::Ended(id, Outcome::Paid(_)) => ("payment", json!({ "what": "paid", "id": id.to_string() })),
         Notice::Ended(id, Outcome::Failed(reason)) => {
-            ("payments", json!({ "what": "failed", "payment": id.to_string(), "reason": reason.word() }))
+            ("payment", json!({ "what": "failed", "id": id.to_string(), "reason": reason.word() }))
         }
         Notice::Received { payment, amount, secret_hash } => {
             let hash = secret_hash.map(|hash| hash.to_string());
             let body =
-                json!({ "what": "received", "payment": payment.to_string(), "amount": amount.to_string(), "secret_hash": hash });
-            ("payments", body)
+                json!({ "what": "received", "id": payment.to_string(), "amount": amount.to_string(), "secret_hash": hash });
+            ("payment", body)
         }
         Notice::Held { secret_hash, amount, expiry } => {
             let until = photon_channel::end_of(expiry).secs();
-            let body =
-                json!({ "what": "held", "secret_hash": secret_hash.to_string(), "amount": amount.to_string(), "until": until });
-            ("payments", body)
+            let body = json!({ "what": "held", "id": secret_hash.to_string(), "amount": amount.to_string(), "until": until });
+            ("payment", body)
         }
-        Notice::Recalled(hash) => ("payments", json!({ "what": "recalled", "secret_hash": hash.to_string() })),
-        Notice::Lapsed(hash) => ("payments", json!({ "what": "lapsed", "secret_hash": hash.to_string() })),
-        Notice::Lost(id, number) => {
-            ("channels", json!({ "what": "lost", "channel": id.to_string(), "lock": number.to_string() }))
-        }
-        Notice::Breach(id) => ("channels", json!({ "what": "breach", "channel": id.to_string() })),
-        Notice::Behind(id) => ("channels", json!({ "what": "behind", "channel": id.to_string() })),
+        Notice::Recalled(hash) => ("payment", json!({ "what": "recalled", "id": hash.to_string() })),
+        Notice::Lapsed(hash) => ("payment", json!({ "what": "lapsed", "id": hash.to_string() })),
+        Notice::Lost(id, number) => ("channel", json!({ "what": "lost", "id": id.to_string(), "lock": number.to_string() })),
+        Notice::Breach(id) => ("channel", json!({ "what": "breach", "id": id.to_string() })),
+        Notice::Behind(id) => ("channel", json!({ "what": "behind", "id": id.to_string() })),
         // Who asked is told; and an attempt is no end.
         Notice::Refused(_) | Notice::Attempt(..) => return None,
     })

@@ -181,6 +181,8 @@ pub struct PaymentView {
     pub id: PaymentId,
     /// The channel it went over first, or came in by.
     pub channel: ChannelId,
+    /// The token, or none for the ledger's own coin.
+    pub token: Option<Address>,
     /// Whom it was for; none where it came in.
     pub payee: Option<Address>,
     /// How much arrived, or is to arrive.

@@ -30,12 +30,16 @@ const LIVE: [Phase; 11] = [
     Phase::Blind,
 ];
 
+/// Every state in which a channel lives, as it is shown.
+const CHANNELS: [&str; 5] = ["opening", "open", "closing", "closed", "behind"];
+
 impl Node {
     /// Sets every gauge to what it is now.
     pub(super) async fn set_gauges(&self) {
         let (now, coordinator) = (clock::now(), &self.desk.coordinator);
         metrics::gauge!("photon_swaps_live").set(coordinator.book.len() as f64);
         self.set_swaps(now);
+        self.set_channels().await;
         let stats = coordinator.store.stats();
         metrics::counter!("photon_store_commits_total").absolute(stats.commits);
         metrics::counter!("photon_store_writes_total").absolute(stats.writes);
@@ -58,6 +62,31 @@ impl Node {
             }
             if let Ok(fees) = coordinator.store.fees_paid(ledger).await {
                 metrics::gauge!("photon_fees_paid", "chain" => ledger.name()).set(coins(fees, ledger.decimals()));
+            }
+        }
+    }
+
+    /// Channels by state, and by asset what can be sent, received, and is pending.
+    async fn set_channels(&self) {
+        let Ok(all) = self.channels.list().await else { return };
+        let mut states: BTreeMap<&'static str, u64> = CHANNELS.into_iter().map(|state| (state, 0)).collect();
+        let mut sums: BTreeMap<Asset, [i128; 3]> = BTreeMap::new();
+        for channel in &all {
+            *states.entry(super::channels::state(channel)).or_default() += 1;
+            let asset = super::channels::asset_of(channel.ledger, channel.token);
+            let pending = channel.own_pending.1.signed() + channel.peers_pending.1.signed();
+            let amounts = [channel.own_free.max(0), channel.peers_free.max(0), pending];
+            sums.entry(asset).or_default().iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += amount);
+        }
+        for (state, count) in states {
+            metrics::gauge!("photon_channels", "state" => state).set(count as f64);
+        }
+        for known in self.desk.assets.all() {
+            let Some(amounts) = sums.get(&known.asset) else { continue };
+            for (what, amount) in ["can_send", "can_receive", "pending"].into_iter().zip(amounts) {
+                let amount = Amount::from_units(u128::try_from(*amount).unwrap_or_default());
+                let gauge = metrics::gauge!("photon_channel_coins", "asset" => known.symbol.clone(), "what" => what);
+                gauge.set(coins(amount, known.decimals));
             }
         }
     }

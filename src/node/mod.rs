@@ -6,7 +6,9 @@ mod gauges;
 mod late;
 mod look;
 mod payment;
+mod payments;
 mod records;
+mod requests;
 mod sends;
 mod service;
 mod views;
@@ -207,20 +209,22 @@ pub(crate) async fn start(
     let (sends, wakes) = mpsc::channel(1);
     tasks.spawn(sends::run(store.clone(), ledgers, reserves, wakes));
     tasks.spawn(crate::webhook::run(store.clone(), config.api.webhooks_on_loopback));
-    tasks.spawn(housekeeping(store));
+    tasks.spawn(housekeeping(store, channels.clone()));
     let taker = Taker::new(desk.clone(), net.clone());
     let node = Arc::new(Node { desk, taker, maker, net, channels, config, metrics, sends });
     tasks.spawn(gauges::watch(node.clone()));
     Ok(node)
 }
 
-async fn housekeeping(store: Store) -> anyhow::Result<()> {
+async fn housekeeping(store: Store, channels: Channels) -> anyhow::Result<()> {
     /// Void swaps are kept for a day, and forgotten a thousand at a time.
     const VOID_KEPT_SECS: u64 = 24 * 3600;
     loop {
         let now = clock::now();
         store.expire_offers(now).await?;
         store.forget_void_swaps(now.minus_secs(VOID_KEPT_SECS), 1000).await?;
+        requests::end_overdue(&store, &channels, now).await?;
+        channels::fall_back(&store, &channels, now).await?;
         tokio::time::sleep(HOUSEKEEPING).await;
     }
 }

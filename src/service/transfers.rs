@@ -11,7 +11,7 @@ pub const MOST_BATCH: usize = 1_024;
 pub const MOST_NOTE_BYTES: usize = 256;
 
 /// A payment to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPayment {
     /// 32 hex digits of your choice, a fresh random id for each wish: the same id pays once, for ever, however often it is sent. A request

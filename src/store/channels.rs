@@ -14,7 +14,7 @@ use super::{Store, StoreError};
 use photon_chains::{Address, Ledger, Secret, SecretHash, UnixTime};
 use photon_channel::{ChannelId, ChannelRef, Commitment, Held, Key, LockNo, Nonce, PaymentId, Reason, Row, Units, Wire};
 use rusqlite::Row as SqlRow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that one step of a ledger's channels writes: all of it, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +29,23 @@ pub struct ChannelStep {
     pub wishes: Vec<(String, Option<String>)>,
     /// What listeners should hear.
     pub events: Vec<NewEvent>,
+    /// What mediating has earned, by token, and for how many payments.
+    pub fees: BTreeMap<Option<Address>, (Units, u64)>,
 }
 
 impl ChannelStep {
     /// A step of that ledger that writes nothing yet.
     pub const fn of(ledger: Ledger) -> Self {
-        Self { ledger, writes: Vec::new(), ended: Vec::new(), wishes: Vec::new(), events: Vec::new() }
+        Self { ledger, writes: Vec::new(), ended: Vec::new(), wishes: Vec::new(), events: Vec::new(), fees: BTreeMap::new() }
     }
 
     /// Whether nothing is to be written.
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty() && self.ended.is_empty() && self.wishes.is_empty() && self.events.is_empty()
+        self.writes.is_empty()
+            && self.ended.is_empty()
+            && self.wishes.is_empty()
+            && self.events.is_empty()
+            && self.fees.is_empty()
     }
 }
 
@@ -52,6 +58,8 @@ pub struct NewEnded {
     pub id: PaymentId,
     /// Over which channel.
     pub channel: ChannelId,
+    /// In which token; none for the ledger's own coin.
+    pub token: Option<Address>,
     /// Whom it was for; none where it came in.
     pub payee: Option<Address>,
     /// How much arrived.
@@ -230,6 +238,9 @@ fn write_step(write: &mut Write<'_>, step: &ChannelStep) -> Result<(), StoreErro
     for event in &step.events {
         append(write, event)?;
     }
+    for (token, (earned, payments)) in &step.fees {
+        super::fees::add(write, step.ledger, *token, *earned, *payments)?;
+    }
     kinds.iter().for_each(|kind| points::detail(format_args!("{kind}")));
     Ok(())
 }
@@ -295,7 +306,7 @@ fn write_ended(write: &Write<'_>, ledger: Ledger, ended: &NewEnded) -> Result<()
         None => None,
     };
     let sql = "INSERT INTO payments(ledger, incoming, id, channel, payee, amount, fee, hash, receipt, failed, memo, created_at, \
-               ended_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+               ended_at, token) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     let mut insert = write.conn.prepare_cached(sql)?;
     insert.execute(rusqlite::params![
         ledger.name(),
@@ -311,6 +322,7 @@ fn write_ended(write: &Write<'_>, ledger: Ledger, ended: &NewEnded) -> Result<()
         ended.memo,
         ended.created_at.secs(),
         write.now.secs(),
+        ended.token.as_ref().map(Address::as_bytes),
     ])?;
     Ok(())
 }
@@ -411,6 +423,7 @@ fn payment_row(row: &SqlRow<'_>) -> Result<EndedPayment, StoreError> {
             is_incoming: row.get("incoming")?,
             id: PaymentId::from_bytes(row.get("id")?),
             channel: ChannelId::from_bytes(row.get("channel")?),
+            token: row.get::<_, Option<[u8; 20]>>("token")?.map(Address::from_bytes),
             payee: row.get::<_, Option<[u8; 20]>>("payee")?.map(Address::from_bytes),
             amount: units("amount")?,
             fee: units("fee")?,

@@ -2,7 +2,7 @@
 
 use photon_chains::{
     Address, BlockHeight, BlockRef, Called, ContractCall, ContractPort, Hash32, Heads, IntentKey, Ledger, News, PortError,
-    Progress, Said, Secret, SecretHash, Stamp, TxId, UnixTime,
+    Progress, Said, Secret, Stamp, TxId, UnixTime,
 };
 use photon_channel::contract::{Brought, By, Call, Consent, Contract, Dispute, Shown, Slot};
 use photon_channel::{Both, ChannelId, ChannelKey, Commitment, Domain, Moment, Nonce, Side, Signature, Units, Window, keccak};

@@ -32,6 +32,7 @@ fn ended(number: u32) -> NewEnded {
         is_incoming: false,
         id: PaymentId::from_bytes(id),
         channel: OF.channel,
+        token: Some(Address::from_bytes([6; 20])),
         payee: Some(Address::from_bytes([3; 20])),
         amount: Units::from(7),
         fee: Units::from(1),

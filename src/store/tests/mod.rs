@@ -12,6 +12,7 @@ mod poison;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod power;
 mod recovery;
+mod requests_and_fees;
 mod secrets;
 mod shape;
 mod steps;
