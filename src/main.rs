@@ -5,7 +5,7 @@ use photon::cli;
 use photon::commands::{LocalArgs, backup, bench, deploy, doctor, init, node, rescue};
 use std::process::ExitCode;
 
-/// Swap BTC, LTC, ETH, SMT and ERC20 tokens with people you don't trust, and nobody in the middle.
+/// Swap BTC, LTC, ETH, SMT and ERC20 tokens with people you don't trust, and pay over channels, with nobody in the middle.
 #[derive(Debug, Parser)]
 #[command(name = "photon", version, max_term_width = 110)]
 struct Args {
@@ -24,7 +24,7 @@ enum Command {
     Backup(backup::BackupArgs),
     Rescue(rescue::RescueArgs),
     Bench(bench::BenchArgs),
-    /// Real nodes on this machine, three daemons, sixteen swaps
+    /// Real nodes on this machine, three daemons, sixteen swaps, then payments over channels
     #[cfg(feature = "demo")]
     Demo(photon::demo::DemoArgs),
     #[command(flatten)]

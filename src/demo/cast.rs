@@ -1,8 +1,9 @@
-//! Who plays in the demo: Alice, Bob and Carol, with money, on a stage of their own.
+//! Who plays in the demo: Alice, Bob and Carol, and later Charlie, with money, on a stage of their own.
 
 use super::party::Party;
+use super::payments::{Story, Tally};
 use super::show::NodeProgress;
-use super::stage::{Purse, Stage};
+use super::stage::{COIN, Purse, Stage, TOKEN};
 use crate::service::BalanceView;
 use anyhow::Context;
 use photon_regtest::{Mining, World, WorldConfig};
@@ -16,8 +17,9 @@ pub(super) struct Cast {
     pub alice: Party,
     pub bob: Party,
     pub carol: Party,
+    charlie: Party,
     // Last: the daemons end before the nodes they look at.
-    _stage: Stage,
+    stage: Stage,
 }
 
 /// Balances by party and asset.
@@ -35,11 +37,26 @@ impl Cast {
         let stage = Stage::set(Arc::new(world), folder).await?;
         progress.say("wallets: paying in");
         let party = |name| stage.party(name, folder, &program, Purse::FULL);
-        let (mut alice, mut bob, mut carol) = tokio::try_join!(party("alice"), party("bob"), party("carol"))?;
+        let (mut alice, mut bob, mut carol, charlie) =
+            tokio::try_join!(party("alice"), party("bob"), party("carol"), party("charlie"))?;
         progress.say("daemons: starting Alice, Bob and Carol");
         tokio::try_join!(alice.start(), bob.start(), carol.start())?;
         progress.done();
-        Ok(Self { alice, bob, carol, _stage: stage })
+        Ok(Self { alice, bob, carol, charlie, stage })
+    }
+
+    /// The second part: Alice, Bob and Charlie pay each other over channels. A world that is kept keeps its clock, too.
+    pub(super) async fn pay(&mut self, is_kept: bool) -> anyhow::Result<Tally> {
+        self.charlie.start().await?;
+        let (alice, bob, charlie) = (&self.alice, &self.bob, &self.charlie);
+        let chain = &self.stage.world.ethereum;
+        let story = Story { alice, bob, charlie, asset: TOKEN, coin: COIN, chain };
+        let say = &mut |line| println!("{line}");
+        let (tally, before) = story.begin(say).await?;
+        if !is_kept {
+            story.end(&before, say).await?;
+        }
+        Ok(tally)
     }
 
     /// What Alice and Bob hold. Carol does not live to be asked again.
@@ -82,6 +99,9 @@ impl Cast {
         text += &call(&self.alice, &format!("swap start --peer {} --offer ID", self.bob.address()));
         text += &call(&self.alice, "swap watch");
         text += &call(&self.alice, "balance");
+        text += &call(&self.bob, "pay request 5USDX");
+        text += &call(&self.alice, "pay send photon1…");
+        text += &call(&self.alice, "channel list");
         text
     }
 }

@@ -1,4 +1,5 @@
-//! `photon demo`: the main job, seen. Four real nodes, three daemons as real processes, sixteen swaps at once, two faults.
+//! `photon demo`: the main job, seen. Four real nodes, three daemons as real processes, sixteen swaps at once, two faults; then
+//! payments over channels between three of them.
 //!
 //! ```mermaid
 //! flowchart LR
@@ -13,6 +14,7 @@
 
 mod cast;
 pub mod party;
+pub mod payments;
 mod plan;
 mod report;
 mod run;
@@ -40,7 +42,7 @@ pub struct DemoArgs {
 }
 
 /// Longer than this means that something is wrong.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(360);
 
 /// Runs it. Succeeds only if every swap ended as it should.
 pub fn run(args: &DemoArgs) -> ExitCode {
@@ -79,8 +81,11 @@ async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
     let swaps = run::all(&mut cast, terminal).await?;
     let after = cast.settled_balances().await?;
     let report = Report::new(started_at, began.elapsed(), &cast, swaps, before, after).await?;
-    report.write(&args.report)?;
     print!("{}", report.sheet());
+    println!("\nNow payments over channels, which need no transaction each:\n");
+    let payments = cast.pay(args.keep).await.context("the payments")?;
+    report.write(&args.report, &payments)?;
+    println!("{}", payments.closing_line());
     println!("\nreport: {}", args.report.display());
     println!("{}", report.closing_line());
     if args.keep {
@@ -88,7 +93,7 @@ async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
         println!("\nThe world runs until you press Ctrl-C.");
         std::future::pending::<()>().await;
     }
-    Ok(report.is_good())
+    Ok(report.is_good() && payments.lost() == 0)
 }
 
 /// The folder of this run, beside the report, emptied.

@@ -74,7 +74,8 @@ impl Party {
     /// Writes the configuration: where to listen, and these ledgers.
     pub fn configure(&self, ledgers: &str) -> anyhow::Result<()> {
         let head = format!(
-            "network = \"regtest\"\nprofile = \"regtest\"\nfailures_per_peer = 1000\n[peer]\nlisten = \"{}\"\n[api]\nlisten = \"{}\"\n",
+            "network = \"regtest\"\nprofile = \"regtest\"\nfailures_per_peer = 1000\n\
+             [peer]\nlisten = \"{}\"\n[api]\nlisten = \"{}\"\n[channels]\nfee_ppm = 0\n",
             self.peer, self.api
         );
         let path = DataDir::new(Some(self.folder.clone())).config();

@@ -1,6 +1,7 @@
 //! The balance sheet, the report file, and the closing line.
 
 use super::cast::{Balances, Cast};
+use super::payments::Tally;
 use super::plan::{Fault, Planned};
 use super::run::Done;
 use crate::service::{BalanceView, SwapView};
@@ -120,7 +121,7 @@ impl Report {
     }
 
     /// Writes everything as JSON.
-    pub(super) fn write(&self, path: &Path) -> anyhow::Result<()> {
+    pub(super) fn write(&self, path: &Path, payments: &Tally) -> anyhow::Result<()> {
         let (completed, refunded, lost) = self.counts();
         let report = json!({
             "started_at": self.started_at,
@@ -128,6 +129,7 @@ impl Report {
             "completed": completed,
             "refunded": refunded,
             "lost": lost,
+            "payments": { "sent": payments.sent, "received": payments.received, "lost": payments.lost() },
             "discrepancies": self.discrepancies(),
             "swaps": self.swaps.iter().map(swap).collect::<Vec<_>>(),
             "balances": self.after.iter().map(|((party, asset), after)| {

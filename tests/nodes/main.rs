@@ -24,6 +24,7 @@ mod participant_restarts_after_each_durable_fact;
 mod reorgs_in_the_middle_change_nothing;
 mod secrets_never_leave;
 mod taker_vanishes;
+mod three_pay_over_channels_and_have_their_coins;
 mod time_goes_wrong_and_nobody_loses;
 mod two_nodes_are_asked;
 mod whatever_is_unmined_nobody_loses;
