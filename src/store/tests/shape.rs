@@ -128,7 +128,7 @@ async fn the_journal_is_cheap_with_a_hundred_thousand_transactions() {
     let intent = format!("fund/{:064}", 7);
     let (plan, steps) = measure(&world.store, journal::OF_INTENT, [intent.clone()]).await;
     assert!(steps < 500, "{steps} steps\n{plan}");
-    let intents = [intent, "b".into(), "c".into(), "d".into(), "e".into()];
+    let intents = [intent, "b".into(), "c".into(), "d".into(), "e".into(), "f".into()];
     let (plan, steps) = measure(&world.store, journal::OF_SUBJECT, intents).await;
     assert!(plan.contains("transactions_by_intent") && steps < 1000, "{steps} steps\n{plan}");
 }
