@@ -20,6 +20,10 @@ pub enum Kind {
     False,
     /// Calls its holders' hooks.
     Hook,
+    /// Calls the receiver's contract (ERC223, ApproveAndCall); keeps a share, while a fee is set.
+    Callback,
+    /// Takes permits, and was never allowed anything otherwise. It needs today's rules.
+    Permit,
 }
 
 /// What a transfer of [`Kind::False`] answers.
@@ -90,6 +94,8 @@ pub struct Token {
     /// Accounts that can't be paid.
     pub unwilling: BTreeMap<Address, Temper>,
     pub collector: Address,
+    /// How many permits of an owner a [`Kind::Permit`] token has taken.
+    pub permits: BTreeMap<Address, u128>,
 }
 
 /// How a transfer ends.
@@ -116,15 +122,15 @@ impl Token {
             Kind::Native | Kind::Hook if self.temper(to) != Temper::Takes => FAILED,
             // The hooks of both are asked.
             Kind::Hook if self.temper(from) != Temper::Takes => FAILED,
-            Kind::Native | Kind::Silent | Kind::Hook => {
+            Kind::Native | Kind::Silent | Kind::Hook | Kind::Permit => {
                 if has {
                     full
                 } else {
                     FAILED
                 }
             }
-            Kind::Fee if has => Ending { arrives: amount - amount * self.fee_per_mille / 1000, ..full },
-            Kind::Fee => FAILED,
+            Kind::Fee | Kind::Callback if has => Ending { arrives: amount - amount * self.fee_per_mille / 1000, ..full },
+            Kind::Fee | Kind::Callback => FAILED,
             Kind::False if !self.moves => Ending { good: self.answer.is_yes(), ..FAILED },
             Kind::False if has => Ending { good: self.answer.is_yes(), ..full },
             Kind::False => FAILED,
@@ -155,8 +161,9 @@ impl Token {
         match self.address {
             None => chain.coins(of),
             Some(token) => {
-                // Ledger.sol: the balances are its second variable.
-                let place = keccak(&[word_of(&of), uint(1)].concat());
+                // Ledger.sol: the balances are its second variable; OpenZeppelin's are the first.
+                let variable = if self.kind == Kind::Permit { 0 } else { 1 };
+                let place = keccak(&[word_of(&of), uint(variable)].concat());
                 let word = chain.slot(token, place);
                 u128::from_be_bytes(word[16..].try_into().unwrap())
             }
@@ -174,7 +181,7 @@ impl Token {
         (self.moves, self.answer) = (moves, answer);
     }
 
-    /// Sets the share that a [`Kind::Fee`] token keeps.
+    /// Sets the share that a token keeps.
     pub fn set_fee(&mut self, chain: &mut Chain, per_mille: u128) {
         let data = [crate::selector("setFee(uint256)"), uint(per_mille).to_vec()].concat();
         assert!(chain.send(self.collector, self.address.unwrap(), 0, data).ok);
@@ -190,7 +197,7 @@ impl Token {
                 let data = [crate::selector("setHook(address)"), word_of(&hook).to_vec()].concat();
                 assert!(chain.send(of, token, 0, data).ok);
             }
-            (Kind::Native | Kind::Hook | Kind::Silent | Kind::Fee | Kind::False, _) => return,
+            (Kind::Native | Kind::Hook | Kind::Silent | Kind::Fee | Kind::False | Kind::Callback | Kind::Permit, _) => return,
         }
         self.unwilling.insert(of, temper);
     }

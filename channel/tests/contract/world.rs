@@ -1,89 +1,22 @@
 //! One sequence: the contract and its model, the tokens and their mirror, side by side after every call.
 
 use crate::book::{self, Book, Take};
+use crate::deposits::Way;
 use crate::encode;
-use crate::evm::{Chain, Receipt, Rules};
+use crate::evm::{Chain, Receipt};
+use crate::reenter::{self, Reentry};
 use crate::rng::Rng;
-use crate::tokens::{Answer, Kind, Temper, Token, hook_of};
+use crate::seen::Seen;
+use crate::stage::{BLOCK_SECS, DEPLOYER, STRANGER, Stage, allow_all};
+use crate::tokens::{Answer, Kind, Temper, Token};
 use crate::{selector, uint, word_of};
 use photon_chains::{Address, BlockHeight, UnixTime};
 use photon_channel::contract::*;
-use photon_channel::{ChannelId, ChannelKey, Domain, Moment, Side, Signer, Window, keccak};
+use photon_channel::{Both, ChannelId, ChannelKey, Moment, Side, Signer, Window, keccak};
 use std::collections::BTreeMap;
 
-const CHAIN_ID: u64 = 20_180_430;
-const BLOCK_SECS: u64 = 15;
-const DEPLOYER: Address = Address::from_bytes([0xdd; 20]);
-const STRANGER: Address = Address::from_bytes([0x57; 20]);
-
-/// What every sequence begins with: the contracts, deployed, and accounts that have money.
-pub struct Stage {
-    rules: Rules,
-    chain: revm::database::CacheDB<revm::database::EmptyDB>,
-    tokens: Vec<Token>,
-    pub signers: Vec<Signer>,
-    pub domain: Domain,
-    contract: Address,
-    registry: Address,
-}
-
-impl Stage {
-    pub fn new(rules: Rules) -> Self {
-        let mut chain = Chain::new(rules);
-        chain.set_block(1000, 1_800_000_000);
-        let registry = chain.deploy(DEPLOYER, "SecretRegistry", &[]);
-        let arguments = [uint(u128::from(CHAIN_ID)), word_of(&registry), uint(u128::from(BLOCK_SECS))].concat();
-        let contract = chain.deploy(DEPLOYER, "Channels", &arguments);
-        let signers: Vec<Signer> = (1..=4).map(|seed| Signer::new([seed; 32]).unwrap()).collect();
-        for temper in [Temper::Refuses, Temper::Burns] {
-            chain.set_code(hook_of(temper), temper.code());
-        }
-        let mut accounts: Vec<Address> = signers.iter().map(Signer::address).collect();
-        accounts.push(STRANGER);
-        let plenty = 1u128 << 100;
-        let mut tokens = Vec::new();
-        for kind in [Kind::Native, Kind::Silent, Kind::Fee, Kind::False, Kind::Hook] {
-            let supply = uint(plenty << 10);
-            let address = match kind {
-                Kind::Native => None,
-                Kind::Silent => Some(chain.deploy(DEPLOYER, "test/SilentToken", &supply)),
-                Kind::Fee => Some(chain.deploy(DEPLOYER, "test/FeeToken", &[supply, uint(0)].concat())),
-                Kind::False => Some(chain.deploy(DEPLOYER, "test/FalseToken", &supply)),
-                Kind::Hook => Some(chain.deploy(DEPLOYER, "test/HookToken", &[supply, uint(0)].concat())),
-            };
-            let mut token = Token {
-                kind,
-                address,
-                balances: BTreeMap::new(),
-                fee_per_mille: 0,
-                moves: true,
-                answer: Answer::True,
-                unwilling: BTreeMap::new(),
-                collector: DEPLOYER,
-            };
-            if kind == Kind::False {
-                token.tell(&mut chain, true, Answer::True);
-            }
-            for account in &accounts {
-                match address {
-                    None => chain.set_coins(*account, plenty),
-                    Some(token) => {
-                        let all = [0xff; 32];
-                        let approval = [selector("approve(address,uint256)"), [word_of(&contract), all].concat()].concat();
-                        assert!(chain.send(*account, token, 0, approval).ok);
-                        let words = [word_of(account), uint(plenty)].concat();
-                        assert!(chain.send(DEPLOYER, token, 0, [selector("transfer(address,uint256)"), words].concat()).ok);
-                    }
-                }
-                token.balances.insert(*account, plenty);
-            }
-            token.balances.insert(DEPLOYER, if address.is_some() { (plenty << 10) - 5 * plenty } else { 0 });
-            tokens.push(token);
-        }
-        let domain = Domain::new(CHAIN_ID, contract);
-        Stage { rules, chain: chain.keep(), tokens, signers, domain, contract, registry }
-    }
-}
+/// A log of the contract: topics, data.
+type Log = (Vec<[u8; 32]>, Vec<u8>);
 
 /// A transaction to the contract.
 #[derive(Clone, Debug)]
@@ -118,47 +51,6 @@ impl Tx {
     }
 }
 
-/// How often each call ended in each way.
-#[derive(Default)]
-pub struct Seen(BTreeMap<(&'static str, Option<Revert>), usize>);
-
-impl Seen {
-    fn note(&mut self, name: &'static str, refused: Option<Revert>) {
-        *self.0.entry((name, refused)).or_default() += 1;
-    }
-
-    /// Every call was taken, and refused for every reason there is: a generator that reaches less tests less.
-    pub fn must_be_wide(&self) {
-        for ((name, refused), count) in &self.0 {
-            println!("{name:18} {refused:?} {count}");
-        }
-        for (name, reasons) in REASONS {
-            for outcome in reasons.iter().copied().map(Some).chain([None]) {
-                assert!(self.0.contains_key(&(*name, outcome)), "{name} never came to {outcome:?}");
-            }
-        }
-    }
-}
-
-use Revert::*;
-
-/// Why each call can be refused.
-const REASONS: &[(&str, &[Revert])] = &[
-    ("deposit", &[NotOpen, BadAmount, NotReceivedInFull]),
-    ("withdraw", &[NotOpen, DeadlinePassed, BadSignature, BadAmount]),
-    ("cooperativeClose", &[NotOpen, DeadlinePassed, BadSignature, BadAmount]),
-    ("close", &[NotOpen, NotNewer, BadSignature, BadList, LockClosed]),
-    ("update", &[NotThisState, WindowOver, NotNewer, BadSignature]),
-    ("updateFor", &[BadRights, DeadlinePassed, BadSignature, NotThisState, WindowOver, NotNewer]),
-    ("unlock", &[LockClosed, BadList, NotThisState]),
-    ("unlockFor", &[BadRights, BadSignature, LockClosed, BadList]),
-    ("unlockLate", &[NotThisState, WindowOpen, BadRights, BadSignature, LockClosed, BadList]),
-    ("release", &[NotThisState, WindowOpen, LockStands, BadSignature, BadList]),
-    ("punish", &[NotThisState, BadSignature, BadList, NotTaken]),
-    ("settle", &[NotThisState, WindowOpen, NothingToPay]),
-    ("collect", &[NothingToPay, TransferFailed]),
-];
-
 /// One sequence.
 pub struct World<'a> {
     pub stage: &'a Stage,
@@ -186,8 +78,9 @@ impl<'a> World<'a> {
         chain.set_block(1000, 1_800_000_000);
         let mut accounts: Vec<Address> = stage.signers.iter().map(Signer::address).collect();
         accounts.push(STRANGER);
-        let token = stage.tokens[rng.between(0, 4) as usize].address;
-        let other_token = stage.tokens[rng.between(0, 4) as usize].address;
+        let last = stage.tokens.len() as u64 - 1;
+        let token = stage.tokens[rng.between(0, last) as usize].address;
+        let other_token = stage.tokens[rng.between(0, last) as usize].address;
         let key = |token, one: usize, two: usize, minutes| {
             ChannelKey::new(token, accounts[one], accounts[two], Window::from_minutes(minutes).unwrap()).unwrap()
         };
@@ -272,7 +165,7 @@ impl<'a> World<'a> {
 
     /// A token changes its ways, or an account takes no more money.
     fn change_token(&mut self) {
-        let which = self.rng.between(0, 4) as usize;
+        let which = self.rng.between(0, self.tokens.len() as u64 - 1) as usize;
         let (account, temper) =
             (self.rng.pick(&self.accounts[..4]), self.rng.pick(&[Temper::Takes, Temper::Refuses, Temper::Burns]));
         let (fee, moves, answer) = (self.rng.pick(&[0, 0, 100]), self.rng.percent(70), self.rng.pick(&Answer::ALL));
@@ -280,10 +173,10 @@ impl<'a> World<'a> {
         let token = &mut self.tokens[which];
         match token.kind {
             Kind::Native | Kind::Hook => token.set_temper(&mut self.chain, account, temper),
-            Kind::Fee => token.set_fee(&mut self.chain, fee),
+            Kind::Fee | Kind::Callback => token.set_fee(&mut self.chain, fee),
             Kind::False if calm => token.tell(&mut self.chain, true, Answer::True),
             Kind::False => token.tell(&mut self.chain, moves, answer),
-            Kind::Silent => {}
+            Kind::Silent | Kind::Permit => {}
         }
     }
 
@@ -292,7 +185,7 @@ impl<'a> World<'a> {
             .flat_map(|token| self.accounts.iter().map(move |account| (token, *account)))
             .filter(|(token, account)| self.model.credit_of(self.tokens[*token].address, *account) > 0)
             .collect();
-        let anyone = (self.rng.between(0, 4) as usize, self.rng.pick(&self.accounts));
+        let anyone = (self.rng.between(0, self.tokens.len() as u64 - 1) as usize, self.rng.pick(&self.accounts));
         let (token, account) = if owed.is_empty() || self.rng.percent(10) { anyone } else { self.rng.pick(&owed) };
         let to = self.rng.pick(&self.accounts);
         let asset = self.tokens[token].address;
@@ -318,38 +211,58 @@ impl<'a> World<'a> {
     fn run(&mut self, mut tx: Tx, seen: &mut Seen) {
         let token = self.tokens.iter().position(|token| token.address == tx.key.token()).unwrap();
         let mut value = 0;
+        let way = Way::draw(&mut self.rng, self.stage, &self.tokens[token], &tx);
         if let Call::Deposit { amount, brought, .. } = &mut tx.call {
-            *brought = self.tokens[token].brings(tx.sender, self.stage.contract, *amount);
+            *brought = way.brings(&self.tokens[token], tx.sender, self.stage.contract, *amount);
             value = if tx.key.token().is_none() { *amount } else { 0 };
         }
         let expected = self.model.call(self.now, tx.sender, &tx.key, &tx.call);
-        let style = Style { for_self: self.rng.percent(30), wordy: self.rng.percent(20), short: self.rng.percent(50) };
-        let data = tx.call.input_in(&tx.sender, &tx.key, style);
-        let receipt = self.chain.send(tx.sender, self.stage.contract, value, data);
+        let plain = self.calldata(&tx);
+        let (to, data) = way.send(&tx, self.stage.contract, plain);
+        let reentry = expected.as_ref().ok().and_then(|done| self.reentry(&tx, done));
+        if let Some(reentry) = &reentry {
+            let inner = self.calldata(&reentry.tx);
+            self.say(format!("{} calls back with {:?}", reentry.tx.sender, reentry.tx.call));
+            self.chain.set_code(reentry.tx.sender, &reenter::code(&self.stage.contract, &inner));
+        }
+        let receipt = self.chain.send(tx.sender, to, value, data);
+        if let Some(reentry) = &reentry {
+            self.chain.set_code(reentry.tx.sender, &[]);
+        }
         let outcome = expected.as_ref().map(|done| &done.said);
         self.say(format!("{} by {}: {:?}\n  -> {outcome:?}", tx.name(), tx.sender, tx.call));
         self.must_agree(&expected, &receipt);
         seen.note(tx.name(), expected.as_ref().err().copied());
         if let Ok(done) = &expected {
-            let logs = self.carry_out(&tx, done, token);
+            let logs = self.carry_out(&tx, done, token, &way, reentry, seen);
             self.must_have_said(&receipt, &logs);
         }
         self.must_be_equal();
     }
 
     /// Moves what a call moves, in the model and in the mirror; and says what the contract must have said.
-    fn carry_out(&mut self, tx: &Tx, done: &Done, token: usize) -> Vec<(Vec<[u8; 32]>, Vec<u8>)> {
+    fn carry_out(
+        &mut self,
+        tx: &Tx,
+        done: &Done,
+        token: usize,
+        way: &Way,
+        reentry: Option<Reentry>,
+        seen: &mut Seen,
+    ) -> Vec<Log> {
         let contract = self.stage.contract;
         if let Call::Deposit { amount, .. } = &tx.call {
             // It moved, whatever it says.
             self.tokens[token].transfer(tx.sender, contract, *amount);
+            seen.note(way.name(), None);
+            match way {
+                Way::Permit { is_good: true, .. } => *self.tokens[token].permits.entry(tx.sender).or_default() += 1,
+                // It allowed this amount in place of all, and it is used up.
+                Way::ApproveAndCall => allow_all(&mut self.chain, tx.sender, tx.key.token().unwrap(), contract),
+                Way::Permit { .. } | Way::Erc223 | Way::Plain => {}
+            }
         }
-        let before = self.model.slot(&tx.key.id()).cloned();
-        self.model.apply(&tx.key, done);
-        self.keep_books(tx, before);
-        let said = done.said.iter().map(|said| (self.now, encode::log(said)));
-        self.logs.entry(tx.key.id()).or_default().extend(said);
-        let mut logs: Vec<_> = done.said.iter().map(|said| (vec![*tx.key.id().as_bytes()], encode::log(said))).collect();
+        let mut logs = self.take_effect(tx, done);
         let closer_first = match &tx.call {
             Call::Dispute(state, _) => state.closer,
             Call::Deposit { .. } | Call::CooperativeClose { .. } | Call::Withdraw { .. } | Call::Close { .. } => Side::A,
@@ -360,9 +273,43 @@ impl<'a> World<'a> {
                 self.model.credit(tx.key.token(), to, amount);
                 let topics = vec![keccak(b"Credited(address,address,uint256)"), word_of(&to), word_of_token(tx.key.token())];
                 logs.push((topics, uint(amount.get()).to_vec()));
+            } else if let Some(inner) = reentry.as_ref().filter(|reentry| reentry.payee == side && !amount.is_zero()) {
+                logs.extend(self.call_back(&inner.tx, seen));
             }
         }
         logs
+    }
+
+    /// What a call does to the books; what the contract says of it.
+    fn take_effect(&mut self, tx: &Tx, done: &Done) -> Vec<Log> {
+        let before = self.model.slot(&tx.key.id()).cloned();
+        self.model.apply(&tx.key, done);
+        self.keep_books(tx, before);
+        let logs = done.said.iter().map(encode::log);
+        let said = logs.clone().map(|log| (self.now, log));
+        self.logs.entry(tx.key.id()).or_default().extend(said);
+        logs.map(|log| (vec![*tx.key.id().as_bytes()], log)).collect()
+    }
+
+    /// A call made while its sender was paid. It finds the books written. One that would pay is refused: a payout's gas is too
+    /// little for another.
+    fn call_back(&mut self, tx: &Tx, seen: &mut Seen) -> Vec<Log> {
+        let outcome = self.model.call(self.now, tx.sender, &tx.key, &tx.call);
+        seen.note("reentry", outcome.as_ref().err().copied());
+        match outcome {
+            Ok(done) if done.pays == Both::default() => self.take_effect(tx, &done),
+            Ok(_) | Err(_) => Vec::new(),
+        }
+    }
+
+    /// How an account takes coins.
+    pub fn temper_for_coins(&self, account: Address) -> Temper {
+        self.tokens.iter().find(|token| token.kind == Kind::Native).map_or(Temper::Takes, |token| token.temper(account))
+    }
+
+    fn calldata(&mut self, tx: &Tx) -> Vec<u8> {
+        let style = Style { for_self: self.rng.percent(30), wordy: self.rng.percent(20), short: self.rng.percent(50) };
+        tx.call.input_in(&tx.sender, &tx.key, style)
     }
 
     /// The parties note what became of their locks.
