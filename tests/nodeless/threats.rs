@@ -22,7 +22,10 @@ const POINTS: [&str; 10] = [
     "{NewChannel,Deposit,ChannelClose,ChannelSettle,CooperativeSettle,Withdraw,Unlock,Punish,UpdateBalanceProof}FromChainAfterDeal",
 ];
 
-const TABLES: [(&str, &[(char, usize)], usize); 2] = [("swap/THREATS.md", &SWAPS, 90), ("channel/THREATS.md", &CHANNELS, 90)];
+/// A table's file, how many rows each letter has in it, and how many tests it names at least.
+type Table = (&'static str, &'static [(char, usize)], usize);
+
+const TABLES: [Table; 2] = [("swap/THREATS.md", &SWAPS, 90), ("channel/THREATS.md", &CHANNELS, 90)];
 
 fn table(file: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
