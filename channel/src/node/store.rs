@@ -60,7 +60,9 @@ impl Wire for ChannelKey {
     fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
         let (token, one, other) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
         let window = Window::from_minutes(Wire::get(from)?).map_err(|_| Malformed)?;
-        ChannelKey::new(token, one, other, window).map_err(|_| Malformed)
+        let key = ChannelKey::new(token, one, other, window).map_err(|_| Malformed)?;
+        // One key has one form: its parties in order, and no token where none is meant.
+        if key.token() == token && key.parties().a == one { Ok(key) } else { Err(Malformed) }
     }
 }
 
@@ -173,3 +175,29 @@ wire_enum!(Row {
     8 Outcome(outcome),
     9 Received(payment, amount, secret_hash),
 });
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use photon_chains::Address;
+
+    // Found by fuzzing: the same channel, its parties the other way round, or with the zero token for none.
+    #[test]
+    fn a_channels_key_is_read_in_one_form_only() {
+        let (one, other) = (Address::from_bytes([1; 20]), Address::from_bytes([2; 20]));
+        let key = ChannelKey::new(None, one, other, Window::SHORTEST).unwrap();
+        let bytes = |token: Option<Address>, a: Address, b: Address| {
+            let mut bytes = Vec::new();
+            token.put(&mut bytes);
+            a.put(&mut bytes);
+            b.put(&mut bytes);
+            key.window().minutes().put(&mut bytes);
+            bytes
+        };
+        assert_eq!(key.to_bytes(), bytes(None, one, other));
+        assert_eq!(ChannelKey::from_bytes(&key.to_bytes()), Ok(key));
+        assert_eq!(ChannelKey::from_bytes(&bytes(None, other, one)), Err(Malformed));
+        assert_eq!(ChannelKey::from_bytes(&bytes(Some(Address::from_bytes([0; 20])), one, other)), Err(Malformed));
+    }
+}
