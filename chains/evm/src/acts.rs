@@ -36,6 +36,8 @@ pub(crate) mod gas {
     pub(crate) const CALL: u64 = 100_000;
 }
 
+const REDEEMING_HAS_ENDED: &str = "redeeming this lock has ended";
+
 /// What an act works with: the right to sign, the chain's state, and the contracts we fund.
 pub(crate) struct Acting<'a> {
     pub(crate) turn: Turn<'a>,
@@ -138,9 +140,7 @@ impl Acting<'_> {
 
     /// Sees to it that the node has a waiting transaction, and raises its bid if it waits too long.
     pub(crate) async fn push(&self, tx: SignedTx) -> Result<Progress, PortError> {
-        let hash = B256::new(*tx.txid.as_bytes());
-        let known = self.node().at(self.node().rpc.transactions(&[hash]).await)?;
-        if known.iter().all(Option::is_none) {
+        if !self.is_known(&tx).await? {
             return Ok(Progress::Sent { txid: self.turn.resend(&tx).await? });
         }
         let Some((_, nonce)) = tx.nonce else { return Ok(Progress::Sent { txid: tx.txid }) };
@@ -148,6 +148,13 @@ impl Acting<'_> {
         let waiting = self.sender().unsettled().await?;
         let raised = self.turn.raise(&tx, &waiting, mined, self.turn.waited(nonce, &self.view), &self.view).await?;
         Ok(Progress::Sent { txid: raised.unwrap_or(tx.txid) })
+    }
+
+    /// The node has it.
+    pub(crate) async fn is_known(&self, tx: &SignedTx) -> Result<bool, PortError> {
+        let hash = B256::new(*tx.txid.as_bytes());
+        let known = self.node().at(self.node().rpc.transactions(&[hash]).await)?;
+        Ok(known.iter().any(Option::is_some))
     }
 
     /// Funds a lock.
@@ -270,19 +277,30 @@ impl Acting<'_> {
         let intent = IntentKey::new(Purpose::Redeem, lock.id());
         self.sender().bid(intent, bidding, self.view.tip.number.0);
         if let Standing::Waiting { tx } = standing {
+            // Journaled and never sent, or lost by the node: too late it would show the secret and take nothing.
+            if self.may_close_first(lock, false)
+                && !self.is_known(&tx).await?
+                && self.registered(lock).await? != Registered::InTime
+            {
+                return Err(self.node().refused(REDEEMING_HAS_ENDED));
+            }
+            self.sender().want(lock.id(), self.view.tip.number.0);
             return self.push(tx).await;
         }
         let is_public = !matches!(standing, Standing::Nothing) || seen.is_some_and(|seen| seen.secret.is_some());
         let closed = self.may_close_first(lock, is_public);
         if closed && self.registered(lock).await? != Registered::InTime {
-            return Err(self.node().refused("redeeming this lock has ended"));
+            return Err(self.node().refused(REDEEMING_HAS_ENDED));
         }
         match self.try_out(slot, slot.redeem_call(secret), U256::ZERO, gas::REDEEM).await? {
             Trial::Works(_) if !is_public && self.is_too_dear(bidding).await? => {
                 tracing::warn!(chain = %self.node().ledger(), lock = %lock.id(), "blocks are dearer than this lock is worth: its secret is kept");
                 Ok(Progress::NotYet)
             }
-            Trial::Works(order) => Ok(Progress::Sent { txid: self.turn.submit(intent, order).await? }),
+            Trial::Works(order) => {
+                self.sender().want(lock.id(), self.view.tip.number.0);
+                Ok(Progress::Sent { txid: self.turn.submit(intent, order).await? })
+            }
             Trial::Reverts(_) if self.registered(lock).await? == Registered::TooLate => {
                 Err(self.node().refused("redeeming this lock has ended: its secret became public too late"))
             }

@@ -3,7 +3,7 @@
 //! A call that the node has is raised also after a restart, when nobody has asked for it again yet: a channel's money may hang on
 //! it, and what it can cost is a fee. What the node has lost, or never got, is sent again only by who wants it: it may show a
 //! secret, so it is tried out before, and only its caller knows until when that is worth something. (A redeem is sent again
-//! without asking: the core never takes a reveal back.) If nobody asks and it holds up others, its nonce is used up under its own
+//! without asking once this process was asked for it: the core never takes a reveal back.) If nobody asks and it holds up others, its nonce is used up under its own
 //! name, so that it can never be mined, and whoever asks for it later is told.
 
 use crate::acts::Acting;
@@ -14,7 +14,7 @@ use crate::slot::account;
 use crate::tokens::Take;
 use crate::trial::{MOST_GAS_OF_A_CONTRACT, Returns, Trial, Wanted};
 use crate::wallet::{Draft, Order};
-use alloy::primitives::{B256, U256};
+use alloy::primitives::U256;
 use photon_chains::{Called, ContractCall, PortError, Progress, Purpose, SignedTx, TxId};
 
 /// A plain payment uses as much, and no call less.
@@ -75,8 +75,7 @@ impl Acting<'_> {
             self.push(tx).await?;
             return Ok(Called::Under(Progress::NotYet));
         }
-        let hash = B256::new(*tx.txid.as_bytes());
-        let is_known = self.node().at(self.node().rpc.transactions(&[hash]).await)?.iter().any(Option::is_some);
+        let is_known = self.is_known(&tx).await?;
         let mined = self.node().at(self.node().rpc.nonce(self.us(), At::Latest).await)?;
         let is_first = tx.nonce.is_some_and(|(_, nonce)| nonce == mined);
         if !is_known && self.may_show_too_late(call) {

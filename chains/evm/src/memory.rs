@@ -11,7 +11,7 @@ const FORGOTTEN_AFTER: u64 = 1000;
 pub(crate) struct Memory {
     /// For each unmined nonce, the tip when its newest transaction was first seen to wait.
     pub(crate) since: HashMap<u64, u64>,
-    /// For each lock or call, the tip when its funding, or it, was last asked for.
+    /// For each lock or call, the tip when its funding or redeem, or it, was last asked for.
     wanted: HashMap<LockId, u64>,
     /// How the spends and calls bid that were asked for lately, and the tip then.
     biddings: HashMap<IntentKey, (Bidding, u64)>,

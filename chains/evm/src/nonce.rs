@@ -7,7 +7,8 @@
 //! - Between the two, every nonce must be known to the node, or nothing behind it is ever mined. What is missing is sent
 //!   again, unchanged. A funding is not: whether it may still happen is for the core to say, by asking for it again. If
 //!   nobody asks and something waits behind it, the nonce is used up by a transaction that does nothing. With a
-//!   call it is the same ([`crate::calls`]): it may show a secret, and the time for that may be over.
+//!   call ([`crate::calls`]), and a redeem that this process has not been asked for, it is the same: it may show a secret that
+//!   nobody has seen yet, and the time for that may be over.
 
 use photon_chains::{LockId, Purpose, TxId};
 use std::collections::BTreeMap;
@@ -27,8 +28,8 @@ pub(crate) struct Waiting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) nonce: u64,
-    /// The newest transaction that is no funding: none where there are only those. It may be sent without asking, unless it is a
-    /// call.
+    /// The newest transaction that is no funding: none where there are only those. It may be sent without asking, unless it
+    /// may show a secret.
     pub(crate) free: Option<TxId>,
     /// The lock that is funded at this nonce, where nothing else is.
     pub(crate) funding: Option<LockId>,

@@ -76,7 +76,7 @@ impl Sender {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the funding of a lock, or a call, is still wanted.
+    /// Notes that the funding of a lock, its redeem, or a call is still wanted.
     pub(crate) fn want(&self, subject: LockId, tip: u64) {
         self.memory().want(subject, tip);
     }
@@ -371,8 +371,8 @@ impl Turn<'_> {
         let free = waiting.iter().find(|(tx, _)| Some(tx.txid) == place.free);
         match (free, place.funding) {
             (Some((tx, _)), _) if place.known => self.raise(tx, waiting, mined, waited, view).await.map(|_| ()),
-            // Who wants a call sends it again, and knows whether it is not too late to show what it shows.
-            (Some((tx, draft)), _) if tx.intent.purpose == Purpose::Call && draft.order != nothing => {
+            // Who wants a call, or a redeem, sends it again, and knows whether it is not too late to show what it shows.
+            (Some((tx, draft)), _) if draft.order != nothing && self.may_show(tx.intent, view) => {
                 self.unblock(place, tx.intent, mined, waited, view).await
             }
             (Some((tx, _)), _) => self.resend(tx).await.map(|_| ()),
@@ -402,11 +402,23 @@ impl Turn<'_> {
         Ok(None)
     }
 
-    /// Uses up the nonce of a funding or a call that nobody asks for any more, if something waits behind it. A call's is used up
-    /// under its own name, so that whoever asks for it later learns that it can't be mined.
+    /// True of what may show a secret that nobody has seen yet, and that this process has not been asked for lately: before a crash
+    /// it may have been journaled and never sent, and now be too late.
+    fn may_show(&self, intent: IntentKey, view: &View) -> bool {
+        let is_asked_for = || self.sender.memory().is_wanted(intent.subject, self.patience(), view.tip.number.0);
+        intent.purpose == Purpose::Call || (intent.purpose == Purpose::Redeem && !is_asked_for())
+    }
+
+    /// For so many blocks something may go unasked for before it counts as unwanted.
+    fn patience(&self) -> u64 {
+        2 * self.sender.node.params.bump_after_blocks
+    }
+
+    /// Uses up the nonce of what nobody asks for any more, if something waits behind it. A call's is used up under its own name, so
+    /// that whoever asks for it later learns that it can't be mined; a redeem is signed anew for whoever does.
     async fn unblock(&self, place: &Place, held: IntentKey, mined: u64, waited: u64, view: &View) -> Result<(), PortError> {
         let Sender { node, wallet, .. } = self.sender;
-        let patience = 2 * node.params.bump_after_blocks;
+        let patience = self.patience();
         let is_stuck = !place.known || place.nonce == mined;
         let is_wanted = self.sender.memory().is_wanted(held.subject, patience, view.tip.number.0);
         if !place.blocks || !is_stuck || waited < patience || is_wanted {

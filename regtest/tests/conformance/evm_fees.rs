@@ -218,6 +218,36 @@ async fn a_redeem_whose_answer_was_lost_is_never_signed_again() {
     }
 }
 
+// F8: journaled, and the process died before it was sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redeem_that_died_unsent_is_never_shown_once_it_takes_nothing() {
+    for bench in [ethereum().await, smt().await] {
+        let Some(bench) = bench else { return };
+        let stage = funded(&bench, bench.amount()).await;
+        bench.journal(Who::Bob).crash_after_next_record();
+        stage.bob.ensure(&stage.redeem()).await.unwrap_err();
+        let tx = redeem_rows(&bench, &stage)[0].0.clone();
+        let bob = stage.reconnect(Who::Bob).await;
+        bench.mine(1).await;
+        bob.poll().await.unwrap();
+        assert!(shown(&bench.chain, &tx).await.is_null(), "only the core knows whether there is time");
+        bench.pass_time_until(stage.lock.expiry.closes.unwrap()).await;
+        let to = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed".to_owned();
+        let payment = Act::Send { id: fresh_id(), asset: bench.asset(), amount: Amount::from_units(7), to };
+        let mut progress = Vec::new();
+        while progress.len() < 20 && progress.last() != Some(&Ok(Progress::Done)) {
+            bob.poll().await.unwrap();
+            let late = bob.ensure(&stage.redeem()).await;
+            assert!(matches!(late, Err(PortError::Refused { .. })), "{late:?}");
+            assert!(shown(&bench.chain, &tx).await.is_null());
+            progress.push(bob.ensure(&payment).await);
+            bench.mine(1).await;
+        }
+        assert_eq!(progress.last(), Some(&Ok(Progress::Done)), "its nonce holds nothing up: {progress:?}");
+        assert_eq!(redeem_rows(&bench, &stage).len(), 1, "and it was not signed again");
+    }
+}
+
 // C14
 #[tokio::test(flavor = "multi_thread")]
 async fn a_funding_that_was_not_mined_in_time_is_used_up_and_can_never_come() {
