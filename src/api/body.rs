@@ -1,6 +1,7 @@
 //! Request bodies: JSON, small, of exactly the expected shape, and checked before anything is begun.
 
 use super::problem::{Kind, Problem};
+use super::tail::KINDS;
 use crate::service::{
     AssetAmount, Draining, NewAcceptance, NewApproval, NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap, NewWebhook,
     ReplayFrom,
@@ -149,10 +150,9 @@ impl Check for NewWebhook {
         if !bounded(&self.secret, 32..=128, |c| c.is_ascii_graphic() || c == b' ') {
             return Err("secret: 32 to 128 visible characters".to_owned());
         }
-        let known = ["swap", "offer", "send", "channel", "payment", "alert", "approval"];
-        let named: BTreeSet<&str> = self.kinds.iter().map(String::as_str).filter(|kind| known.contains(kind)).collect();
+        let named: BTreeSet<&str> = self.kinds.iter().map(String::as_str).filter(|kind| KINDS.contains(kind)).collect();
         if named.len() != self.kinds.len() {
-            return Err(format!("kinds: some of {}, each once", known.join(", ")));
+            return Err(format!("kinds: some of {}, each once", KINDS.join(", ")));
         }
         Ok(())
     }

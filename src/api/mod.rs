@@ -4,7 +4,7 @@
 //! flowchart LR
 //!   socket[server: connections, limits] --> guard[guard: Host, Origin, token, log]
 //!   guard --> routes[routes: the one table, scope of each]
-//!   routes --> handlers[offers, swaps, channels, payments, wallet, peers, health, events]
+//!   routes --> handlers[offers, swaps, channels, payments, wallet, peers, health, events, socket]
 //!   handlers --> once[once: Idempotency-Key] --> service((Service))
 //! ```
 //!
@@ -31,6 +31,8 @@ mod rate;
 mod records;
 mod routes;
 mod server;
+mod socket;
+mod tail;
 mod tokens;
 
 mod channels;

@@ -4,7 +4,7 @@
 //! `PHOTON_WRITE_OPENAPI=1 cargo test -p photon --lib openapi`.
 
 use super::problem::Problem;
-use super::{channels, events, health, offers, payments, peers, quotes, records, swaps, wallet, webhooks};
+use super::{channels, events, health, offers, payments, peers, quotes, records, socket, swaps, wallet, webhooks};
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -72,6 +72,7 @@ use utoipa::{Modify, OpenApi};
         health::drain,
         health::metrics,
         events::stream,
+        socket::listen,
         serve
     ),
     components(schemas(Problem)),

@@ -4,7 +4,7 @@ use super::guard::{self, RouteName};
 use super::problem::{Kind, Problem};
 use super::server::App;
 use super::tokens::Scope;
-use super::{body, channels, events, health, offers, openapi, payments, peers, quotes, records, swaps, wallet, webhooks};
+use super::{body, channels, events, health, offers, openapi, payments, peers, quotes, records, socket, swaps, wallet, webhooks};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -75,6 +75,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/v1/health", Scope::Read, || get(health::health)),
     route("GET", "/v1/ready", Scope::Read, || get(health::ready)),
     route("GET", "/v1/events", Scope::Read, || get(events::stream)),
+    route("GET", "/v1/events/ws", Scope::Read, || get(socket::listen)),
     route("GET", "/metrics", Scope::Read, || get(health::metrics)),
     route("GET", "/openapi.json", Scope::Read, || get(openapi::serve)),
 ];

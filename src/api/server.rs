@@ -8,9 +8,9 @@ use super::tokens::Tokens;
 use crate::service::Service;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -36,8 +36,10 @@ pub struct Limits {
     pub head_within: Duration,
     /// For an answer to begin.
     pub answer_within: Duration,
-    /// Between two signs of life on a silent event stream.
+    /// Between two signs of life on a silent event stream, and two pings of a socket.
     pub heartbeat: Duration,
+    /// For a listener to take what was written to its socket.
+    pub taken_within: Duration,
     /// For what runs to end at a shutdown.
     pub drain_within: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Limits {
             head_within: Duration::from_secs(10),
             answer_within: Duration::from_secs(60),
             heartbeat: Duration::from_secs(15),
+            taken_within: Duration::from_secs(10),
             drain_within: Duration::from_secs(10),
         }
     }
@@ -142,26 +145,35 @@ pub(super) async fn serve_app(
 ) -> Result<(), ServeError> {
     let slots = Arc::new(Semaphore::new(app.limits.connections));
     let router = TowerToHyperService::new(routes::router(app.clone()));
-    let graceful = GracefulShutdown::new();
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(app.limits.head_within).max_buf_size(CONNECTION_BUFFER_BYTES);
-    let mut shutdown = std::pin::pin!(shutdown);
+    let mut shutdown = pin!(shutdown);
     loop {
         let (stream, slot) = tokio::select! {
             next = accept(&listener, &slots) => next,
             () = &mut shutdown => break,
         };
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), router.clone()));
+        // A request may ask to become a socket.
+        let connection = server.serve_connection(TokioIo::new(stream), router.clone()).with_upgrades();
+        let mut stopping = app.stopping.clone();
         tokio::spawn(async move {
             let _slot = slot;
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
                 tracing::debug!(target: "photon::api", %error, "connection ended");
             }
         });
     }
     drop(listener);
     stop.send_replace(true);
-    drain(&app, graceful).await
+    drain(&app, &slots).await
 }
 
 /// The next connection, once there is room for it.
@@ -184,12 +196,19 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, O
     }
 }
 
-async fn drain(app: &App, graceful: GracefulShutdown) -> Result<(), ServeError> {
+fn many(slots: usize) -> u32 {
+    u32::try_from(slots).unwrap_or(u32::MAX)
+}
+
+async fn drain(app: &App, slots: &Semaphore) -> Result<(), ServeError> {
     let all = app.limits.creating;
     let ended = async {
-        graceful.shutdown().await;
+        // Every connection holds one of its slots until it has ended.
+        let connections = slots.acquire_many(many(app.limits.connections)).await.is_ok();
         // Whoever was creating holds a permit until it has ended, also when its caller has gone.
-        app.creating.acquire_many(all).await.is_ok()
+        let created = app.creating.acquire_many(all).await.is_ok();
+        // Sockets of events are no requests any more: each says goodbye.
+        connections && created && app.listeners.acquire_many(many(app.limits.listeners)).await.is_ok()
     };
     match tokio::time::timeout(app.limits.drain_within, ended).await {
         Ok(_) => Ok(()),

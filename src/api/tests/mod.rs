@@ -7,6 +7,7 @@ mod doors;
 mod events;
 mod idempotency;
 mod routes;
+mod socket;
 
 use super::fake::{Fake, id};
 use super::server::{App, Limits, ServeError, Settings, serve_app};
