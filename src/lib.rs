@@ -40,5 +40,6 @@ pub mod rescue;
 pub mod reserve;
 pub mod service;
 pub mod store;
+pub mod web;
 pub mod webhook;
 pub mod wire;

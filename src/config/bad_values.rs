@@ -171,6 +171,7 @@ const MARKET_ROWS: &[(&str, &[&str])] = &[
     ("price_file", &["7", "\"/also/this\""]),
     ("price_url", &["7", "\"https://also.example/\"", "\"http://far.example/\""]),
     ("price_pointer", &["7"]),
+    ("price_ca_file", &["7", "\"/no/url/to/go/with\""]),
     ("price_min", &["0.01", "\"\"", "\"0\""]),
     ("price_max", &["0.1", "\"\"", "\"-1\""]),
     ("max_age_secs", &["0", "-1", "86401", "\"30\""]),

@@ -2,6 +2,7 @@
 
 use super::ConfigError;
 use crate::market::Price;
+use crate::web::Site;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -17,10 +18,12 @@ pub struct MarketConfig {
     pub price: Option<String>,
     /// ... or the first line of this file, ...
     pub price_file: Option<PathBuf>,
-    /// ... or the answer from there: http on this machine, where a small program asks whichever exchange it trusts ...
+    /// ... or the answer from there: https, or http on this machine, without redirects ...
     pub price_url: Option<String>,
     /// ... in which this JSON pointer (RFC 6901) names it; without one the answer is the price.
     pub price_pointer: Option<String>,
+    /// The certificate authority of `price_url`, a PEM file; absent: those that this system trusts.
+    pub price_ca_file: Option<PathBuf>,
     /// A price below that is not believed.
     pub price_min: Option<String>,
     /// A price above that is not believed.
@@ -100,8 +103,11 @@ pub(super) fn check(markets: &[MarketConfig]) -> Result<(), ConfigError> {
         }
         if market.price_url.as_deref().is_some_and(|url| !is_safe(url)) {
             return unfit(
-                "price_url is http:// on this machine (127.0.0.1, [::1], localhost): for a price from far away run a program here that fetches it, or writes it to a price_file",
+                "price_url is https://, or http:// on this machine (127.0.0.1, [::1], localhost), without user, password or fragment",
             );
+        }
+        if market.price_ca_file.is_some() && !market.price_url.as_deref().is_some_and(|url| url.starts_with("https:")) {
+            return unfit("price_ca_file goes with a price_url that is https://");
         }
         if market.price.is_none() && (market.price_min.is_none() || market.price_max.is_none()) {
             return unfit("a price from outside needs price_min and price_max: a feed that breaks must not sell everything");
@@ -122,9 +128,7 @@ pub(super) fn check(markets: &[MarketConfig]) -> Result<(), ConfigError> {
 }
 
 fn is_safe(url: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(url) else { return false };
-    let here = ["127.0.0.1", "[::1]", "localhost"];
-    url.scheme() == "http" && url.host_str().is_some_and(|host| here.contains(&host))
+    Site::parse(url).is_some_and(|site| site.is_tls() || site.is_here())
 }
 
 #[cfg(test)]
@@ -154,9 +158,22 @@ mod tests {
         ] {
             assert!(market(bad).is_err(), "{bad}");
         }
-        for url in
-            ["http://example.com/p", "https://example.com/p", "ftp://127.0.0.1/p", "127.0.0.1", "http://127.0.0.1.evil.example/p"]
-        {
+        for url in ["https://example.com/p?pair=ETHBTC", "https://10.0.0.7:8443/p", "http://[::1]:9/p", "http://localhost:9/"] {
+            assert!(market(&format!("price_url = \"{url}\"\n{bounds}")).is_ok(), "{url}");
+        }
+        let ca = "price_ca_file = \"/ca.pem\"";
+        assert!(market(&format!("price_url = \"https://example.com/p\"\n{ca}\n{bounds}")).is_ok());
+        assert!(market(&format!("price_url = \"http://127.0.0.1:9/p\"\n{ca}\n{bounds}")).is_err());
+        assert!(market(&format!("price = \"0.05\"\n{ca}")).is_err());
+        for url in [
+            "http://example.com/p",
+            "http://10.0.0.7/p",
+            "https://user:password@example.com/p",
+            "https://example.com/p#f",
+            "ftp://127.0.0.1/p",
+            "127.0.0.1",
+            "http://127.0.0.1.evil.example/p",
+        ] {
             assert!(market(&format!("price_url = \"{url}\"\n{bounds}")).is_err(), "{url}");
         }
     }

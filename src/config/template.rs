@@ -53,7 +53,8 @@ requests_per_second = 500
 # # [[market]]
 # # give = "ETH"
 # # want = "BTC"
-# # price = "0.05"          # BTC for one ETH; or price_file = "/path", or price_url = "http://127.0.0.1:..." with price_pointer = "/data/price"
+# # price = "0.05"          # BTC for one ETH; or price_file = "/path", or price_url = "https://..." with price_pointer = "/data/price"
+# #                         # (http:// on this machine only; price_ca_file = "/ca.pem" names an authority of your own)
 # # price_min = "0.03"      # a price from outside needs bounds, and is none when older than max_age_secs = 30
 # # price_max = "0.08"
 # # min = "0.01"            # so much ETH at least and at most in one swap

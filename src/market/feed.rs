@@ -3,6 +3,9 @@
 
 use super::Price;
 use crate::clock;
+use crate::web::{self, Site, Trust};
+use http_body_util::Full;
+use hyper::Request;
 use photon_chains::UnixTime;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
@@ -19,7 +22,17 @@ pub(super) enum Source {
     /// The first line of a file; its time is the file's.
     File(PathBuf),
     /// An HTTP answer: a plain decimal, or the member of a JSON answer that a pointer (RFC 6901) names.
-    Http { url: reqwest::Url, pointer: Option<String> },
+    Http(Feed),
+}
+
+/// A feed: over TLS anywhere, private networks too, for its owner chose it; without TLS on this machine only. Where it redirects to is
+/// not asked.
+#[derive(Clone, Debug)]
+pub(super) struct Feed {
+    pub(super) site: Site,
+    /// Whose certificates are believed; absent: those that this system trusts.
+    pub(super) trust: Option<Trust>,
+    pub(super) pointer: Option<String>,
 }
 
 /// A price and when it was true.
@@ -31,11 +44,11 @@ pub(super) struct Seen {
 
 impl Source {
     /// Looks once.
-    pub(super) async fn look(&self, http: &reqwest::Client) -> Result<Seen, String> {
+    pub(super) async fn look(&self) -> Result<Seen, String> {
         match self {
             Source::Fixed(price) => Ok(Seen { price: *price, at: clock::now() }),
             Source::File(path) => read_file(path.clone()).await,
-            Source::Http { url, pointer } => ask(http, url.clone(), pointer.as_deref()).await,
+            Source::Http(feed) => ask(feed).await,
         }
     }
 }
@@ -52,25 +65,11 @@ async fn read_file(path: PathBuf) -> Result<Seen, String> {
     Ok(Seen { price: parse(text.lines().next().unwrap_or_default())?, at })
 }
 
-async fn ask(http: &reqwest::Client, url: reqwest::Url, pointer: Option<&str>) -> Result<Seen, String> {
-    // Neither the address nor the answer is told: both may hold a key.
-    let failed = |error: reqwest::Error| match error.is_timeout() {
-        true => "the feed does not answer in time".to_owned(),
-        false => "the feed can't be read".to_owned(),
-    };
-    let mut response = http.get(url).timeout(ANSWER_WITHIN).send().await.map_err(failed)?;
-    if !response.status().is_success() {
-        return Err(format!("the feed answers with status {}", response.status().as_u16()));
-    }
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(failed)? {
-        if body.len() + piece.len() > MOST_BYTES {
-            return Err("the feed says too much".to_owned());
-        }
-        body.extend_from_slice(&piece);
-    }
+async fn ask(feed: &Feed) -> Result<Seen, String> {
+    let body = tokio::time::timeout(ANSWER_WITHIN, fetch(feed)).await;
+    let body = body.map_err(|_| "the feed does not answer in time".to_owned())??;
     let text = std::str::from_utf8(&body).map_err(|_| "the feed says no text".to_owned())?;
-    let price = match pointer {
+    let price = match &feed.pointer {
         None => parse(text)?,
         Some(pointer) => {
             let json: serde_json::Value = serde_json::from_str(text).map_err(|_| "the feed says no JSON".to_owned())?;
@@ -82,6 +81,23 @@ async fn ask(http: &reqwest::Client, url: reqwest::Url, pointer: Option<&str>) -
         }
     };
     Ok(Seen { price, at: clock::now() })
+}
+
+async fn fetch(feed: &Feed) -> Result<Vec<u8>, String> {
+    let site = &feed.site;
+    let addresses = site.addresses().await;
+    // Whoever can answer for the name of this machine could else name a price.
+    if addresses.is_empty() || !(site.is_tls() || addresses.iter().all(|address| address.ip().is_loopback())) {
+        return Err("the feed's host can't be found".to_owned());
+    }
+    let request = Request::get(site.path()).header("Accept", "application/json, text/plain").header("User-Agent", "photon");
+    let request = request.body(Full::default()).map_err(|_| "the feed's address can't be asked for".to_owned())?;
+    let trust = || feed.trust.clone().map_or_else(Trust::system, Ok);
+    let answer = web::ask(site, &addresses, trust, request).await.map_err(|error| format!("the feed: {error}"))?;
+    if !answer.status().is_success() {
+        return Err(format!("the feed answers with status {}", answer.status().as_u16()));
+    }
+    answer.body(MOST_BYTES).await.map_err(|error| format!("the feed: {error}"))
 }
 
 fn parse(text: &str) -> Result<Price, String> {

@@ -21,8 +21,9 @@ pub use terms::{Ask, PairState, Side};
 use crate::assets::{Assets, KnownAsset};
 use crate::clock;
 use crate::config::{Config, MarketConfig};
+use crate::web::{Site, Trust};
 use anyhow::Context;
-use feed::{Seen, Source};
+use feed::{Feed, Seen, Source};
 use photon_chains::{Address, Amount, Asset, Timing, UnixTime};
 use photon_swap::{Money, Offer, OfferId, Profile, Salt};
 use std::collections::{HashMap, VecDeque};
@@ -111,9 +112,8 @@ impl Market {
 
     /// Follows every price source without end.
     pub async fn run(self) -> anyhow::Result<()> {
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         loop {
-            futures::future::join_all(self.0.pairs.iter().map(|pair| pair.look(&http))).await;
+            futures::future::join_all(self.0.pairs.iter().map(Pair::look)).await;
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -218,7 +218,9 @@ impl Pair {
             (Some(price), _, _) => Source::Fixed(price),
             (None, Some(path), _) => Source::File(path.clone()),
             (None, None, Some(url)) => {
-                Source::Http { url: url.parse().context("price_url is no address")?, pointer: config.price_pointer.clone() }
+                let trust = config.price_ca_file.as_deref().map(Trust::only).transpose().context("price_ca_file")?;
+                let site = Site::parse(url).context("price_url is no address")?;
+                Source::Http(Feed { site, trust, pointer: config.price_pointer.clone() })
             }
             (None, None, None) => anyhow::bail!("it has no price"),
         };
@@ -226,7 +228,7 @@ impl Pair {
         anyhow::ensure!(!min.is_zero() && min <= max, "min is more than nothing, and max no less");
         let seen = match &source {
             Source::Fixed(price) => Ok(Seen { price: *price, at: clock::now() }),
-            Source::File(_) | Source::Http { .. } => Err("it was not looked for yet".to_owned()),
+            Source::File(_) | Source::Http(_) => Err("it was not looked for yet".to_owned()),
         };
         Ok(Self {
             give,
@@ -244,8 +246,8 @@ impl Pair {
         })
     }
 
-    async fn look(&self, http: &reqwest::Client) {
-        let seen = self.source.look(http).await;
+    async fn look(&self) {
+        let seen = self.source.look().await;
         let mut known = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Err(reason), Ok(_)) = (&seen, &*known) {
             tracing::warn!(give = self.give.symbol, want = self.want.symbol, reason, "the price can't be had");

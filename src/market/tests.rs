@@ -119,15 +119,14 @@ fn a_price_that_is_old_out_of_bounds_or_missing_is_none() {
 async fn files_and_feeds_are_read_and_what_they_say_is_checked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("price");
-    let http = reqwest::Client::new();
     let source = Source::File(path.clone());
-    assert!(source.look(&http).await.is_err());
+    assert!(source.look().await.is_err());
     std::fs::write(&path, "0.052\nmore\n").unwrap();
-    let seen = source.look(&http).await.unwrap();
+    let seen = source.look().await.unwrap();
     assert_eq!(seen.price, "0.052".parse().unwrap());
     assert!(clock::now().secs_since(seen.at) < 600);
     std::fs::write(&path, "fifty").unwrap();
-    assert!(source.look(&http).await.is_err());
+    assert!(source.look().await.is_err());
 
     let answers = ["0.05", "{\"data\":{\"price\":\"0.06\"}}", "{\"data\":{\"price\":0.07}}", "{\"data\":{}}", "<html>"];
     let app = |body: &'static str| axum::Router::new().route("/", axum::routing::get(async move || body));
@@ -135,10 +134,103 @@ async fn files_and_feeds_are_read_and_what_they_say_is_checked() {
     let wanted = [Some("0.05"), Some("0.06"), Some("0.07"), None, None];
     for ((body, pointer), wanted) in answers.into_iter().zip(pointers).zip(wanted) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let site = Site::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, app(body)).await });
-        let seen = Source::Http { url, pointer: pointer.map(str::to_owned) }.look(&http).await;
+        let seen = Source::Http(Feed { site, trust: None, pointer: pointer.map(str::to_owned) }).look().await;
         assert_eq!(seen.ok().map(|seen| seen.price), wanted.map(|price| price.parse().unwrap()), "{body}");
         server.abort();
     }
+}
+
+/// A server on this machine that answers everything with these words, over TLS with a certificate of an authority of its own.
+async fn tls_feed(
+    folder: &std::path::Path,
+    name: &str,
+    answer: String,
+) -> (u16, std::path::PathBuf, tokio::task::JoinHandle<()>) {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let path = folder.join(format!("{name}.pem"));
+    std::fs::write(&path, authority.pem()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // A client that does not believe the certificate hangs up.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            assert!(String::from_utf8(head).unwrap().contains(&format!("host: localhost:{port}\r\n")));
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    (port, path, server)
+}
+
+fn answer(head: &str, body: &str) -> String {
+    format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn a_feed_over_tls_is_believed_by_its_certificate_and_redirects_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let price = answer("200 OK", "{\"last\":\"0.0523\"}");
+    let look = async |port: u16, ca: Option<&std::path::Path>| {
+        let site = Site::parse(&format!("https://localhost:{port}/ticker?pair=ETHBTC")).unwrap();
+        let trust = ca.map(|ca| Trust::only(ca).unwrap());
+        Source::Http(Feed { site, trust, pointer: Some("/last".to_owned()) }).look().await
+    };
+    let (port, ca, server) = tls_feed(folder.path(), "localhost", price.clone()).await;
+    assert_eq!(look(port, Some(&ca)).await.unwrap().price, "0.0523".parse().unwrap());
+    let stranger = look(port, None).await.unwrap_err();
+    assert!(stranger.contains("certificate"), "{stranger}");
+    let (other_port, other_ca, other) = tls_feed(folder.path(), "elsewhere.example", price.clone()).await;
+    for (port, ca) in [(port, &other_ca), (other_port, &other_ca)] {
+        let refused = look(port, Some(ca)).await.unwrap_err();
+        assert!(refused.contains("certificate"), "another authority, or another name: {refused}");
+    }
+    server.abort();
+    other.abort();
+    let bad = [
+        (answer(&format!("302 Found\r\nLocation: https://localhost:{port}/"), ""), "status 302"),
+        (answer("500 No", ""), "status 500"),
+        (answer("200 OK", &"1".repeat(100_000)), "more than is read"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{".to_owned(), "broke off"),
+        ("nonsense".to_owned(), "broke off"),
+    ];
+    for (said, why) in bad {
+        let (port, ca, server) = tls_feed(folder.path(), "localhost", said).await;
+        let refused = look(port, Some(&ca)).await.unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+        server.abort();
+    }
+    std::fs::write(folder.path().join("empty.pem"), "no certificate").unwrap();
+    assert!(Trust::only(&folder.path().join("empty.pem")).is_err() && Trust::only(folder.path()).is_err());
+}
+
+#[tokio::test]
+async fn a_feed_that_is_silent_is_not_waited_for() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let site = Site::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+    let silent = Source::Http(Feed { site, trust: None, pointer: None });
+    let looked = tokio::time::timeout(Duration::from_secs(8), silent.look()).await.unwrap();
+    assert!(looked.unwrap_err().contains("in time"));
 }

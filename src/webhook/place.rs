@@ -1,17 +1,11 @@
 //! Where a hook may lead: HTTPS to a public address, or, where the settings allow it, plain HTTP on this machine.
 
+use crate::web::Site;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A place that may be posted to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// As the URL writes it, for the Host header and the certificate.
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// Path and query.
-    pub(super) path: String,
-    pub(super) is_tls: bool,
-}
+pub struct Place(Site);
 
 /// Why a hook may not lead there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,34 +27,24 @@ pub enum PlaceError {
 impl Place {
     /// Reads a URL. What its name resolves to is checked at each post: see [`Place::addresses`].
     pub fn parse(url: &str, on_loopback: bool) -> Result<Self, PlaceError> {
-        let parsed = reqwest::Url::parse(url).map_err(|_| PlaceError::NotHttps)?;
-        let is_bare = parsed.username().is_empty() && parsed.password().is_none() && parsed.fragment().is_none();
-        let (Some(host), Some(port), true) = (parsed.host_str(), parsed.port_or_known_default(), is_bare && url.len() <= 512)
-        else {
-            return Err(PlaceError::NotHttps);
-        };
-        let is_tls = match parsed.scheme() {
-            "https" => true,
-            "http" => false,
-            _ => return Err(PlaceError::NotHttps),
-        };
-        let literal: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
-        if !is_tls && !(on_loopback && (host == "localhost" || literal.is_some_and(|ip| ip.is_loopback()))) {
+        let site = Site::parse(url).ok_or(PlaceError::NotHttps)?;
+        if !(site.is_tls() || on_loopback && site.is_here()) {
             return Err(PlaceError::Plain);
         }
-        if is_tls && literal.is_some_and(|ip| !is_public(ip)) {
+        if site.is_tls() && site.literal().is_some_and(|ip| !is_public(ip)) {
             return Err(PlaceError::Private);
         }
-        let query = parsed.query().map(|query| format!("?{query}")).unwrap_or_default();
-        Ok(Self { host: host.to_owned(), port, path: format!("{}{query}", parsed.path()), is_tls })
+        Ok(Self(site))
+    }
+
+    pub(super) const fn site(&self) -> &Site {
+        &self.0
     }
 
     /// What the name resolves to now. One address that is not public refuses all: a name must not be turned against our own network.
     pub(super) async fn addresses(&self) -> Result<Vec<SocketAddr>, PlaceError> {
-        let name = self.host.trim_start_matches('[').trim_end_matches(']');
-        let found: Vec<SocketAddr> =
-            tokio::net::lookup_host((name, self.port)).await.map_err(|_| PlaceError::Unknown)?.take(16).collect();
-        let may = |address: &SocketAddr| if self.is_tls { is_public(address.ip()) } else { address.ip().is_loopback() };
+        let found = self.0.addresses().await;
+        let may = |address: &SocketAddr| if self.0.is_tls() { is_public(address.ip()) } else { address.ip().is_loopback() };
         if found.is_empty() {
             return Err(PlaceError::Unknown);
         }
