@@ -29,6 +29,7 @@ pub mod crash;
 pub mod datadir;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod gossip;
 pub mod keys;
 pub mod ledgers;
 pub mod market;

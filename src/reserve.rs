@@ -62,7 +62,7 @@ pub struct Reserves {
 /// How much of us strangers may tie up for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StrangerCaps {
-    /// Live swaps with one of them.
+    /// Live swaps with one of them of whom nothing is known.
     pub each: usize,
     /// Agreed swaps in which the taker has not paid in yet, of all of them together.
     pub unpaid: usize,
@@ -231,6 +231,11 @@ impl Reserves {
         Self { strangers, ..self }
     }
 
+    /// The caps on strangers.
+    pub const fn caps(&self) -> StrangerCaps {
+        self.strangers
+    }
+
     /// The swaps that hold reserves.
     pub fn book(&self) -> &Book {
         &self.book
@@ -267,11 +272,12 @@ impl Reserves {
         self.check(&mut sums, role, terms, funding).await.map(|_| ())
     }
 
-    /// The same, and promises it: of any number at once only as many succeed as the wallets can pay.
-    pub async fn pledge(&self, role: Role, terms: &Terms, funding: Funding, is_known: bool) -> Result<Pledge, ReserveError> {
+    /// The same, and promises it: of any number at once only as many succeed as the wallets can pay. A stranger may have `most` live swaps
+    /// with us; none: the caps are not for this peer.
+    pub async fn pledge(&self, role: Role, terms: &Terms, funding: Funding, most: Option<usize>) -> Result<Pledge, ReserveError> {
         let (id, peer) = (terms.id(), terms.identity(role.other()));
         let mut sums = self.sums().await?;
-        if !is_known && self.is_capped(&sums, peer) {
+        if most.is_some_and(|most| self.is_capped(&sums, peer, most)) {
             return Err(ReserveError::StrangerCap);
         }
         let needs = self.check(&mut sums, role, terms, funding).await?;
@@ -303,11 +309,11 @@ impl Reserves {
         }
     }
 
-    fn is_capped(&self, sums: &Sums, peer: Address) -> bool {
+    fn is_capped(&self, sums: &Sums, peer: Address, most: usize) -> bool {
         let promised = held_lock(&self.promised);
         let new = promised.swaps.values().filter(|promise| promise.peer == peer).count();
         let live = sums.of_peer.get(&peer).copied().unwrap_or_default();
-        live + new >= self.strangers.each || sums.unpaid + promised.swaps.len() >= self.strangers.unpaid
+        live + new >= most || sums.unpaid + promised.swaps.len() >= self.strangers.unpaid
     }
 
     /// Sums that are new enough, and nobody else's for as long as they are held.

@@ -233,6 +233,24 @@ pub struct Balance {
     pub incoming: Amount,
 }
 
+/// An unspent output of somebody else's wallet.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct OutsideCoin {
+    /// Its transaction.
+    pub txid: TxId,
+    /// Its index there.
+    pub vout: u32,
+}
+
+/// A funding for somebody else to sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The transaction (BIP-174, base64).
+    pub psbt: String,
+    /// What it pays for being mined.
+    pub fee: Amount,
+}
+
 /// A lock that names us, as a ledger shows it to somebody who knows nothing but who we are.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub struct FoundLock {
@@ -319,6 +337,29 @@ pub trait Port: Send + Sync {
     /// Where anybody may pay to fund the lock by hand (Bitcoin and Litecoin: the lock's address). None where only our own
     /// account can.
     fn funding_address(&self, lock: &Lock) -> Option<String>;
+
+    /// The same as an unsigned transaction without inputs, for wallets that choose the coins (BIP-174, base64). None where there is no
+    /// such thing.
+    fn funding_psbt(&self, _lock: &Lock) -> Option<String> {
+        None
+    }
+
+    /// Draws up a transaction that funds the lock out of some of these coins, for the keys of their owner to sign. What is left goes to
+    /// the address `change`.
+    async fn draft_funding(&self, lock: &Lock, _coins: &[OutsideCoin], _change: &str) -> Result<Draft, PortError> {
+        Err(PortError::Refused {
+            ledger: lock.asset.ledger(),
+            reason: "here a lock is funded by a call of one's account".to_owned(),
+        })
+    }
+
+    /// Hands a signed one to our node (BIP-174, base64), whoever drew it up. Refused: one that does not pay the lock exactly, once.
+    async fn relay_funding(&self, lock: &Lock, _psbt: &str) -> Result<TxId, PortError> {
+        Err(PortError::Refused {
+            ledger: lock.asset.ledger(),
+            reason: "here a lock is funded by a call of one's account".to_owned(),
+        })
+    }
 
     /// Leaves a note about a lock where somebody who has lost everything but the seed and the nodes will look ([`Port::find`]),
     /// durable when it returns. It must say nothing to others. An empty one takes an earlier one away. Does nothing where the

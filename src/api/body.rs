@@ -3,8 +3,8 @@
 use super::problem::{Kind, Problem};
 use super::tail::KINDS;
 use crate::service::{
-    AssetAmount, Draining, NewAcceptance, NewApproval, NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap, NewWebhook,
-    ReplayFrom,
+    AssetAmount, Draining, NewAcceptance, NewApproval, NewDraft, NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap,
+    NewWebhook, ReplayFrom, SignedPayment,
 };
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -155,6 +155,26 @@ impl Check for NewWebhook {
             return Err(format!("kinds: some of {}, each once", KINDS.join(", ")));
         }
         Ok(())
+    }
+}
+
+impl Check for NewDraft {
+    fn check(&self) -> Result<(), String> {
+        let named: BTreeSet<_> = self.coins.iter().map(|coin| (coin.txid, coin.vout)).collect();
+        if named.len() != self.coins.len() || !(1..=32).contains(&named.len()) {
+            return Err("coins: 1 to 32, each once".to_owned());
+        }
+        if !bounded(&self.change_address, 1..=128, |c| c.is_ascii_alphanumeric()) {
+            return Err("change_address: an address is 1 to 128 letters and digits".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Check for SignedPayment {
+    fn check(&self) -> Result<(), String> {
+        let is_base64 = bounded(&self.psbt, 8..=MAX_BODY_BYTES, |c| c.is_ascii_alphanumeric() || b"+/=".contains(&c));
+        if is_base64 { Ok(()) } else { Err("psbt: a PSBT in base64".to_owned()) }
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) struct Fake {
 #[derive(Default)]
 struct State {
     offers: Vec<OfferView>,
+    heard: Vec<OfferView>,
     swaps: Vec<SwapView>,
     sends: Vec<SendView>,
     peers: Vec<PeerView>,
@@ -62,6 +63,7 @@ pub(crate) fn offer(number: u8, maker: u8) -> OfferView {
         want: eth(),
         valid_until: UnixTime::from_secs(NOW + 3600),
         state: "open".to_owned(),
+        peer: None,
     }
 }
 
@@ -145,6 +147,13 @@ impl Fake {
         state.swaps.insert(0, swap);
     }
 
+    /// Another node tells of an offer.
+    pub fn tell(&self, number: u8, maker: u8) {
+        let made = offer(number, maker);
+        let peer = Some(format!("{}@maker.example:7707", made.maker));
+        self.state().heard.push(OfferView { peer, ..made });
+    }
+
     pub fn fail(&self, error: Option<ServiceError>) {
         self.state().fail = error;
     }
@@ -214,6 +223,10 @@ impl Service for Fake {
 
     async fn offers(&self) -> Result<Vec<OfferView>, ServiceError> {
         Ok(self.look()?.offers.clone())
+    }
+
+    async fn heard_offers(&self) -> Result<Vec<OfferView>, ServiceError> {
+        Ok(self.look()?.heard.clone())
     }
 
     async fn cancel_offer(&self, id: &str) -> Result<OfferView, ServiceError> {
@@ -312,6 +325,16 @@ impl Service for Fake {
         Err(ServiceError::Conflict("nothing is to be paid".to_owned()))
     }
 
+    async fn draft_payment(&self, id: &str, _draft: NewDraft) -> Result<DraftView, ServiceError> {
+        self.swap(id).await?;
+        Ok(DraftView { psbt: "cHNidP8=".to_owned(), fee: Amount::from_units(150) })
+    }
+
+    async fn relay_payment(&self, id: &str, _signed: SignedPayment) -> Result<RelayedView, ServiceError> {
+        self.swap(id).await?;
+        Err(ServiceError::Refused("not every input of this PSBT is signed".to_owned()))
+    }
+
     async fn receipt(&self, id: &str) -> Result<ReceiptView, ServiceError> {
         let swap = self.swap(id).await?;
         Ok(ReceiptView { receipt: "{}".to_owned(), signer: swap.peer, signature: "11".repeat(65) })
@@ -370,7 +393,13 @@ impl Service for Fake {
         self.effect().await?;
         let (identity, endpoint) = new.address.split_once('@').unwrap();
         let identity = identity.parse().map_err(|_| ServiceError::Invalid("that is no identity".to_owned()))?;
-        let made = PeerView { alias: new.alias, identity, endpoint: endpoint.to_owned(), connected: false };
+        let made = PeerView {
+            alias: new.alias,
+            identity,
+            endpoint: endpoint.to_owned(),
+            connected: false,
+            score: ScoreView { completed: 12, walked: 1, failed: 0, most_live: Some(9) },
+        };
         self.state().peers.push(made.clone());
         Ok(made)
     }

@@ -2,7 +2,7 @@
 
 use super::body::{Json, NoBody};
 use super::once::once;
-use super::params::{Id, IdempotencyKey, PeerName};
+use super::params::{Asked, Id, IdempotencyKey, PeerName};
 use super::problem::Problem;
 use super::server::App;
 use crate::service::{NewOffer, OfferView};
@@ -19,10 +19,32 @@ pub struct OfferList {
     pub offers: Vec<OfferView>,
 }
 
-/// Our own offers, newest first, at most 200.
-#[utoipa::path(get, path = "/v1/offers", operation_id = "listOffers", tag = "offers", responses((status = 200, body = OfferList)))]
-pub(super) async fn list(State(app): State<App>) -> Result<axum::Json<OfferList>, Problem> {
-    Ok(axum::Json(OfferList { offers: app.service.offers().await? }))
+/// Whose offers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Of {
+    of: Option<Whose>,
+}
+
+/// Whose offers are asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Whose {
+    Us,
+    Network,
+}
+
+/// Our own offers, or those of other makers that connected nodes told of; newest first, at most 200 of ours and 2,000 of others. Those of
+/// others are what their makers signed some minutes ago: taking one asks its maker.
+#[utoipa::path(get, path = "/v1/offers", operation_id = "listOffers", tag = "offers",
+    params(("of" = Option<String>, Query, description = "`us` (the default) or `network`")),
+    responses((status = 200, body = OfferList)))]
+pub(super) async fn list(State(app): State<App>, query: Asked<Of>) -> Result<axum::Json<OfferList>, Problem> {
+    let offers = match query.0.of {
+        None | Some(Whose::Us) => app.service.offers().await?,
+        Some(Whose::Network) => app.service.heard_offers().await?,
+    };
+    Ok(axum::Json(OfferList { offers }))
 }
 
 /// Publishes an offer: so much of one asset for so much of another, taken whole.

@@ -35,6 +35,8 @@ use utoipa::{Modify, OpenApi};
         swaps::show,
         swaps::approve,
         swaps::payment,
+        swaps::relay,
+        swaps::draft,
         records::receipt,
         records::statement,
         wallet::balances,

@@ -38,6 +38,8 @@ pub(super) const ROUTES: &[Route] = &[
     route("POST", "/v1/swaps", Scope::Trade, || post(swaps::start)),
     route("GET", "/v1/swaps/{id}", Scope::Read, || get(swaps::show)),
     route("GET", "/v1/swaps/{id}/payment", Scope::Read, || get(swaps::payment)),
+    route("POST", "/v1/swaps/{id}/payment", Scope::Trade, || post(swaps::relay)),
+    route("POST", "/v1/swaps/{id}/payment/psbt", Scope::Trade, || post(swaps::draft)),
     route("GET", "/v1/swaps/{id}/receipt", Scope::Read, || get(records::receipt)),
     route("POST", "/v1/swaps/{id}/approval", Scope::Admin, || post(swaps::approve)),
     route("GET", "/v1/statements", Scope::Read, || get(records::statement)),

@@ -5,7 +5,9 @@ use super::once::once;
 use super::params::{Asked, Id, IdempotencyKey, plain_cursor};
 use super::problem::{Kind, Problem};
 use super::server::App;
-use crate::service::{NewApproval, NewSwap, PaymentView, SwapPage, SwapQuery, SwapView};
+use crate::service::{
+    DraftView, NewApproval, NewDraft, NewSwap, PaymentView, RelayedView, SignedPayment, SwapPage, SwapQuery, SwapView,
+};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -36,13 +38,31 @@ pub(super) async fn start(State(app): State<App>, key: IdempotencyKey, body: Jso
     once(&app, key, &bytes, StatusCode::CREATED, async move |service| service.start_swap(value).await).await
 }
 
-/// What any wallet may pay, so that a swap begins: an address with its BIP-21 link and QR code, or a call with its EIP-681 link. For takers
+/// What any wallet may pay, so that a swap begins: an address with its BIP-21 link, QR code and PSBT, or a call with its EIP-681 link. For takers
 /// that hold keys of their own, and for swaps of ours that are funded from `outside`.
 #[utoipa::path(get, path = "/v1/swaps/{id}/payment", operation_id = "showPayment", tag = "swaps",
     params(("id" = String, Path, description = "64 hex digits")),
     responses((status = 200, body = PaymentView)))]
 pub(super) async fn payment(State(app): State<App>, id: Id) -> Result<axum::Json<PaymentView>, Problem> {
     Ok(axum::Json(app.service.payment(&id.0).await?))
+}
+
+/// Draws up what the payment says as a transaction out of coins of your wallet, for it to sign. Bitcoin and Litecoin only. It binds nobody:
+/// no Idempotency-Key is needed.
+#[utoipa::path(post, path = "/v1/swaps/{id}/payment/psbt", operation_id = "draftPayment", tag = "swaps", request_body = NewDraft,
+    params(("id" = String, Path, description = "64 hex digits")),
+    responses((status = 200, body = DraftView)))]
+pub(super) async fn draft(State(app): State<App>, id: Id, body: Json<NewDraft>) -> Result<axum::Json<DraftView>, Problem> {
+    Ok(axum::Json(app.service.draft_payment(&id.0, body.value).await?))
+}
+
+/// Hands a signed payment to our node, which sends it on: the drawn-up one, or one that your wallet made itself. Refused is one that does not
+/// pay the lock exactly, once. The same twice is harmless.
+#[utoipa::path(post, path = "/v1/swaps/{id}/payment", operation_id = "relayPayment", tag = "swaps", request_body = SignedPayment,
+    params(("id" = String, Path, description = "64 hex digits")),
+    responses((status = 200, body = RelayedView)))]
+pub(super) async fn relay(State(app): State<App>, id: Id, body: Json<SignedPayment>) -> Result<axum::Json<RelayedView>, Problem> {
+    Ok(axum::Json(app.service.relay_payment(&id.0, body.value).await?))
 }
 
 /// Answers a swap that asks before our own lock (`ask_before_lock` in the configuration). The answer is durable; the same twice is

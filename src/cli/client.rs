@@ -68,6 +68,11 @@ impl Client {
         self.get::<OfferList>(&["v1", "offers"], &[]).await.map(|list| list.offers)
     }
 
+    /// Offers of others that connected nodes told of.
+    pub async fn network_offers(&self) -> Result<Vec<OfferView>, CliError> {
+        self.get::<OfferList>(&["v1", "offers"], &[("of", "network")]).await.map(|list| list.offers)
+    }
+
     /// A peer's open offers.
     pub async fn peer_offers(&self, peer: &str) -> Result<Vec<OfferView>, CliError> {
         self.get::<OfferList>(&["v1", "peers", peer, "offers"], &[]).await.map(|list| list.offers)

@@ -16,13 +16,13 @@ use clap::{Args, Subcommand};
 #[command(after_help = "Examples:
   photon offer create --give 0.1BTC --want 2ETH
   photon offer create --give \"500 USDX\" --want 5LTC --valid 30min
-  photon offer list
-  photon offer list --peer bob
+  photon offer list                        ours, and those that connected nodes told of
+  photon offer list --peer bob             bob's, asked of him now
   photon offer cancel 3fa9")]
 pub enum OfferCommand {
     /// Publish an offer; whoever takes it takes it whole
     Create(CreateArgs),
-    /// List our own offers, or ask a peer for its open ones
+    /// List our own offers and those that connected nodes told of, or ask a peer for its open ones
     List(ListArgs),
     /// Take an open offer back
     Cancel(CancelArgs),
@@ -47,7 +47,7 @@ pub struct CreateArgs {
 /// Arguments of `offer list`.
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
-    /// Whose offers: an alias, an identity, or 0x…@host:port [default: our own]
+    /// Ask this peer: an alias, an identity, or 0x…@host:port [default: our own offers, and those of the network]
     #[arg(long)]
     peer: Option<String>,
 }
@@ -93,15 +93,32 @@ fn terms(offer: &OfferView) -> String {
 async fn list(client: &Client, ui: &mut Ui, args: ListArgs) -> Result<(), CliError> {
     let offers = match &args.peer {
         Some(peer) => client.peer_offers(peer).await?,
-        None => client.offers().await?,
+        None => [client.offers().await?, client.network_offers().await?].concat(),
     };
     ui.answer(&offers, |ui| {
-        if offers.is_empty() {
-            return "no offers".to_owned();
+        let (heard, listed): (Vec<_>, Vec<_>) = offers.iter().partition(|offer| offer.peer.is_some());
+        let mut parts = Vec::new();
+        if !listed.is_empty() {
+            let rows = listed.into_iter().map(|offer| row(offer, ui)).collect();
+            parts.push(table::render(&["offer", "gives", "wants", "state", "ends"], rows, ui.style));
         }
-        let rows = offers.iter().map(|offer| row(offer, ui)).collect();
-        table::render(&["offer", "gives", "wants", "state", "ends"], rows, ui.style)
+        if !heard.is_empty() {
+            let rows = heard.into_iter().map(|offer| heard_row(offer, ui)).collect();
+            let title = "of the network (take one with: photon swap start --offer ID):";
+            parts.push(format!("{title}\n{}", table::render(&["offer", "gives", "wants", "maker", "ends"], rows, ui.style)));
+        }
+        if parts.is_empty() { "no offers".to_owned() } else { parts.join("\n\n") }
     })
+}
+
+fn heard_row(offer: &OfferView, ui: &Ui) -> Vec<Cell> {
+    vec![
+        short(&offer.id).into(),
+        table::amount(&offer.give).into(),
+        table::amount(&offer.want).into(),
+        offer.peer.as_deref().unwrap_or("-").into(),
+        relative(offer.valid_until, (ui.now)()).into(),
+    ]
 }
 
 fn row(offer: &OfferView, ui: &Ui) -> Vec<Cell> {

@@ -49,7 +49,11 @@ pub(super) async fn run(client: &Client, ui: &mut Ui, command: PeerCommand) -> R
                 if peers.is_empty() {
                     return "no peers yet: photon peer add 0x…@host:port".to_owned();
                 }
-                table::render(&["alias", "identity", "listens at", "connected"], peers.iter().map(row).collect(), ui.style)
+                table::render(
+                    &["alias", "identity", "listens at", "connected", "completed", "walked", "failed"],
+                    peers.iter().map(row).collect(),
+                    ui.style,
+                )
             })
         }
     }
@@ -61,5 +65,9 @@ fn row(peer: &PeerView) -> Vec<Cell> {
         peer.identity.to_string().into(),
         (&peer.endpoint).into(),
         if peer.connected { Cell::new("yes", Tone::Good) } else { Cell::new("no", Tone::Dim) },
+        peer.score.completed.to_string().into(),
+        // It left after we had locked money.
+        Cell::new(peer.score.walked.to_string(), if peer.score.walked > 0 { Tone::Bad } else { Tone::Dim }),
+        peer.score.failed.to_string().into(),
     ]
 }

@@ -15,6 +15,7 @@ use photon_chains::UnixTime;
 #[command(after_help = "Examples:
   photon offer list --peer bob                      what bob offers
   photon swap start --peer bob --offer 3fa9c1       take it: the node does the rest
+  photon swap start --offer 77b2                    take one that the network tells of (photon offer list)
   photon swap watch                                 follow all that run, to their end
   photon swap list --ended                          what became of the others
   photon swap show 77b2                             one, with its transactions
@@ -34,9 +35,9 @@ pub enum SwapCommand {
 /// Arguments of `swap start`.
 #[derive(Debug, Clone, Args)]
 pub struct StartArgs {
-    /// Whose offer: an alias, an identity, or 0x…@host:port
+    /// Whose offer: an alias, an identity, or 0x…@host:port [default: whoever made it, if the network tells of it]
     #[arg(long)]
-    peer: String,
+    peer: Option<String>,
     /// The offer's id, or the beginning of it
     #[arg(long, value_name = "ID", value_parser = ids::typed)]
     offer: String,
@@ -102,19 +103,29 @@ pub(super) async fn run(client: &Client, ui: &mut Ui, command: SwapCommand) -> R
 }
 
 async fn start(client: &Client, ui: &mut Ui, args: StartArgs) -> Result<(), CliError> {
-    let offer = match args.offer.len() {
-        64 => args.offer,
-        _ => {
-            let offers = client.peer_offers(&args.peer).await?;
-            ids::pick(&args.offer, "offer", offers.into_iter().map(|offer| offer.id))?
+    let (peer, offer) = match args.peer {
+        Some(peer) if args.offer.len() == 64 => (peer, args.offer),
+        Some(peer) => {
+            let offers = client.peer_offers(&peer).await?;
+            let offer = ids::pick(&args.offer, "offer", offers.into_iter().map(|offer| offer.id))?;
+            (peer, offer)
         }
+        None => heard(client, &args.offer).await?,
     };
     let funding = if args.outside_funding { Funding::Outside } else { Funding::Wallet };
-    let swap = client.start_swap(&NewSwap { peer: args.peer, offer, funding }, &args.key.get()?).await?;
+    let swap = client.start_swap(&NewSwap { peer, offer, funding }, &args.key.get()?).await?;
     ui.answer(&swap, |ui| {
         let follow = format!("follow it with: photon swap watch {}", ids::short(&swap.id));
         format!("{}\n{follow}", describe(&swap, (ui.now)()))
     })
+}
+
+/// An offer of the network, by its id or the beginning of it: its maker, and its whole id.
+async fn heard(client: &Client, beginning: &str) -> Result<(String, String), CliError> {
+    let offers = client.network_offers().await?;
+    let id = ids::pick(beginning, "offer of the network", offers.iter().map(|offer| offer.id.clone()))?;
+    let peer = offers.into_iter().find(|offer| offer.id == id).and_then(|offer| offer.peer);
+    peer.map(|peer| (peer, id)).ok_or_else(|| CliError::Failed("this offer does not say where its maker answers".to_owned()))
 }
 
 async fn list(client: &Client, ui: &mut Ui, args: ListArgs) -> Result<(), CliError> {

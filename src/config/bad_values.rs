@@ -94,6 +94,8 @@ const ROWS: &[Row] = &[
     ("min_free_mb", &["", "-1", "1.5", "much", "true", "99999999999999999999"], "min_free_mb"),
     ("failures_per_peer", &["", "-1", "0", "1000001", "1.5", "some", "true"], "failures_per_peer"),
     ("peer.listen", NO_SOCKET, "listen"),
+    ("peer.gossip", &["yes", "1", "", "[]"], "gossip"),
+    ("peer.announce", &["", "7", "true", "node.example", "node.example:0", "a b:1", "0x12@node.example:1"], "announce"),
     ("api.listen", NO_SOCKET, "listen"),
     ("api.allowed_hosts", &["x", "7", "[1]", "{}"], "allowed_hosts"),
     ("api.webhooks_on_loopback", &["yes", "1", "", "[]"], "webhooks_on_loopback"),

@@ -38,6 +38,10 @@ failures_per_peer = 5
 [peer]
 # Where other nodes reach us. Without it we only dial out: enough to take offers, not to make them.
 listen = "127.0.0.1:7707"
+# Ask connected nodes, and peers with a name, which offers they know of (`photon offer list` shows them), and tell them of those we know.
+gossip = true
+# Tell of our own offers too, and with them where everybody reaches us.
+# announce = "node.example:7707"
 
 [api]
 # The HTTP API and the command line. Loopback only, unless you put a TLS proxy before it.

@@ -2,7 +2,7 @@
 
 use super::messages::{self, Accepted, AskAccept, AskOffers, AskQuote, AskTake, MOST_OFFERS, Offers, Proposal, SignedOffer};
 use super::pending::{Pending, Pendings};
-use super::{Desk, DeskError, fresh_salt, is_signed_by, now};
+use super::{Desk, DeskError, fresh_salt, is_signed_by, most_live, now};
 use crate::keys::KeyUse;
 use crate::market::{Ask, MarketError};
 use crate::peer::{Handler, PeerReply, PeerRequest};
@@ -212,10 +212,12 @@ impl Maker {
 
     async fn pledge(&self, terms: &Terms, taker: Address) -> Result<Pledge, Failure> {
         let reserves = &self.desk.coordinator.reserves;
-        let pledged = reserves.pledge(Role::Participant, terms, Funding::Wallet, false).await;
+        let score = self.desk.coordinator.store.score(taker).await.map_err(ours)?;
+        let most = most_live(score, reserves.caps().each);
+        let pledged = reserves.pledge(Role::Participant, terms, Funding::Wallet, Some(most)).await;
         let pledged = match pledged {
             Err(ReserveError::StrangerCap) if self.is_known(taker).await? => {
-                reserves.pledge(Role::Participant, terms, Funding::Wallet, true).await
+                reserves.pledge(Role::Participant, terms, Funding::Wallet, None).await
             }
             other => other,
         };

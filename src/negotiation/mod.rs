@@ -29,6 +29,7 @@ mod taker;
 
 pub use maker::Maker;
 pub(crate) use messages::{AskAccept, AskTake, Proposal, SignedOffer};
+pub use prudence::most_live;
 pub use taker::{Taker, TakerError};
 
 use crate::assets::Assets;

@@ -150,7 +150,7 @@ impl Taker {
         photon_swap::verify_draft(&take, &offer, &terms, &rules)?;
         let accept = self.desk.sign(terms.digest(Consent::Accept, Role::Initiator));
         {
-            let pledge = self.desk.coordinator.reserves.pledge(Role::Initiator, &terms, funding, true).await?;
+            let pledge = self.desk.coordinator.reserves.pledge(Role::Initiator, &terms, funding, None).await?;
             self.save(&terms, maker, accept.clone(), reserved, funding).await?;
             pledge.keep();
         }
@@ -193,7 +193,7 @@ impl Taker {
             id,
             role: Role::Initiator,
             peer: maker.identity(),
-            peer_endpoint: format!("{}:{}", maker.host(), maker.port()),
+            peer_endpoint: maker.endpoint(),
             terms: serde_json::to_string(terms).map_err(internal)?,
             own_signature: signature,
             peer_signature: None,

@@ -174,7 +174,7 @@ impl ChannelService for Node {
             None => self.usual_window(ledger)?,
         };
         let peer = self.peer_address(&new.peer).await?;
-        let endpoint = format!("{}:{}", peer.host(), peer.port());
+        let endpoint = peer.endpoint();
         self.desk.coordinator.store.saw_peer(peer.identity(), endpoint).await.map_err(stored)?;
         let deposit =
             NewDeposit { ledger, token: money.asset.token(), peer: peer.identity(), window, amount: units(money.amount)? };

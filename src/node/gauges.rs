@@ -4,7 +4,7 @@ use super::Node;
 use super::views::deadline;
 use crate::clock;
 use crate::coordinator::Live;
-use crate::service::{HealthView, Service};
+use crate::service::{HealthView, PairView, Service};
 use crate::store::NewEvent;
 use photon_chains::{Amount, Asset, UnixTime};
 use photon_swap::Phase;
@@ -40,6 +40,7 @@ impl Node {
         metrics::gauge!("photon_swaps_live").set(coordinator.book.len() as f64);
         self.set_swaps(now);
         self.set_channels().await;
+        self.set_market().await;
         let stats = coordinator.store.stats();
         metrics::counter!("photon_store_commits_total").absolute(stats.commits);
         metrics::counter!("photon_store_writes_total").absolute(stats.writes);
@@ -64,6 +65,17 @@ impl Node {
                 metrics::gauge!("photon_fees_paid", "chain" => ledger.name()).set(coins(fees, ledger.decimals()));
             }
         }
+    }
+
+    /// Which pairs have a price, how many quotes stand, and how far the slowest webhook is behind.
+    async fn set_market(&self) {
+        metrics::gauge!("photon_quotes_standing").set(self.desk.market.standing_quotes() as f64);
+        for pair in self.pairs().await.unwrap_or_default() {
+            let gauge = metrics::gauge!("photon_pair_priced", "give" => pair.give, "want" => pair.want);
+            gauge.set(f64::from(u8::from(pair.price.is_some())));
+        }
+        let behind = self.webhooks().await.unwrap_or_default().into_iter().map(|hook| hook.behind).max();
+        metrics::gauge!("photon_webhook_events_behind").set(behind.unwrap_or_default() as f64);
     }
 
     /// Channels by state, and by asset what can be sent, received, and is pending.
@@ -141,12 +153,14 @@ fn coins(amount: Amount, decimals: u8) -> f64 {
     amount.units() as f64 / 10f64.powi(i32::from(decimals))
 }
 
-/// Tells as events what turned ill or well since the last look: `alert`, with the ledger or `node`, and the reason.
+/// Tells as events what turned ill or well since the last look: `alert`, with the ledger, the pair or `node`, and the reason.
 pub(super) async fn watch(node: Arc<Node>) -> anyhow::Result<()> {
     let mut known: BTreeMap<String, String> = BTreeMap::new();
+    // Right after the start no price was looked for yet.
+    let mut pairs = Vec::new();
     loop {
         let health = node.health().await?;
-        let ill = ills(&health);
+        let ill = ills(&health, &pairs);
         let store = &node.desk.coordinator.store;
         for (subject, reason) in ill.iter().filter(|(subject, _)| !known.contains_key(*subject)) {
             tracing::warn!(subject, reason, "ill");
@@ -158,13 +172,15 @@ pub(super) async fn watch(node: Arc<Node>) -> anyhow::Result<()> {
         }
         known = ill;
         tokio::time::sleep(LOOK).await;
+        pairs = node.pairs().await?;
     }
 }
 
-fn ills(health: &HealthView) -> BTreeMap<String, String> {
+fn ills(health: &HealthView, pairs: &[PairView]) -> BTreeMap<String, String> {
     let ledgers = health.ledgers.iter().filter_map(|it| Some((it.ledger.name().to_owned(), it.trouble.clone()?)));
     let node = (!health.troubles.is_empty()).then(|| ("node".to_owned(), health.troubles.join("; ")));
-    ledgers.chain(node).collect()
+    let unpriced = pairs.iter().filter_map(|pair| Some((format!("{}/{}", pair.give, pair.want), pair.trouble.clone()?)));
+    ledgers.chain(node).chain(unpriced).collect()
 }
 
 fn alert(subject: &str, state: &str, reason: Option<&String>) -> NewEvent {

@@ -5,10 +5,12 @@ use super::service::stored;
 use super::views::{is_send, transaction};
 use crate::assets::KnownAsset;
 use crate::clock;
+use crate::gossip::Notice;
+use crate::negotiation::most_live;
 use crate::peer::PeerAddress;
 use crate::reserve::Needs;
-use crate::service::{AssetAmount, BalanceView, OfferView, SendView, Service, ServiceError, WebhookView};
-use crate::store::{NewEvent, OfferRow, OfferState, SendRow, StoreError, WebhookRow};
+use crate::service::{AssetAmount, BalanceView, OfferView, PeerView, ScoreView, SendView, Service, ServiceError, WebhookView};
+use crate::store::{NewEvent, OfferRow, OfferState, PeerRow, SendRow, StoreError, WebhookRow};
 use photon_chains::{Amount, Asset, Hash32, Ledger, LockStatus, Port};
 use photon_swap::{Money, Offer};
 use std::sync::Arc;
@@ -30,7 +32,18 @@ impl Node {
             want: self.desk.assets.show(offer.want.asset, offer.want.amount),
             valid_until: offer.valid_until,
             state: state.to_owned(),
+            peer: None,
         }
+    }
+
+    /// Offers of makers that were heard of.
+    pub(super) fn heard_offers(&self) -> Vec<OfferView> {
+        let heard = self.gossip.as_ref().map(|gossip| gossip.notices(clock::now())).unwrap_or_default();
+        let view = |notice: &Notice| OfferView {
+            peer: Some(notice.at.to_string()),
+            ..self.offer_view(&notice.offer, OfferState::Open.word())
+        };
+        heard.iter().map(view).collect()
     }
 
     pub(super) fn stored_offer(&self, row: &OfferRow) -> Result<OfferView, ServiceError> {
@@ -51,9 +64,36 @@ impl Node {
             Err(_) => store.peer_named(text.to_owned()).await,
         };
         let unknown = || ServiceError::NotFound(format!("no peer {text:.64} is known: add it, or write it as 0x...@host:port"));
-        let row = known.map_err(stored)?.ok_or_else(unknown)?;
+        let known = known.map_err(stored)?;
+        // A maker that was only heard of.
+        let heard = || self.gossip.as_ref()?.address_of(text.parse().ok()?);
+        if known.is_none()
+            && let Some(heard) = heard()
+        {
+            return Ok(heard);
+        }
+        let row = known.ok_or_else(unknown)?;
         let text = format!("{}@{}", row.identity, row.endpoint);
         text.parse().map_err(|_| ServiceError::Internal("a stored peer can't be read".to_owned()))
+    }
+
+    /// Peers, with how swaps with them ended.
+    pub(super) async fn peer_views(&self, rows: Vec<PeerRow>) -> Result<Vec<PeerView>, ServiceError> {
+        let connected = self.net.connected();
+        let scores = self.desk.coordinator.store.scores(rows.iter().map(|row| row.identity).collect()).await.map_err(stored)?;
+        let each = self.desk.coordinator.reserves.caps().each;
+        let view = |row: PeerRow| {
+            let score = scores.get(&row.identity).copied().unwrap_or_default();
+            let most_live = row.alias.is_none().then(|| most_live(score, each) as u64);
+            PeerView {
+                alias: row.alias,
+                connected: connected.contains(&row.identity),
+                identity: row.identity,
+                endpoint: row.endpoint,
+                score: ScoreView { completed: score.completed, walked: score.walked, failed: score.failed, most_live },
+            }
+        };
+        Ok(rows.into_iter().map(view).collect())
     }
 
     pub(super) fn connected(&self, ledger: Ledger) -> Result<&Arc<dyn Port>, ServiceError> {

@@ -20,11 +20,12 @@ use crate::clock;
 use crate::config::{Config, ProfileName};
 use crate::coordinator::Coordinator;
 use crate::datadir::DataDir;
+use crate::gossip::Gossip;
 use crate::keys::Wallet;
 use crate::ledgers::Ledgers;
 use crate::market::Market;
 use crate::negotiation::{Desk, Maker, Taker};
-use crate::peer::{Limits, PeerNet};
+use crate::peer::{Handler, Limits, PeerNet, Together};
 use crate::reserve::{DiskGate, Reserves, StrangerCaps};
 use crate::store::Store;
 use crate::wire::Connector;
@@ -47,6 +48,7 @@ pub struct Node {
     taker: Taker,
     maker: Arc<Maker>,
     net: Arc<PeerNet>,
+    gossip: Option<Gossip>,
     channels: Channels,
     config: Config,
     metrics: Option<PrometheusHandle>,
@@ -198,8 +200,15 @@ pub(crate) async fn start(
     let maker = Arc::new(Maker::new(desk.clone()));
     let engines = engines::engines(&config, &wallet, &ledgers, profile)?;
     let (channels, switch) = Channels::start(&store, engines, tasks).await?;
-    let net = PeerNet::start_hearing(config.peer.listen, wallet, maker.clone(), switch, Limits::default()).await?;
+    let gossip = config.peer.gossip.then(|| Gossip::new(wallet.clone(), config.announced(wallet.identity_address())));
+    let mut answering: Vec<Arc<dyn Handler>> = vec![maker.clone()];
+    answering.extend(gossip.clone().map(|gossip| Arc::new(gossip) as Arc<dyn Handler>));
+    let answering = Arc::new(Together(answering));
+    let net = PeerNet::start_hearing(config.peer.listen, wallet, answering, switch, Limits::default()).await?;
     let net = Arc::new(net);
+    if let Some(gossip) = &gossip {
+        tasks.spawn(gossip.clone().run(net.clone(), store.clone()));
+    }
     channels.keep_connected(net.clone(), tasks);
     let (looked, looks) = mpsc::channel(64);
     ledgers.watch(connector, tasks, looked);
@@ -211,7 +220,7 @@ pub(crate) async fn start(
     tasks.spawn(crate::webhook::run(store.clone(), config.api.webhooks_on_loopback));
     tasks.spawn(housekeeping(store, channels.clone()));
     let taker = Taker::new(desk.clone(), net.clone());
-    let node = Arc::new(Node { desk, taker, maker, net, channels, config, metrics, sends });
+    let node = Arc::new(Node { desk, taker, maker, net, gossip, channels, config, metrics, sends });
     tasks.spawn(gauges::watch(node.clone()));
     Ok(node)
 }
@@ -219,10 +228,13 @@ pub(crate) async fn start(
 async fn housekeeping(store: Store, channels: Channels) -> anyhow::Result<()> {
     /// Void swaps are kept for a day, and forgotten a thousand at a time.
     const VOID_KEPT_SECS: u64 = 24 * 3600;
+    /// Peers with whom nothing ever came to anything are remembered for a month.
+    const SCORE_KEPT_SECS: u64 = 30 * 24 * 3600;
     loop {
         let now = clock::now();
         store.expire_offers(now).await?;
         store.forget_void_swaps(now.minus_secs(VOID_KEPT_SECS), 1000).await?;
+        store.forget_scores(now.minus_secs(SCORE_KEPT_SECS), 1000).await?;
         requests::end_overdue(&store, &channels, now).await?;
         channels::fall_back(&store, &channels, now).await?;
         tokio::time::sleep(HOUSEKEEPING).await;

@@ -1,18 +1,26 @@
 //! What a wallet that is not ours must pay, so that a swap begins.
 
 use super::Node;
-use super::service::stored;
+use super::service::{ported, stored};
 use crate::clock;
-use crate::service::{CallView, Funding, PaymentView, ServiceError};
+use crate::service::{CallView, DraftView, Funding, NewDraft, PaymentView, RelayedView, ServiceError, SignedPayment};
 use crate::store::StoreError;
-use photon_chains::{Family, LockStatus};
-use photon_swap::{Role, SwapId};
+use photon_chains::{Draft, Family, Ledger, LockStatus, OutsideCoin, Port, UnixTime};
+use photon_swap::{Leg, Role, SwapId};
 use qrcode::QrCode;
 use qrcode::render::svg;
+use std::sync::Arc;
+
+/// What may be paid by hand now.
+struct Payable {
+    leg: Leg,
+    pay_until: UnixTime,
+    port: Arc<dyn Port>,
+}
 
 impl Node {
-    /// How Alpha is paid by hand: by a taker that holds keys of its own, or by our owner's other wallet.
-    pub(super) async fn payment_of(&self, id: SwapId) -> Result<PaymentView, ServiceError> {
+    /// Alpha, if it may be paid by hand: by a taker that holds keys of its own, or by our owner's other wallet.
+    async fn payable(&self, id: SwapId) -> Result<Payable, ServiceError> {
         let known = self.desk.coordinator.store.swap(id).await.map_err(stored)?.is_some();
         let Some(live) = self.desk.coordinator.book.get(id) else {
             let ended = ServiceError::Conflict("this swap has ended: nothing is to be paid".to_owned());
@@ -23,7 +31,7 @@ impl Node {
             Role::Participant => facts.agreed,
             Role::Initiator => live.funding == Funding::Outside && facts.fund_intent && !facts.cancel_intent,
         };
-        let leg = &terms.alpha;
+        let leg = terms.alpha;
         let ledger = leg.lock.asset.ledger();
         let seen = self.desk.coordinator.ledgers.sighting(ledger, leg.lock.id());
         let is_paid = seen.is_some_and(|seen| seen.status != LockStatus::Absent);
@@ -31,11 +39,17 @@ impl Node {
         if !may_pay || is_paid || clock::now() > pay_until {
             return Err(ServiceError::Conflict("nothing is to be paid for this swap by hand, or not any more".to_owned()));
         }
-        let nowhere = || ServiceError::Unavailable(format!("{ledger}'s node is not connected yet"));
-        let port = self.desk.coordinator.ledgers.port(ledger).ok_or_else(nowhere)?;
+        let port = self.desk.coordinator.ledgers.port(ledger).ok_or_else(|| nowhere(ledger))?;
+        Ok(Payable { leg, pay_until, port: port.clone() })
+    }
+
+    /// How it is paid by hand.
+    pub(super) async fn payment_of(&self, id: SwapId) -> Result<PaymentView, ServiceError> {
+        let Payable { leg, pay_until, port } = self.payable(id).await?;
+        let ledger = leg.lock.asset.ledger();
         let (address, uri, call) = match ledger.family() {
             Family::Utxo => {
-                let address = port.funding_address(&leg.lock).ok_or_else(nowhere)?;
+                let address = port.funding_address(&leg.lock).ok_or_else(|| nowhere(ledger))?;
                 // BIP-21, and the same by custom on Litecoin.
                 let uri = format!("{ledger}:{address}?amount={}", leg.lock.amount.coins(leg.decimals));
                 (Some(address), uri, None)
@@ -69,8 +83,29 @@ impl Node {
             refund_from: leg.lock.expiry.opens_time,
             address,
             qr_svg: qr.render::<svg::Color<'_>>().build(),
+            psbt: port.funding_psbt(&leg.lock),
             uri,
             call,
         })
     }
+
+    /// The same as a transaction out of these coins.
+    pub(super) async fn draft_of(&self, id: SwapId, draft: NewDraft) -> Result<DraftView, ServiceError> {
+        let Payable { leg, port, .. } = self.payable(id).await?;
+        let coins: Vec<OutsideCoin> = draft.coins.iter().map(|coin| OutsideCoin { txid: coin.txid, vout: coin.vout }).collect();
+        let Draft { psbt, fee } = port.draft_funding(&leg.lock, &coins, &draft.change_address).await.map_err(ported)?;
+        Ok(DraftView { psbt, fee })
+    }
+
+    /// Hands a signed one to our node.
+    pub(super) async fn relay_of(&self, id: SwapId, signed: SignedPayment) -> Result<RelayedView, ServiceError> {
+        let Payable { leg, port, .. } = self.payable(id).await?;
+        let txid = port.relay_funding(&leg.lock, &signed.psbt).await.map_err(ported)?;
+        tracing::info!(swap_id = %id, %txid, "a funding from outside was handed to the node");
+        Ok(RelayedView { txid })
+    }
+}
+
+fn nowhere(ledger: Ledger) -> ServiceError {
+    ServiceError::Unavailable(format!("{ledger}'s node is not connected yet"))
 }

@@ -10,10 +10,10 @@ use crate::negotiation::{AskAccept, AskTake, Proposal, SignedOffer, TakerError};
 use crate::peer::PeerAddress;
 use crate::reserve::ReserveError;
 use crate::service::{
-    AcceptanceView, BalanceView, Draining, EventView, HealthView, LedgerHealth, NewAcceptance, NewApproval, NewOffer, NewPeer,
-    NewProposal, NewQuote, NewSend, NewSwap, NewWebhook, OfferView, PairView, PaymentView, PeerView, ProposalView, QuoteView,
-    ReceiptView, SendView, Service, ServiceError, StatementPage, StatementQuery, StoredAnswer, SwapPage, SwapQuery, SwapView,
-    WebhookView,
+    AcceptanceView, BalanceView, DraftView, Draining, EventView, HealthView, LedgerHealth, NewAcceptance, NewApproval, NewDraft,
+    NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap, NewWebhook, OfferView, PairView, PaymentView, PeerView,
+    ProposalView, QuoteView, ReceiptView, RelayedView, SendView, Service, ServiceError, SignedPayment, StatementPage,
+    StatementQuery, StoredAnswer, SwapPage, SwapQuery, SwapView, WebhookView,
 };
 use crate::store::{MOST_WEBHOOKS, OfferState, StoreError, SwapFilter};
 use crate::webhook::Place;
@@ -35,7 +35,7 @@ pub(super) fn stored(error: StoreError) -> ServiceError {
     }
 }
 
-fn ported(error: PortError) -> ServiceError {
+pub(super) fn ported(error: PortError) -> ServiceError {
     match error {
         PortError::Unreachable { .. } | PortError::BadAnswer { .. } | PortError::WrongNetwork { .. } => {
             ServiceError::Unavailable(error.to_string())
@@ -94,6 +94,10 @@ impl Service for Node {
     async fn offers(&self) -> Result<Vec<OfferView>, ServiceError> {
         let page = self.desk.coordinator.store.list_offers(None, 200).await.map_err(stored)?;
         page.items.iter().map(|row| self.stored_offer(row)).collect()
+    }
+
+    async fn heard_offers(&self) -> Result<Vec<OfferView>, ServiceError> {
+        Ok(Node::heard_offers(self))
     }
 
     async fn cancel_offer(&self, id: &str) -> Result<OfferView, ServiceError> {
@@ -222,6 +226,14 @@ impl Service for Node {
         self.payment_of(SwapId::from_bytes(*parse_id(id)?.as_bytes())).await
     }
 
+    async fn draft_payment(&self, id: &str, draft: NewDraft) -> Result<DraftView, ServiceError> {
+        self.draft_of(SwapId::from_bytes(*parse_id(id)?.as_bytes()), draft).await
+    }
+
+    async fn relay_payment(&self, id: &str, signed: SignedPayment) -> Result<RelayedView, ServiceError> {
+        self.relay_of(SwapId::from_bytes(*parse_id(id)?.as_bytes()), signed).await
+    }
+
     async fn receipt(&self, id: &str) -> Result<ReceiptView, ServiceError> {
         self.receipt_of(SwapId::from_bytes(*parse_id(id)?.as_bytes())).await
     }
@@ -289,23 +301,16 @@ impl Service for Node {
     }
 
     async fn peers(&self) -> Result<Vec<PeerView>, ServiceError> {
-        let connected = self.net.connected();
         let rows = self.desk.coordinator.store.peers().await.map_err(stored)?;
-        let known = rows.into_iter().map(|row| PeerView {
-            alias: row.alias,
-            connected: connected.contains(&row.identity),
-            identity: row.identity,
-            endpoint: row.endpoint,
-        });
-        Ok(known.collect())
+        self.peer_views(rows).await
     }
 
     async fn add_peer(&self, peer: NewPeer) -> Result<PeerView, ServiceError> {
         let address: PeerAddress = peer.address.parse().map_err(|error| ServiceError::Invalid(format!("{error}")))?;
-        let endpoint = format!("{}:{}", address.host(), address.port());
+        let endpoint = address.endpoint();
         let store = &self.desk.coordinator.store;
         match &peer.alias {
-            None => store.saw_peer(address.identity(), endpoint.clone()).await.map_err(stored)?,
+            None => store.saw_peer(address.identity(), endpoint).await.map_err(stored)?,
             Some(alias) => {
                 let plain = alias.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
                 if !plain || !(1..=32).contains(&alias.len()) || alias.starts_with("0x") {
@@ -313,11 +318,12 @@ impl Service for Node {
                         "an alias is 1 to 32 letters, digits, - or _, and does not begin with 0x".to_owned(),
                     ));
                 }
-                store.name_peer(address.identity(), endpoint.clone(), alias.clone()).await.map_err(stored)?;
+                store.name_peer(address.identity(), endpoint, alias.clone()).await.map_err(stored)?;
             }
         }
-        let connected = self.net.connected().contains(&address.identity());
-        Ok(PeerView { alias: peer.alias, identity: address.identity(), endpoint, connected })
+        let row = store.peer(address.identity()).await.map_err(stored)?;
+        let view = self.peer_views(row.into_iter().collect()).await?.pop();
+        view.ok_or_else(|| stored(StoreError::NoSuch("peer")))
     }
 
     async fn health(&self) -> Result<HealthView, ServiceError> {

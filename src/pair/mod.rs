@@ -22,8 +22,9 @@ use async_trait::async_trait;
 use contracts::FirstNode;
 use node::{Looked, Node};
 use photon_chains::{
-    Act, Amount, Asset, Balance, BlockHeight, ContractPort, Family, Found, Hash32, IntentKey, Journal, Ledger, Lock, LockId,
-    LockKey, Party, Port, PortError, Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, UnixTime, Witness,
+    Act, Amount, Asset, Balance, BlockHeight, ContractPort, Draft, Family, Found, Hash32, IntentKey, Journal, Ledger, Lock,
+    LockId, LockKey, OutsideCoin, Party, Port, PortError, Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, TxId,
+    UnixTime, Witness,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -334,6 +335,28 @@ impl Port for Pair {
 
     fn funding_address(&self, lock: &Lock) -> Option<String> {
         self.known.funding_address(lock)
+    }
+
+    fn funding_psbt(&self, lock: &Lock) -> Option<String> {
+        self.known.funding_psbt(lock)
+    }
+
+    async fn draft_funding(&self, lock: &Lock, coins: &[OutsideCoin], change: &str) -> Result<Draft, PortError> {
+        self.first()?.draft_funding(lock, coins, change).await
+    }
+
+    async fn relay_funding(&self, lock: &Lock, psbt: &str) -> Result<TxId, PortError> {
+        let txid = self.first()?.relay_funding(lock, psbt).await?;
+        if let (Some(second), Ok(room)) = (self.second.port().cloned(), self.relays.clone().try_acquire_owned()) {
+            let (lock, psbt) = (*lock, psbt.to_owned());
+            tokio::spawn(async move {
+                if let Err(error) = second.relay_funding(&lock, &psbt).await {
+                    tracing::debug!(chain = %lock.asset.ledger(), %txid, %error, "the second node was not handed a funding from outside");
+                }
+                drop(room);
+            });
+        }
+        Ok(txid)
     }
 
     async fn leave_note(&self, lock: &Lock, note: &str) -> Result<(), PortError> {

@@ -57,6 +57,11 @@ impl PeerAddress {
         self.identity
     }
 
+    /// Where it answers: `host:port`, an IPv6 address in brackets.
+    pub fn endpoint(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// The host, without brackets.
     pub fn host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use photon_chains::Address;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What a peer asks. Its size and nesting are bounded; nothing else about it is known to be right.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,23 @@ pub enum PeerReply {
     Declined(String),
     /// We failed. It is told no more than that.
     Failed,
+}
+
+/// Several who answer, each its own kinds of request.
+pub struct Together(pub Vec<Arc<dyn Handler>>);
+
+#[async_trait]
+impl Handler for Together {
+    fn knows(&self, kind: &str) -> bool {
+        self.0.iter().any(|handler| handler.knows(kind))
+    }
+
+    async fn handle(&self, from: Address, request: PeerRequest) -> PeerReply {
+        match self.0.iter().find(|handler| handler.knows(&request.kind)) {
+            Some(handler) => handler.handle(from, request).await,
+            None => PeerReply::Failed,
+        }
+    }
 }
 
 /// Answers peers. A call runs to its end also when the peer hangs up or the node shuts down, so it never stops halfway.

@@ -1,6 +1,7 @@
 //! Pairs, quotes, and the three messages of an agreement, for programs that hold keys of their own.
 
 use super::AssetAmount;
+use super::terms::{AgreedTerms, TakerHalf};
 use photon_chains::{Address, Amount, UnixTime};
 use photon_swap::{Take, Terms};
 use serde::{Deserialize, Serialize};
@@ -79,8 +80,8 @@ pub struct QuoteView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProposal {
-    /// `offer`, `taker`, `salt`, `secret_hash`, `alpha_refundee`, `beta_redeemer`, `offline_secs`: see `photon_swap::Take`.
-    #[schema(value_type = Object)]
+    /// What is signed: a digest of all its fields (`photon_swap::Take::digest`).
+    #[schema(value_type = TakerHalf)]
     pub take: Take,
     /// The taker's signature on it (EIP-712), 130 hex digits.
     pub signature: String,
@@ -91,8 +92,8 @@ pub struct NewProposal {
 pub struct ProposalView {
     /// The swap's id: the hash of its terms.
     pub swap: String,
-    /// The terms, to be checked figure by figure: see `photon_swap::Terms` and `verify_draft`.
-    #[schema(value_type = Object)]
+    /// The terms, to be checked figure by figure (`photon_swap::verify_draft` does) before they are signed.
+    #[schema(value_type = AgreedTerms)]
     pub terms: Terms,
     /// Our signature on them (EIP-712), 130 hex digits.
     pub signature: String,

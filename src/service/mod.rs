@@ -5,7 +5,9 @@
 mod channels;
 mod market;
 mod payment;
+mod peers;
 mod records;
+mod terms;
 mod transfers;
 mod webhooks;
 
@@ -14,8 +16,10 @@ pub use channels::{
     NewChannel, NewClose,
 };
 pub use market::{AcceptanceView, NewAcceptance, NewProposal, NewQuote, PairView, ProposalView, QuoteView};
-pub use payment::{CallView, PaymentView};
+pub use payment::{CallView, CoinName, DraftView, NewDraft, PaymentView, RelayedView, SignedPayment};
+pub use peers::{NewPeer, PeerView, ScoreView};
 pub use records::{ReceiptView, StatementLine, StatementPage, StatementQuery};
+pub use terms::{AgreedDeadlines, AgreedExpiry, AgreedLeg, AgreedLock, AgreedTemplate, AgreedTerms, PartyName, TakerHalf};
 pub use transfers::{
     BatchEntry, BatchView, MOST_BATCH, MOST_NOTE_BYTES, NewBatch, NewPayment, NewPaymentRequest, NewRelease, PaymentPage,
     PaymentQuery, PaymentRecord, PaymentRequestView, RouteQuery, RouteView, WayView,
@@ -44,6 +48,9 @@ pub struct OfferView {
     pub valid_until: UnixTime,
     /// `open`, `taken`, `cancelled` or `expired`.
     pub state: String,
+    /// Where its maker answers, `0x…@host:port`: whom to name when it is taken. Only with offers that other nodes told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
 }
 
 /// An amount of an asset.
@@ -294,30 +301,6 @@ pub struct SendView {
     pub trouble: Option<String>,
 }
 
-/// A peer we know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct PeerView {
-    /// A name of our own for it.
-    pub alias: Option<String>,
-    /// Its identity.
-    #[schema(value_type = String)]
-    pub identity: Address,
-    /// Where it listens, `host:port`.
-    pub endpoint: String,
-    /// True if a connection to it stands now.
-    pub connected: bool,
-}
-
-/// A peer to remember.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewPeer {
-    /// `0x…@host:port`.
-    pub address: String,
-    /// A name for it: 1 to 32 letters, digits, `-` or `_`.
-    pub alias: Option<String>,
-}
-
 /// How one ledger is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LedgerHealth {
@@ -413,6 +396,8 @@ pub trait Service: ChannelService + Send + Sync {
     async fn create_offer(&self, offer: NewOffer) -> Result<OfferView, ServiceError>;
     /// Our own offers, newest first, at most 200.
     async fn offers(&self) -> Result<Vec<OfferView>, ServiceError>;
+    /// Open offers of others that connected nodes told of, newest first.
+    async fn heard_offers(&self) -> Result<Vec<OfferView>, ServiceError>;
     /// Takes an open offer back.
     async fn cancel_offer(&self, id: &str) -> Result<OfferView, ServiceError>;
     /// A peer's open offers.
@@ -435,6 +420,10 @@ pub trait Service: ChannelService + Send + Sync {
     async fn approve(&self, id: &str, approval: NewApproval) -> Result<SwapView, ServiceError>;
     /// What any wallet may pay, so that a swap begins.
     async fn payment(&self, id: &str) -> Result<PaymentView, ServiceError>;
+    /// The same as a transaction out of somebody's coins, to be signed.
+    async fn draft_payment(&self, id: &str, draft: NewDraft) -> Result<DraftView, ServiceError>;
+    /// Hands over a signed one.
+    async fn relay_payment(&self, id: &str, signed: SignedPayment) -> Result<RelayedView, ServiceError>;
     /// A signed receipt for a swap that has ended.
     async fn receipt(&self, id: &str) -> Result<ReceiptView, ServiceError>;
     /// Swaps that ended, for the books.

@@ -4,6 +4,7 @@ use super::events::{NewEvent, append};
 use super::points;
 use super::reader::Read;
 use super::rows::{all_rows, change, first_row, time};
+use super::scores;
 use super::seal::Seals;
 use super::swaps::{SwapRow, find, swap_row};
 use super::writer::Write;
@@ -259,7 +260,7 @@ fn strike_out_others(conn: &Connection, swap: u64, wanted: &[StoredEffect]) -> R
 fn end(write: &Write<'_>, swap: u64, outcome: &str) -> Result<(), StoreError> {
     change!(write.conn, "UPDATE swaps SET ended_at = ?2, outcome = ?3 WHERE n = ?1", (swap, write.now.secs(), outcome))?;
     change!(write.conn, "DELETE FROM outbox WHERE swap = ?1", [swap])?;
-    Ok(())
+    scores::count(write, swap, outcome)
 }
 
 pub(super) const LIVE_SWAPS: &str = "SELECT * FROM swaps INDEXED BY swaps_live WHERE ended_at IS NULL ORDER BY n";

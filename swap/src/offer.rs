@@ -1,7 +1,7 @@
 //! What a maker offers, and what a taker answers.
 
 use crate::ids::{OfferId, Salt};
-use crate::sign::typed_digest;
+use crate::sign::{text_word, typed_digest};
 use photon_chains::{Address, Amount, Asset, Canon, Hash32, Party, SecretHash, UnixTime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -63,6 +63,14 @@ impl Offer {
     /// whatever id it carries.
     pub fn digest(&self) -> Hash32 {
         typed_digest("Offer(bytes32 offer)", &[*self.computed_id().as_bytes()])
+    }
+
+    /// What the maker signs so that others may tell of the offer: an EIP-712 digest of `Notice(bytes32 offer,string at,uint64 until)`, over
+    /// what the offer says, where its maker answers, and until when it may be told.
+    pub fn notice_digest(&self, at: &str, until: UnixTime) -> Hash32 {
+        let mut last = [0; 32];
+        last[24..].copy_from_slice(&until.secs().to_be_bytes());
+        typed_digest("Notice(bytes32 offer,string at,uint64 until)", &[*self.computed_id().as_bytes(), text_word(at), last])
     }
 
     /// Refuses what can't be an offer, or is none any more at that time.

@@ -2,9 +2,10 @@
 //!
 //! Domain `EIP712Domain(string name,string version)` with name `Photon` and version `1`. There is no chain and no contract
 //! in it, because no contract ever reads these signatures, and every chain id and genesis of a swap stands in what is
-//! signed. Three types, so that no signature can be taken for another:
+//! signed. Four types, so that no signature can be taken for another:
 //!
 //! - `Offer(bytes32 offer)`: [`crate::Offer::id`], which covers every field;
+//! - `Notice(bytes32 offer,string at,uint64 until)`: that others may tell of an offer, and where its maker answers;
 //! - `Take(bytes32 take)`: SHA-256 of every field of [`crate::Take`];
 //! - `Swap(bytes32 swap,string role,string step)`: [`crate::SwapId`], which covers every field of the terms, and who says
 //!   what of it.

@@ -2,8 +2,9 @@
 
 use crate::stage::{Books, PATIENCE, PURSE, Player, Scene, amount, ended, new_offer, play, shared, until};
 use photon::demo::stage::Purse;
-use photon::service::{Funding, LegView, NewSwap, SwapView};
-use photon_regtest::world::UtxoChain;
+use photon::service::{DraftView, Funding, LegView, NewSwap, PaymentView, RelayedView, SwapView};
+use photon_regtest::world::{UtxoChain, UtxoWallet};
+use serde_json::{Value, json};
 
 /// No coin in Alice's wallets: only somebody else can pay.
 const NO_COINS: Purse = Purse { coins: 0, ..PURSE };
@@ -112,4 +113,101 @@ fn a_wrong_amount_is_not_counted_and_comes_back_and_none_costs_nothing() {
             assert_eq!(bitcoin.address_balance_sat(place(&swap.legs[0])).await.unwrap(), 0);
         }
     });
+}
+
+#[test]
+fn an_outside_wallet_signs_what_was_drawn_up_for_it_or_funds_the_template() {
+    play(async {
+        let Some(scene) = shared().await else { return };
+        let (alice, bob) = cast(&scene, "outside-psbt").await;
+        let books = Books::open(&[&alice, &bob]).await;
+        let world = scene.world();
+        let (drawn_up, funded, on_litecoin) = tokio::join!(
+            paid_by_draft(&alice, &bob, &world.bitcoin, "BTC", "ETH"),
+            paid_by_template(&alice, &bob, &world.bitcoin, "BTC", "ETH"),
+            paid_by_draft(&alice, &bob, &world.litecoin, "LTC", "SMT"),
+        );
+        for id in [drawn_up, funded, on_litecoin] {
+            assert_eq!((ended(&alice, &id).await, ended(&bob, &id).await), ("completed".into(), "completed".into()));
+        }
+        let given = [(2 * amount("ETH").units(), "ETH"), (amount("SMT").units(), "SMT")];
+        books.close_with(&alice, &[], &given).await;
+        let got = [(2 * amount("BTC").units(), "BTC"), (amount("LTC").units(), "LTC")];
+        books.close_with(&bob, &given, &got).await;
+    });
+}
+
+/// A wallet that is nobody's, with coins for a swap or two.
+async fn outside_wallet(chain: &UtxoChain, name: &str, pay: &str) -> UtxoWallet {
+    let wallet = chain.create_wallet(name).await.unwrap();
+    chain.faucet_split(&wallet, 3 * u64::try_from(amount(pay).units()).unwrap(), 2).await.unwrap();
+    wallet
+}
+
+async fn hand_in(alice: &Player, path: &str, psbt: &str) -> anyhow::Result<RelayedView> {
+    alice.post(path, &json!({ "psbt": psbt })).await
+}
+
+async fn sign(wallet: &UtxoWallet, psbt: &str) -> String {
+    let signed: Value = wallet.rpc.call("walletprocesspsbt", json!([psbt])).await.unwrap();
+    signed["psbt"].as_str().unwrap().to_owned()
+}
+
+/// Alice's leg is paid out of named coins, by a transaction that her node draws up and their wallet signs.
+async fn paid_by_draft(alice: &Player, bob: &Player, chain: &UtxoChain, pay: &str, get: &str) -> String {
+    let wallet = outside_wallet(chain, &format!("draft-{pay}"), pay).await;
+    let swap = agree_outside(alice, bob, pay, get).await;
+    let path = format!("/v1/swaps/{}/payment", swap.id);
+    let change = wallet.new_address().await.unwrap();
+    let draft = async |coins: Value| -> anyhow::Result<DraftView> {
+        alice.post(&format!("{path}/psbt"), &json!({ "coins": coins, "change_address": change })).await
+    };
+    let unspent: Value = wallet.rpc.call("listunspent", json!([])).await.unwrap();
+    let named = |coin: &Value| json!({ "txid": coin["txid"], "vout": coin["vout"] });
+    let coins: Vec<Value> = unspent.as_array().unwrap().iter().map(named).collect();
+    let nowhere = draft(json!([{ "txid": "11".repeat(32), "vout": 0 }])).await.unwrap_err().to_string();
+    assert!(nowhere.contains("409") && nowhere.contains("no confirmed coin"), "{nowhere}");
+
+    let DraftView { psbt, fee } = draft(json!(coins)).await.unwrap();
+    let shown: Value = chain.call("decodepsbt", json!([psbt])).await.unwrap();
+    assert_eq!(shown["tx"]["vin"].as_array().unwrap().len(), 1, "one of the coins is enough");
+    assert!(
+        fee.units() > 0 && shown["fee"].as_f64().is_some_and(|coins| (coins * 1e8).round() as u128 == fee.units()),
+        "{shown}"
+    );
+    let unsigned = hand_in(alice, &path, &psbt).await.unwrap_err().to_string();
+    assert!(unsigned.contains("409") && unsigned.contains("not every input"), "{unsigned}");
+    let signed = sign(&wallet, &psbt).await;
+    let sent = hand_in(alice, &path, &signed).await.unwrap();
+    // Handed in again it is the same, or there is nothing to be paid any more.
+    match hand_in(alice, &path, &signed).await {
+        Ok(again) => assert_eq!(again, sent),
+        Err(error) => assert!(error.to_string().contains("nothing is to be paid"), "{error}"),
+    }
+    swap.id
+}
+
+/// Alice's leg is paid by a wallet that chooses the coins for the template itself.
+async fn paid_by_template(alice: &Player, bob: &Player, chain: &UtxoChain, pay: &str, get: &str) -> String {
+    let wallet = outside_wallet(chain, &format!("template-{pay}"), pay).await;
+    let swap = agree_outside(alice, bob, pay, get).await;
+    let path = format!("/v1/swaps/{}/payment", swap.id);
+    let payment: PaymentView = alice.get(&path).await.unwrap();
+    assert_eq!(payment.address, swap.legs[0].funding_address);
+    assert!(payment.qr_svg.contains("<svg") && payment.call.is_none(), "{payment:?}");
+    let template: Value = chain.call("decodepsbt", json!([payment.psbt.unwrap()])).await.unwrap();
+    let (tx, outputs) = (&template["tx"], template["tx"]["vout"].as_array().unwrap());
+    assert!(tx["vin"].as_array().unwrap().is_empty() && outputs.len() == 1, "{template}");
+    assert_eq!(outputs[0]["scriptPubKey"]["address"].as_str(), payment.address.as_deref());
+    assert!(template["outputs"][0]["witness_script"].is_object(), "a signer sees what it pays into: {template}");
+    let fund = async |coins: f64| {
+        let to = json!([{ outputs[0]["scriptPubKey"]["address"].as_str().unwrap(): format!("{coins:.8}") }]);
+        let funded: Value = wallet.rpc.call("walletcreatefundedpsbt", json!([[], to])).await.unwrap();
+        sign(&wallet, funded["psbt"].as_str().unwrap()).await
+    };
+    let coins = outputs[0]["value"].as_f64().unwrap();
+    let short = hand_in(alice, &path, &fund(coins - 0.000_001).await).await.unwrap_err().to_string();
+    assert!(short.contains("409") && short.contains("exactly the amount"), "{short}");
+    hand_in(alice, &path, &fund(coins).await).await.unwrap();
+    swap.id
 }

@@ -29,6 +29,7 @@ mod address;
 #[cfg(feature = "bare")]
 pub mod bare;
 mod btc;
+mod by_hand;
 mod coins;
 mod decode;
 mod fees;

@@ -34,6 +34,10 @@ fn good(call: &str) -> Value {
         "POST /v1/webhooks" => json!({ "url": "https://exchange.example/", "secret": "s".repeat(32), "kinds": ["swap"] }),
         "POST /v1/webhooks/{id}/replay" => json!({ "after": 5 }),
         "POST /v1/swaps/{id}/approval" => json!({ "approve": true }),
+        "POST /v1/swaps/{id}/payment/psbt" => {
+            json!({ "coins": [{ "txid": id(7), "vout": 1 }], "change_address": "bcrt1qxyz" })
+        }
+        "POST /v1/swaps/{id}/payment" => json!({ "psbt": "cHNidP8BAAoCAAAAAAAAAAAA" }),
         "POST /v1/drain" => json!({ "draining": true }),
         "POST /v1/channels" => json!({ "peer": "bob", "deposit": { "asset": "ETH", "amount": "5" } }),
         "POST /v1/channels/{ledger}/{id}/deposit" | "POST /v1/channels/{ledger}/{id}/withdraw" => json!({ "amount": "5" }),
@@ -87,7 +91,7 @@ fn rows() -> Vec<Row> {
     let makers = vec![json!(""), json!("bob\r\nX: y"), json!("a b"), json!("../bob"), json!("x".repeat(400))];
     rows.push(Row { optional: true, ..row("POST /v1/quotes", "peer", makers) });
     let signatures = || vec![json!(""), json!("11"), json!("zz".repeat(65)), json!("11".repeat(66)), json!("0x".repeat(65))];
-    rows.push(row("POST /v1/proposals", "take", vec![json!({}), json!({ "offer": id(1) })]));
+    rows.extend(taker_rows());
     rows.push(row("POST /v1/proposals", "signature", signatures()));
     rows.push(row("POST /v1/acceptances", "signature", signatures()));
     let swaps = [json!(""), json!("3fa9"), json!("Z".repeat(64)), json!("AB".repeat(32)), json!("ab".repeat(33))];
@@ -109,6 +113,36 @@ fn rows() -> Vec<Row> {
     rows.push(row("POST /v1/drain", "draining", vec![json!("false"), json!(0)]));
     rows.push(row("POST /v1/webhooks/{id}/replay", "after", vec![json!(-1), json!(1.5), json!("5")]));
     rows
+}
+
+/// What a taker with keys of its own says, and pays.
+fn taker_rows() -> Vec<Row> {
+    let call = "POST /v1/proposals";
+    let hashes = || vec![json!(""), json!("3fa9"), json!("Z".repeat(64)), json!("ab".repeat(33))];
+    let parties = || vec![json!({}), json!({ "key": "02" }), json!({ "account": "0x12" }), json!({ "moon": "0x12" })];
+    let coin = |txid: &str, vout: i64| json!({ "txid": txid, "vout": vout });
+    let coins = vec![
+        json!([]),
+        json!([5]),
+        json!([{}]),
+        json!([coin("3fa9", 0)]),
+        json!([coin(&id(7), -1)]),
+        json!([coin(&id(7), 1), coin(&id(7), 1)]),
+        json!((0..33).map(|vout| coin(&id(7), vout)).collect::<Vec<_>>()),
+    ];
+    let changes = vec![json!(""), json!("../x"), json!("bc1 q"), json!("bc1\u{0}q"), json!("x".repeat(129))];
+    vec![
+        row(call, "take.offer", hashes()),
+        row(call, "take.taker", vec![json!(""), json!("0x12"), json!("bb".repeat(20)), json!("zz")]),
+        row(call, "take.salt", vec![json!(""), json!("00"), json!("zz".repeat(16)), json!("00".repeat(17))]),
+        row(call, "take.secret_hash", hashes()),
+        row(call, "take.alpha_refundee", parties()),
+        row(call, "take.beta_redeemer", parties()),
+        row(call, "take.offline_secs", vec![json!(-1), json!(1.5), json!("5")]),
+        row("POST /v1/swaps/{id}/payment/psbt", "coins", coins),
+        row("POST /v1/swaps/{id}/payment/psbt", "change_address", changes),
+        row("POST /v1/swaps/{id}/payment", "psbt", vec![json!(""), json!("cHNid"), json!("a b c d e f"), json!("<b>psbt</b>")]),
+    ]
 }
 
 fn channel_rows() -> Vec<Row> {
@@ -330,12 +364,15 @@ fn parameters() -> Vec<(&'static str, &'static str, Vec<&'static str>)> {
         ("get /v1/routes", "payee", vec!["", "a%20b&asset=ETH&amount=5", "%00&asset=ETH&amount=5"]),
         ("get /v1/routes", "asset", vec!["", "..%2f&payee=bob&amount=5", "%00&payee=bob&amount=5"]),
         ("get /v1/routes", "amount", vec!["", "0&payee=bob&asset=ETH", "-1&payee=bob&asset=ETH", "1.5&payee=bob&asset=ETH"]),
+        ("get /v1/offers", "of", vec!["", "all", "US", "network%00"]),
         ("delete /v1/offers/{id}", "id", ids.clone()),
         ("get /v1/swaps/{id}", "id", ids.clone()),
         ("get /v1/sends/{id}", "id", ids.clone()),
         ("delete /v1/webhooks/{id}", "id", ids.clone()),
         ("get /v1/swaps/{id}/receipt", "id", ids.clone()),
         ("get /v1/swaps/{id}/payment", "id", ids.clone()),
+        ("post /v1/swaps/{id}/payment", "id", ids.clone()),
+        ("post /v1/swaps/{id}/payment/psbt", "id", ids.clone()),
         ("post /v1/swaps/{id}/approval", "id", ids.clone()),
         ("get /v1/swaps", "peer", vec!["bob", "0x12", "%00", ""]),
         ("get /v1/statements", "from", vec!["x", "-1", "1.5"]),

@@ -27,6 +27,11 @@ async fn offers_are_made_listed_and_cancelled() {
     assert_eq!(body(gone, 200).await["state"], "cancelled");
     let again = world.ask(Scope::Trade, Method::DELETE, &path).send().await.unwrap();
     assert_eq!(problem(again, 409).await.kind, "urn:photon:problem:conflict");
+    assert_eq!(body(world.get("/v1/offers?of=network").await, 200).await, json!({ "offers": [] }));
+    world.fake.tell(0xd1, 0xdd);
+    let heard = body(world.get("/v1/offers?of=network").await, 200).await;
+    assert_eq!(heard["offers"][0]["peer"], format!("0x{}@maker.example:7707", "dd".repeat(20)));
+    assert_eq!(body(world.get("/v1/offers?of=us").await, 200).await["offers"].as_array().unwrap().len(), 1);
     let of_peer = body(world.get("/v1/peers/0xbb@127.0.0.1:1/offers").await, 200).await;
     assert_eq!(of_peer["offers"].as_array().unwrap().len(), 2);
 }

@@ -35,6 +35,20 @@ async fn a_swap_is_started_from_the_beginning_of_an_offer_and_shown_in_full() {
 }
 
 #[tokio::test]
+async fn offers_of_the_network_are_listed_with_their_makers_and_taken_by_their_id() {
+    let world = World::new().await;
+    world.fake.tell(0xd1, 0xdd);
+    let shown = done(&world, &["offer", "list"]).await.out;
+    assert!(shown.contains("d1d1d1d1d1") && shown.contains(&format!("0x{}@maker.example:7707", "dd".repeat(20))), "{shown}");
+    let both: Vec<OfferView> = serde_json::from_value(done(&world, &["offer", "list", "--json"]).await.json()).unwrap();
+    assert_eq!(both.len(), 1);
+    let started = done(&world, &["swap", "start", "--offer", "d1d1", "--json"]).await.json();
+    assert_eq!(serde_json::from_value::<SwapView>(started).unwrap().offer, id(0xd1));
+    let unknown = run(&world, &["swap", "start", "--offer", "eeee"]).await;
+    assert!(unknown.code == 1 && unknown.err.contains("offer of the network"), "{}", unknown.err);
+}
+
+#[tokio::test]
 async fn swaps_are_listed_by_state_and_by_pages() {
     let world = World::new().await;
     for number in 1..=3 {
@@ -86,6 +100,7 @@ async fn peers_are_added_and_listed() {
     assert_eq!(added, format!("bob is {address}\n"));
     let list = done(&world, &["peer", "list"]).await.out;
     assert!(list.starts_with("ALIAS  IDENTITY") && list.contains("bob    0xbb") && list.contains("bob.example:7707"), "{list}");
+    assert!(list.contains("COMPLETED  WALKED  FAILED") && list.contains("12         1       0"), "{list}");
 }
 
 #[tokio::test]

@@ -244,9 +244,46 @@ async fn what_came_to_nothing_with_a_peer_is_counted_over_a_restart() {
     }
     let world = world.reopened().await;
     let now = crate::clock::now();
+    assert_eq!(world.store.score(mallory).await.unwrap(), Score::default(), "what was never agreed counts for nothing");
     let count = async |peer, since, most| world.store.refunded_with(peer, since, most).await.unwrap();
     assert_eq!(count(mallory, now.minus_secs(60), 10).await, 3);
     assert_eq!(count(mallory, now.minus_secs(60), 2).await, 2, "no further than asked");
     assert_eq!(count(mallory, now.plus_secs(60), 10).await, 0, "what is long ago is forgiven");
     assert_eq!(count(Address::from_bytes([8; 20]), now.minus_secs(60), 10).await, 0);
+}
+
+// G1, G6: how agreed swaps ended is remembered of each peer when the swaps are forgotten, over a restart too, and once however often
+// it is said.
+#[tokio::test]
+async fn how_swaps_with_a_peer_ended_is_remembered_longer_than_the_swaps() {
+    let world = World::new();
+    let mallory = Address::from_bytes([9; 20]);
+    for (number, outcome) in ["refunded", "completed", "void", "completed", "took_both", "lost"].into_iter().enumerate() {
+        let id = world.add_swap(u32::try_from(number).unwrap()).await;
+        world.store.set_peer_signature(id, vec![2; 65]).await.unwrap();
+        for _ in 0..2 {
+            world.store.commit_step(id, ending(outcome)).await.unwrap();
+        }
+    }
+    let later = crate::clock::now().plus_secs(60);
+    world.store.forget_void_swaps(later, 100).await.unwrap();
+    assert_eq!(world.store.forget_scores(later, 100).await.unwrap(), 0, "there is something to tell of it");
+    let world = world.reopened().await;
+    assert_eq!(world.store.score(mallory).await.unwrap(), Score { completed: 2, walked: 1, failed: 3 });
+    let known = world.store.scores(vec![mallory, Address::from_bytes([8; 20])]).await.unwrap();
+    assert_eq!(known.len(), 1);
+}
+
+// H6
+#[tokio::test]
+async fn strangers_with_whom_nothing_came_to_anything_are_forgotten() {
+    let world = World::new();
+    let id = world.add_swap(1).await;
+    world.store.set_peer_signature(id, vec![2; 65]).await.unwrap();
+    world.store.commit_step(id, ending("void")).await.unwrap();
+    let (mallory, now) = (Address::from_bytes([9; 20]), crate::clock::now());
+    assert_eq!(world.store.forget_scores(now.minus_secs(60), 100).await.unwrap(), 0);
+    assert_eq!(world.store.score(mallory).await.unwrap(), Score { failed: 1, ..Score::default() });
+    assert_eq!(world.store.forget_scores(now.plus_secs(60), 100).await.unwrap(), 1);
+    assert_eq!(world.store.score(mallory).await.unwrap(), Score::default());
 }

@@ -1,5 +1,6 @@
 //! The port, filled: what is watched, what was seen, and what is done about it.
 
+mod by_hand;
 mod cancel;
 mod carry;
 mod claim;
@@ -22,8 +23,8 @@ use crate::tx::public_key;
 use async_trait::async_trait;
 use bitcoin::ScriptBuf;
 use photon_chains::{
-    Act, Amount, Asset, Balance, BlockHeight, Found, Hash32, IntentKey, Journal, Ledger, Lock, LockId, LockKey, Party, Port,
-    PortError, Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, TxId, UnixTime,
+    Act, Amount, Asset, Balance, BlockHeight, Draft, Found, Hash32, IntentKey, Journal, Ledger, Lock, LockId, LockKey,
+    OutsideCoin, Party, Port, PortError, Progress, Progressed, Purpose, Sighting, Template, Timing, Tip, TxId, UnixTime,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -239,6 +240,18 @@ impl Port for UtxoAdapter {
     fn funding_address(&self, lock: &Lock) -> Option<String> {
         let script = self.script_of(lock).ok()?;
         address::encode(&self.params, &script.output_script())
+    }
+
+    fn funding_psbt(&self, lock: &Lock) -> Option<String> {
+        self.template_of(lock)
+    }
+
+    async fn draft_funding(&self, lock: &Lock, coins: &[OutsideCoin], change: &str) -> Result<Draft, PortError> {
+        self.draft(lock, coins, change).await
+    }
+
+    async fn relay_funding(&self, lock: &Lock, psbt: &str) -> Result<TxId, PortError> {
+        self.hand_in(lock, psbt).await
     }
 
     async fn leave_note(&self, lock: &Lock, note: &str) -> Result<(), PortError> {

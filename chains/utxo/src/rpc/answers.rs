@@ -148,6 +148,36 @@ pub struct PoolSpend {
     pub spendingtxid: Option<Txid>,
 }
 
+/// `gettxout`.
+#[derive(Debug, Deserialize)]
+pub struct TxOutFacts {
+    /// Its confirmations; zero in the mempool.
+    pub confirmations: u64,
+    /// Its value.
+    #[serde(deserialize_with = "coins")]
+    pub value: Amount,
+    /// Its script.
+    #[serde(rename = "scriptPubKey")]
+    pub script: ScriptFacts,
+}
+
+/// A part of `gettxout`.
+#[derive(Debug, Deserialize)]
+pub struct ScriptFacts {
+    /// The script's bytes.
+    pub hex: ScriptBuf,
+}
+
+/// `finalizepsbt`.
+#[derive(Debug, Deserialize)]
+pub struct FinalPsbt {
+    /// The transaction, if every input is signed.
+    #[serde(default)]
+    pub hex: Option<String>,
+    /// True if every input is signed.
+    pub complete: bool,
+}
+
 /// `gettransaction`.
 #[derive(Debug, Deserialize)]
 pub struct WalletTx {
