@@ -56,7 +56,7 @@ const MOST_OWN: usize = board::MOST_OF_MAKER;
 const MOST_NEIGHBOURS: usize = 4_096;
 /// Peers with a name that are dialled so that there is somebody to ask, and how often.
 const MOST_DIALLED: usize = 16;
-const DIAL_ROUNDS: u32 = 12;
+const DIAL_ROUNDS: u32 = 3;
 
 /// What is new after a place of that board?
 #[derive(Debug, Serialize, Deserialize)]
