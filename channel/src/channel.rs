@@ -6,7 +6,7 @@ use crate::eip712::Domain;
 use crate::flow::{Change, Fault, Flow, Held, Judge, LockState};
 use crate::guard::Guard;
 use crate::key::{Both, ChannelKey, ChannelRef, Side};
-use crate::lock::LockNo;
+use crate::lock::{Commitment, LockNo};
 use crate::proof::{BalanceProof, Disposal, Signed};
 use crate::sign::{KnownKey, Signature, Signer};
 use crate::units::{Nonce, Units};
@@ -229,6 +229,11 @@ impl Channel {
 
     /// Signs what was gathered. None if nothing was.
     pub fn seal(&mut self, signer: &Signer) -> Option<Update> {
+        self.seal_committed(signer).map(|(update, _)| update)
+    }
+
+    /// The same, with what its proof says of pending locks.
+    pub(crate) fn seal_committed(&mut self, signer: &Signer) -> Option<(Update, Commitment)> {
         if self.batch.is_empty() {
             return None;
         }
@@ -240,7 +245,7 @@ impl Channel {
         self.outgoing.signature = Some(signature);
         let update = Update { of: self.of, payer: self.side, nonce, ops, signature };
         self.unacked.push_back(Unacked { nonce, bytes: update.to_bytes() });
-        Some(update)
+        Some((update, proof.pending))
     }
 
     /// The latest balance proof of a payer, which its signature is of. None for locks that make no list, which are never taken.

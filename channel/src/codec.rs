@@ -12,6 +12,9 @@ use photon_chains::{Address, Expiry, Secret, SecretHash, UnixTime};
 #[error("the bytes are no message of this protocol")]
 pub struct Malformed;
 
+/// Most values take no more bytes.
+const USUAL_BYTES: usize = 256;
+
 /// A value with one form as bytes.
 pub trait Wire: Sized {
     /// Writes it.
@@ -22,7 +25,7 @@ pub trait Wire: Sized {
 
     /// All of it as bytes.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(USUAL_BYTES);
         self.put(&mut out);
         out
     }

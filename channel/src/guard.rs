@@ -94,7 +94,8 @@ guards! {
     HashUsed: "E7, E21",
     /// No lock is taken that lasts longer than the owner lets money wait. It bounds how long, never whose the money is.
     LongestLock: "I14",
-    /// So many locks of one neighbour. What the contract can unlock bounds them besides.
+    /// So many locks of one neighbour, and so many of one's own: a neighbour would sign away the next one. What the contract can
+    /// unlock bounds them besides.
     LimitLocks: "E18, I14",
     /// So much money of one neighbour. It bounds how much waits, never whose it is.
     LimitPending: "I13, I14",

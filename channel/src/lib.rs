@@ -88,7 +88,7 @@ pub use node::{
 };
 pub use payment_request::{Hint, Line, MOST_HINTS, MOST_MEMO, MOST_REACH, PaymentRequest, RequestError};
 pub use proof::{BalanceProof, CooperativeClose, Delegation, Disposal, Signed, Withdraw};
-pub use seal::Sealed;
+pub use seal::{Sealed, Sealer};
 pub use sign::{KnownKey, Signature, SignatureError, Signer};
 pub use split::{Claim, Holdings, Split};
 #[cfg(feature = "switches")]

@@ -125,7 +125,8 @@ impl Node {
                 (expected.request.payment, expected.request.secret.clone(), expected.request.least_secs)
             }
             None => {
-                let secret = onward.sealed.as_ref().and_then(|sealed| sealed.open(&self.signer, &hash, held.lock.amount));
+                let sealed = onward.sealed.as_ref();
+                let secret = sealed.and_then(|sealed| self.seals.open(sealed, &self.signer, &hash, held.lock.amount));
                 (onward.payment, Some(secret.ok_or(Reason::Unknown)?), 0)
             }
         };
@@ -182,7 +183,7 @@ impl Node {
         let channel = self.channels.get_mut(&place.channel).ok_or(Reason::NoWay)?;
         let held = channel.incoming.lock_mut(place.number).ok_or(Reason::NoWay)?;
         held.link = Link::Onto { channel: onto, number: None, onward };
-        self.queues.entry(onto).or_default().push_back(Queued::Forward(place.channel, place.number));
+        self.queues.entry(onto).or_default().quick.push_back(Queued::Forward(place.channel, place.number));
         self.stirred.insert(onto);
         Ok(())
     }

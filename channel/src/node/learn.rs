@@ -260,7 +260,8 @@ impl Node {
         if self.payments.remove(&id).is_none() {
             return;
         }
-        self.dirty.insert(Key::Payment(id));
+        self.kept.remove(&id);
+        self.touch_payment(id);
         let row = Some(crate::node::Row::Outcome(outcome.clone()));
         self.history.push(crate::node::Write { key: Key::Outcome(id), row });
         self.tell(Notice::Ended(id, outcome));

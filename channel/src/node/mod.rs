@@ -31,6 +31,7 @@ use crate::guard::Guard;
 use crate::key::{ChannelId, ChannelRef};
 use crate::lock::LockNo;
 use crate::message::Message;
+use crate::seal::Seals;
 use crate::sign::{KnownKey, Signer};
 use crate::units::Nonce;
 use crate::update::PaymentId;
@@ -49,6 +50,15 @@ struct Place {
 }
 
 /// What waits for room in a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Queue {
+    /// Payments of the holder's that are made at once, and incoming locks that are to go onward here.
+    quick: VecDeque<Queued>,
+    /// Payments of the holder's that need a lock: they may wait until another one is gone, and hold nobody else up.
+    locks: VecDeque<PaymentId>,
+}
+
+/// See [`Queue`].
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 enum Queued {
     /// A payment of the holder's.
@@ -69,10 +79,14 @@ pub struct Node {
     neighbours: BTreeMap<Address, BTreeSet<ChannelId>>,
     registered: BTreeMap<SecretHash, Registered>,
     payments: BTreeMap<PaymentId, Payment>,
+    /// Of these the rows are durable, or become so in this step; and of these they stay until the payment ends.
+    written: BTreeSet<PaymentId>,
+    kept: BTreeSet<PaymentId>,
     expected: BTreeMap<SecretHash, Expected>,
     /// Pending locks by their hash. A lock that ended on chain is not among them any more.
     places: BTreeMap<SecretHash, Vec<Place>>,
-    queues: BTreeMap<ChannelId, VecDeque<Queued>>,
+    queues: BTreeMap<ChannelId, Queue>,
+    seals: Seals,
     /// Direct payments that an update carries, until it is acknowledged.
     carried: BTreeMap<(ChannelId, Nonce), Vec<PaymentId>>,
     /// When a pending lock wants to be looked at, and those that want it at every tip from now on.
@@ -117,9 +131,12 @@ impl Node {
             neighbours: BTreeMap::new(),
             registered: BTreeMap::new(),
             payments: BTreeMap::new(),
+            written: BTreeSet::new(),
+            kept: BTreeSet::new(),
             expected: BTreeMap::new(),
             places: BTreeMap::new(),
             queues: BTreeMap::new(),
+            seals: Seals::default(),
             carried: BTreeMap::new(),
             timers: BTreeSet::new(),
             due: BTreeSet::new(),
@@ -151,6 +168,7 @@ impl Node {
                 }
                 (Key::Payment(id), Row::Payment(payment)) => {
                     node.payments.insert(id, payment);
+                    node.written.insert(id);
                 }
                 (Key::Request(hash), Row::Request(expected)) => {
                     node.expected.insert(hash, expected);
@@ -161,6 +179,7 @@ impl Node {
         for (key, row) in lists {
             node.restore_list(key, row);
         }
+        node.restore_carried();
         node.requeue();
         node
     }
@@ -191,7 +210,7 @@ impl Node {
     fn requeue(&mut self) {
         for (id, payment) in &self.payments {
             match (&payment.progress, payment.order.ways.first()) {
-                (Progress::Queued, Some(way)) => self.queues.entry(way.channel).or_default().push_back(Queued::Own(*id)),
+                (Progress::Queued, Some(way)) => self.queues.entry(way.channel).or_default().add(*id, &payment.order.tie),
                 (Progress::Paid(of, nonce), _) => self.carried.entry((of.channel, *nonce)).or_default().push(*id),
                 (Progress::Queued, None) | (Progress::Locked(..), _) => {}
             }
@@ -199,7 +218,7 @@ impl Node {
         for (id, channel) in &self.channels {
             for held in &channel.incoming.locks {
                 if let Link::Onto { channel: onto, number: None, .. } = &held.link {
-                    self.queues.entry(*onto).or_default().push_back(Queued::Forward(*id, held.lock.number));
+                    self.queues.entry(*onto).or_default().quick.push_back(Queued::Forward(*id, held.lock.number));
                 }
             }
         }
@@ -250,6 +269,11 @@ impl Node {
         self.payments.get(id)
     }
 
+    /// All of them, with their names.
+    pub fn payments(&self) -> impl Iterator<Item = (&PaymentId, &Payment)> {
+        self.payments.iter()
+    }
+
     /// A request that has not ended.
     pub fn request(&self, hash: &SecretHash) -> Option<&Expected> {
         self.expected.get(hash)
@@ -271,6 +295,9 @@ impl Node {
             Event::Disconnected(peer) => self.disconnected(peer),
             Event::Message(from, message) => self.said(from, message),
             Event::Pay(order) => self.pay(order),
+            Event::Keep(id) => {
+                self.kept.insert(id);
+            }
             Event::Recall(id) => self.recall(id),
             Event::Expect(request) => self.expect_payment(request),
             Event::Release(secret) => self.release(&secret),
@@ -296,6 +323,9 @@ impl Node {
         let mut writes = std::mem::take(&mut self.history);
         for key in std::mem::take(&mut self.dirty) {
             let row = self.row(&key);
+            if let Key::Payment(id) = key {
+                let _ = if row.is_some() { self.written.insert(id) } else { self.written.remove(&id) };
+            }
             writes.push(Write { key, row });
         }
         Step { writes, effects: std::mem::take(&mut self.effects) }
@@ -306,9 +336,8 @@ impl Node {
         let gathered: Vec<ChannelId> = self.dirty.iter().filter_map(dirty_channel).collect();
         for id in gathered {
             let Some(channel) = self.channels.get_mut(&id) else { continue };
-            let Some(update) = channel.seal(&self.signer) else { continue };
+            let Some((update, commitment)) = channel.seal_committed(&self.signer) else { continue };
             let (of, peer) = (channel.of, channel.peer.address());
-            let commitment = channel.outgoing.commitment().unwrap_or_default();
             let row = Row::Sent(channel.outgoing.transferred, commitment);
             self.history.push(Write { key: Key::Sent(of, update.nonce), row: Some(row) });
             self.dirty.insert(Key::Unacked(of, update.nonce));
@@ -332,7 +361,7 @@ impl Node {
                 Some(Row::Unacked(sent.bytes.clone()))
             }
             Key::Disposed(of, hash) => channel(of)?.disposed.contains(hash).then_some(Row::Disposed),
-            Key::Payment(id) => self.payments.get(id).cloned().map(Row::Payment),
+            Key::Payment(id) => self.payments.get(id).filter(|_| self.has_row(id)).cloned().map(Row::Payment),
             Key::Request(hash) => self.expected.get(hash).cloned().map(Row::Request),
             Key::Sent(..) | Key::Gone(..) | Key::Outcome(_) | Key::Received(..) => None,
         }

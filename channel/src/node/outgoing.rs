@@ -9,8 +9,7 @@ use crate::lock::LockNo;
 use crate::message::{Message, Reason};
 use crate::node::rows::{Payment, Progress};
 use crate::node::words::{Effect, Notice, Outcome, Tie};
-use crate::node::{Node, Place, Queued};
-use crate::seal::Sealed;
+use crate::node::{Node, Place, Queue, Queued};
 use crate::units::Nonce;
 use crate::update::{Onward, Op, PaymentId};
 
@@ -32,9 +31,8 @@ impl Node {
         if !channel.in_step || !channel.may_sign() {
             return;
         }
-        let pending: Vec<Held> = channel.outgoing.locks.clone();
-        for held in pending {
-            let Some(op) = self.owed(&held) else { continue };
+        let owed: Vec<Op> = channel.outgoing.locks.iter().filter_map(|held| self.owed(held)).collect();
+        for op in owed {
             match self.stage(id, op) {
                 Ok(_) => {}
                 Err(Stuck::Busy | Stuck::Standing) => return,
@@ -44,13 +42,19 @@ impl Node {
         if self.asked.contains_key(&id) {
             return self.grant_close(id);
         }
-        while let Some(queued) = self.queues.get_mut(&id).and_then(|queue| queue.pop_front()) {
+        while let Some(queued) = self.queues.get_mut(&id).and_then(|queue| queue.quick.pop_front()) {
             let room = match queued {
                 Queued::Own(payment) => self.start(id, payment),
                 Queued::Forward(from, number) => self.pass_on(id, from, number),
             };
             if matches!(room, Room::None) {
-                self.queues.entry(id).or_default().push_front(queued);
+                self.queues.entry(id).or_default().quick.push_front(queued);
+                return;
+            }
+        }
+        while let Some(payment) = self.queues.get_mut(&id).and_then(|queue| queue.locks.pop_front()) {
+            if matches!(self.start(id, payment), Room::None) {
+                self.queues.entry(id).or_default().locks.push_front(payment);
                 return;
             }
         }
@@ -130,22 +134,31 @@ impl Node {
             return Room::Left;
         };
         let order = &payment.order;
+        if order.tie == Tie::Direct {
+            return self.transfer(id, payment_id, order.amount);
+        }
+        let has_another = order.ways.len() > 1;
         let Some(way) = order.ways.first().cloned() else { return Room::Left };
-        let secret = match &order.tie {
-            Tie::Direct => return self.transfer(id, payment_id, order.amount),
-            Tie::Sealed(seed) => Some(super::pay::secret_of(seed, &payment_id, payment.attempt)),
-            Tie::Hash(_) => None,
-        };
-        let sealed = secret.as_ref().and_then(|secret| Sealed::new(secret, &order.payee, order.amount));
-        let hash = match (&order.tie, &secret) {
-            (Tie::Hash(hash), _) => *hash,
-            (_, Some(secret)) => secret.hash(),
-            (_, None) => return Room::Left,
-        };
         if self.latest().plus_secs(self.policy.reveal_margin_secs) >= end_of(&way.expiry) {
             self.next_way(payment_id, Reason::Time);
             return Room::Left;
         }
+        if self.has_most_locks(&id) {
+            if !has_another {
+                return Room::None;
+            }
+            self.next_way(payment_id, Reason::Limit);
+            return Room::Left;
+        }
+        let (hash, sealed) = match &order.tie {
+            Tie::Hash(hash) => (*hash, None),
+            Tie::Sealed(seed) => {
+                let secret = super::pay::secret_of(seed, &payment_id, payment.attempt);
+                let hash = secret.hash();
+                (hash, self.seals.seal(&secret, &hash, seed, &order.payee, order.amount))
+            }
+            Tie::Direct => return Room::Left,
+        };
         let onward = Onward { payment: payment_id, route: way.onward, sealed };
         let op = Op::Lock { amount: way.amount, secret_hash: hash, expiry: way.expiry, onward };
         match self.add_lock(id, op, Link::Payment(payment_id)) {
@@ -153,7 +166,7 @@ impl Node {
                 let of = self.channels.get(&id).map(|channel| channel.of);
                 if let (Some(payment), Some(of)) = (self.payments.get_mut(&payment_id), of) {
                     payment.progress = Progress::Locked(of, number);
-                    self.dirty.insert(crate::node::Key::Payment(payment_id));
+                    self.touch_payment(payment_id);
                 }
                 Room::Left
             }
@@ -167,6 +180,12 @@ impl Node {
         }
     }
 
+    /// Whether as many locks are pending as this node itself would take: its counterparty would sign another one away.
+    fn has_most_locks(&self, id: &ChannelId) -> bool {
+        let locks = self.channels.get(id).map_or(0, |channel| channel.outgoing.locks.len());
+        Guard::LimitLocks.refuses(locks >= self.policy.most_locks)
+    }
+
     /// A direct payment.
     fn transfer(&mut self, id: ChannelId, payment_id: PaymentId, amount: crate::Units) -> Room {
         match self.stage(id, Op::Transfer { payment: payment_id, amount }) {
@@ -177,7 +196,7 @@ impl Node {
                     payment.progress = Progress::Paid(of, nonce);
                 }
                 self.carried.entry((id, nonce)).or_default().push(payment_id);
-                self.dirty.insert(crate::node::Key::Payment(payment_id));
+                self.touch_payment(payment_id);
                 Room::Left
             }
             Err(stuck) => match reason(stuck) {
@@ -286,12 +305,14 @@ impl Node {
 
     /// Nothing new goes through a channel any more: what waits for it looks elsewhere.
     pub(super) fn fail_queue(&mut self, id: ChannelId, reason: Reason) {
-        for queued in self.queues.remove(&id).unwrap_or_default() {
+        let Queue { quick, locks } = self.queues.remove(&id).unwrap_or_default();
+        for queued in quick {
             match queued {
                 Queued::Own(payment) => self.next_way(payment, reason),
                 Queued::Forward(channel, number) => self.give_back(Place { channel, incoming: true, number }, reason),
             }
         }
+        locks.into_iter().for_each(|payment| self.next_way(payment, reason));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The holder's own payments.
 
+use crate::codec::Wire;
 use crate::eip712::keccak;
 use crate::flow::LockState;
 use crate::guard::Guard;
@@ -7,9 +8,9 @@ use crate::key::ChannelId;
 use crate::message::{Message, Reason};
 use crate::node::rows::{Key, Payment, Progress};
 use crate::node::words::{Effect, Notice, Order, Outcome, Refused, Tie, Way};
-use crate::node::{MOST_WAYS, Node, Queued};
-use crate::update::{MOST_HOPS, PaymentId};
-use photon_chains::Secret;
+use crate::node::{MOST_WAYS, Node, Queue, Queued};
+use crate::update::{MOST_HOPS, Op, PaymentId, Update};
+use photon_chains::{Expiry, Secret, UnixTime};
 
 /// The secret of one attempt: a fresh one each time, since a hash that was signed away is never used again.
 pub(super) fn secret_of(seed: &Secret, payment: &PaymentId, attempt: u16) -> Secret {
@@ -22,7 +23,49 @@ pub(super) fn secret_of(seed: &Secret, payment: &PaymentId, attempt: u16) -> Sec
     secret
 }
 
+impl Queue {
+    /// A payment of the holder's waits, too.
+    pub(super) fn add(&mut self, id: PaymentId, tie: &Tie) {
+        match tie {
+            Tie::Direct => self.quick.push_back(Queued::Own(id)),
+            Tie::Sealed(_) | Tie::Hash(_) => self.locks.push_back(id),
+        }
+    }
+}
+
 impl Node {
+    /// A payment has changed. It has a row of its own unless an update carries it: that update's row names it, and what else
+    /// was ordered is of no use any more. So a payment that goes out in the step in which it was ordered costs no row of its own.
+    pub(super) fn touch_payment(&mut self, id: PaymentId) {
+        let key = Key::Payment(id);
+        if self.written.contains(&id) || self.has_row(&id) {
+            self.dirty.insert(key);
+        } else {
+            self.dirty.remove(&key);
+        }
+    }
+
+    pub(super) fn has_row(&self, id: &PaymentId) -> bool {
+        let is_carried = |payment: &Payment| matches!(payment.progress, Progress::Paid(..));
+        self.payments.get(id).is_some_and(|payment| !is_carried(payment) || self.kept.contains(id))
+    }
+
+    /// After a restart: the payments that an update carries and that have no row of their own.
+    pub(super) fn restore_carried(&mut self) {
+        for channel in self.channels.values() {
+            let updates = channel.unacked.iter().filter_map(|sent| Update::from_bytes(&sent.bytes).ok());
+            for (nonce, op) in updates.flat_map(|update| update.ops.into_iter().map(move |op| (update.nonce, op))) {
+                let Op::Transfer { payment: id, amount } = op else { continue };
+                let expiry = Expiry::at(UnixTime::default());
+                let way = Way { channel: channel.of.channel, amount, expiry, onward: Vec::new() };
+                let (payee, most_fee) = (channel.peer, crate::Units::ZERO);
+                let order = Order { id, payee, amount, most_fee, tie: Tie::Direct, ways: vec![way] };
+                let progress = Progress::Paid(channel.of, nonce);
+                self.payments.entry(id).or_insert(Payment { order, attempt: 0, progress, recalled: false });
+            }
+        }
+    }
+
     /// Begins a payment. The caller has made sure that none with this id has ended before ([`Key::Outcome`]).
     pub(super) fn pay(&mut self, order: Order) {
         let id = order.id;
@@ -36,6 +79,7 @@ impl Node {
             Tie::Hash(hash) => !hash.is_degenerate(),
         };
         if !is_good || !hash_is_good || order.payee.address() == self.address() {
+            self.kept.remove(&id);
             return self.tell(Notice::Refused(Refused::Order(id)));
         }
         self.payments.insert(id, Payment { order, attempt: 0, progress: Progress::Queued, recalled: false });
@@ -60,9 +104,10 @@ impl Node {
     }
 
     fn enqueue(&mut self, id: PaymentId) {
-        self.dirty.insert(Key::Payment(id));
-        let Some(way) = self.payments.get(&id).and_then(|payment| payment.order.ways.first()) else { return };
-        self.queues.entry(way.channel).or_default().push_back(Queued::Own(id));
+        self.touch_payment(id);
+        let Some(payment) = self.payments.get(&id) else { return };
+        let Some(way) = payment.order.ways.first() else { return };
+        self.queues.entry(way.channel).or_default().add(id, &payment.order.tie);
         self.stirred.insert(way.channel);
     }
 
@@ -97,7 +142,7 @@ impl Node {
                     return self.tell(Notice::Refused(Refused::Recall(id)));
                 }
                 payment.recalled = true;
-                self.dirty.insert(Key::Payment(id));
+                self.touch_payment(id);
                 self.say_recall(of.channel, number);
             }
         }

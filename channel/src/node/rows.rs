@@ -24,7 +24,8 @@ pub enum Key {
     Unacked(ChannelRef, Nonce),
     /// A hash that was signed away.
     Disposed(ChannelRef, SecretHash),
-    /// A payment of the holder's that has not ended.
+    /// A payment of the holder's that has not ended. One that an update carries is named in that update's row alone
+    /// ([`Key::Unacked`]), unless its owner wants the row kept.
     Payment(PaymentId),
     /// A request that has not ended.
     Request(SecretHash),

@@ -143,6 +143,8 @@ pub enum Event {
     Message(Address, Message),
     /// Pay this.
     Pay(Order),
+    /// The row of this payment, which is asked for next, stays until it ends: its owner keeps a note there.
+    Keep(PaymentId),
     /// Take a payment back, if that is still possible.
     Recall(PaymentId),
     /// Expect this.

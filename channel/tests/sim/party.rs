@@ -182,6 +182,12 @@ impl Party {
         let (live, again): (Vec<_>, Vec<_>) =
             (self.node.channels().map(plain).collect(), restored.channels().map(plain).collect());
         assert_eq!(live, again);
+        // Of a payment that an update carries, that update tells all that still matters.
+        let brief = |node: &Node| -> Vec<_> {
+            let all = node.payments();
+            all.map(|(id, it)| (*id, it.order.payee, it.order.amount, it.order.tie.clone(), it.progress.clone())).collect()
+        };
+        assert_eq!(brief(&self.node), brief(&restored));
         for key in self.disk.live.keys() {
             match key {
                 Key::Payment(id) => assert_eq!(self.node.payment(id), restored.payment(id)),
