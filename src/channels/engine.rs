@@ -1,4 +1,5 @@
-//! The loop of one ledger: what has queued goes into the core, the step is saved, and only then let out.
+//! The loop of one ledger: what has queued goes into the core, which makes a step of it. How a step is saved and let out:
+//! [`super::step`].
 
 use super::acts::{Closing, Verdict, Wanted};
 use super::chain::Lists;
@@ -7,25 +8,26 @@ use super::follow::{ChainNews, PortSource};
 use super::hints::{Hint, Hinted};
 use super::interests::Interests;
 use super::orders::{Answers, Order, named};
-use super::peers::{Links, Neighbours, Outgoing};
-use super::tell;
+use super::peers::{Links, Neighbours};
+use super::step::Steps;
 use super::words::Told;
 use crate::clock;
 use crate::peer::Link;
-use crate::store::{ChannelStep, NewEnded, Store};
+use crate::store::Store;
 use anyhow::Context;
-use photon_chains::{Address, BlockHeight, Ledger, LockId, Secret, SecretHash, UnixTime, crash};
+use photon_chains::{Address, BlockHeight, Ledger, LockId, Secret, SecretHash, UnixTime};
 use photon_channel::{
-    ChannelId, Domain, Effect, Event, Key, KnownKey, Message, Moment, Node, Outcome, Payment, PaymentId, Policy, Row, Signer,
-    Tie, Units, Write,
+    ChannelId, Domain, Event, Key, KnownKey, Message, Moment, Node, Outcome, Payment, PaymentId, Policy, Progress, Row, Signer,
+    Tie, Units,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
-/// The most inputs of one step. More would make the first wait too long for the last.
-const MOST_INPUTS: usize = 4_096;
+/// The most inputs of one step. More would make the first wait too long for the last, and leave nothing for the next step, which
+/// is made ready while this one is on its way to the disk.
+const MOST_INPUTS: usize = 512;
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -109,7 +111,7 @@ impl Running {
     }
 
     /// Notes the way that is being tried.
-    fn goes(&mut self, payment: &Payment) {
+    pub(super) fn goes(&mut self, payment: &Payment) {
         if let Some(way) = payment.order.ways.first() {
             self.channel = way.channel;
             self.fee = way.amount.saturating_sub(payment.order.amount);
@@ -156,10 +158,12 @@ pub(super) struct Engine {
     pub(super) hanging: BTreeMap<ChannelId, BTreeSet<SecretHash>>,
     /// How often a call was mined for nothing.
     pub(super) tries: HashMap<LockId, u32>,
-    calls: watch::Sender<Vec<Wanted>>,
+    pub(super) calls: watch::Sender<Vec<Wanted>>,
     /// Something has happened that calls depend on.
-    is_stirred: bool,
-    notices: broadcast::Sender<Told>,
+    pub(super) is_stirred: bool,
+    pub(super) notices: broadcast::Sender<Told>,
+    /// On their way to the disk.
+    pub(super) steps: Steps,
 }
 
 impl Engine {
@@ -175,11 +179,14 @@ impl Engine {
         let domain = Domain::new(chain_id, contract);
         let live = store.live_channels(ledger).await.context("the channels can't be read back")?;
         let (mut running, mut requests) = (HashMap::new(), HashMap::new());
+        let (mut sent, mut noted) = (HashMap::new(), Vec::new());
         for row in &live.rows {
             match (&row.key, &row.row) {
                 (Key::Payment(id), Row::Payment(payment)) => {
                     running.insert(*id, Running::of(payment, row.memo.clone(), row.at));
+                    noted.extend(row.memo.as_ref().map(|_| *id));
                 }
+                (Key::Unacked(of, nonce), _) => drop(sent.insert((*of, *nonce), row.at)),
                 (Key::Request(hash), Row::Request(_)) => {
                     requests.insert(*hash, RequestNote { memo: row.memo.clone(), created_at: row.at });
                 }
@@ -192,7 +199,14 @@ impl Engine {
             wishes.insert(key, wish);
         }
         let rows = live.rows.into_iter().map(|live| (live.key, live.row));
-        let node = Node::restore(signer, domain, policy, rows);
+        let mut node = Node::restore(signer, domain, policy, rows);
+        for (id, payment) in node.payments() {
+            let Progress::Paid(of, nonce) = payment.progress else { continue };
+            // One that an update carries was ordered when that was made, or before.
+            let at = sent.get(&(of, nonce)).copied().unwrap_or_default();
+            running.entry(*id).or_insert_with(|| Running::of(payment, None, at));
+        }
+        noted.into_iter().for_each(|id| node.take(Event::Keep(id)));
         tracing::info!(chain = %ledger, channels = node.channels().count(), payments = running.len(), "channels taken up");
         let engine = Self {
             ledger,
@@ -223,11 +237,13 @@ impl Engine {
             calls,
             is_stirred: true,
             notices,
+            steps: Steps::default(),
         };
         let mut engine = engine.following();
         // What is pending is watched again, before the chain is looked at for the first time.
         engine.node.take(Event::Clock(clock::now()));
         engine.step().await?;
+        engine.settle().await?;
         Ok(engine)
     }
 
@@ -265,11 +281,24 @@ impl Engine {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(MOST_INPUTS);
         loop {
+            let may_begin = !self.steps.are_many();
             tokio::select! {
-                count = inputs.recv_many(&mut batch, MOST_INPUTS) => if count == 0 {
-                    return Ok(());
+                biased;
+                durable = self.steps.first_durable(), if !self.steps.is_empty() => {
+                    durable?;
+                    self.let_out_first();
+                    if self.is_stirred {
+                        self.settle().await?;
+                    }
+                    continue;
+                }
+                count = inputs.recv_many(&mut batch, MOST_INPUTS), if may_begin => if count == 0 {
+                    return self.settle().await;
                 },
-                _ = tick.tick() => {}
+                _ = tick.tick(), if may_begin => {}
+            }
+            if batch.iter().any(reads) {
+                self.settle().await?;
             }
             self.node.take(Event::Clock(clock::now()));
             let known = self.known_before(named(&batch)).await?;
@@ -280,6 +309,9 @@ impl Engine {
                 self.take(input, &known);
             }
             self.step().await?;
+            if self.is_stirred {
+                self.settle().await?;
+            }
         }
     }
 
@@ -324,145 +356,19 @@ impl Engine {
         }
     }
 
-    /// Saves what the core has come to, then lets it out.
-    async fn step(&mut self) -> anyhow::Result<()> {
-        let photon_channel::Step { writes, effects } = self.node.finish();
-        let mut rows = ChannelStep::of(self.ledger);
-        let mut told = Vec::new();
-        for effect in &effects {
-            if let Effect::Tell(notice) = effect {
-                told.push(notice);
-            }
-        }
-        rows.fees = self.earned(&writes, &told);
-        let mut ended = Vec::new();
-        for write in writes {
-            self.note(write, &mut rows, &mut ended);
-        }
-        rows.events = tell::events(self.ledger, &told);
-        self.strike_deposits();
-        rows.wishes = std::mem::take(&mut self.answers.wishes);
-        self.is_stirred |= !rows.wishes.is_empty();
-        let refused = tell::refused(&told);
-        if !rows.is_empty() {
-            self.store.commit_channels(rows).await.context("a step of the channels could not be saved")?;
-        }
-        self.answer(&refused);
-        for (running, outcome) in ended {
-            if let Some(waiter) = running.waiter {
-                // Whoever waited may be gone.
-                let _ = waiter.send(outcome);
-            }
-        }
-        self.let_out(effects);
-        if std::mem::take(&mut self.is_stirred) {
-            self.tell_neighbours();
-            self.calls.send_replace(self.wanted());
-        }
-        Ok(())
-    }
-
     /// A channel has opened with a neighbour who may be connected already.
     pub(super) fn begin_talk(&mut self, peer: &Address) {
         if self.links.has(peer) {
             self.node.take(Event::Connected(*peer));
         }
     }
-
-    /// What a row of the core's is to the store, and to the owner's list of payments.
-    fn note(&mut self, write: Write, rows: &mut ChannelStep, ended: &mut Vec<(Running, Outcome)>) {
-        let mut memo = None;
-        match (&write.key, &write.row) {
-            (Key::Payment(id), Some(Row::Payment(payment))) => {
-                if let Some(running) = self.running.get_mut(id) {
-                    running.goes(payment);
-                    memo = running.memo.clone();
-                }
-            }
-            (Key::Request(hash), Some(_)) => memo = self.requests.get(hash).and_then(|note| note.memo.clone()),
-            (Key::Outcome(id), Some(Row::Outcome(outcome))) => {
-                if let Some(running) = self.running.remove(id) {
-                    rows.ended.push(paid(*id, &running, self.token_of(&running.channel), outcome));
-                    ended.push((running, outcome.clone()));
-                }
-                return;
-            }
-            (Key::Received(of, _), Some(Row::Received(id, amount, secret_hash))) => {
-                let note = secret_hash.and_then(|hash| self.requests.get(&hash).cloned());
-                rows.ended.push(NewEnded {
-                    is_incoming: true,
-                    id: *id,
-                    channel: of.channel,
-                    token: self.token_of(&of.channel),
-                    payee: None,
-                    amount: *amount,
-                    fee: Units::ZERO,
-                    secret_hash: *secret_hash,
-                    receipt: None,
-                    failed: None,
-                    memo: note.as_ref().and_then(|note| note.memo.clone()),
-                    created_at: note.map_or_else(clock::now, |note| note.created_at),
-                });
-                return;
-            }
-            (_, _) => {}
-        }
-        if let (Key::Request(hash), None) = (&write.key, &write.row) {
-            self.requests.remove(hash);
-        }
-        rows.writes.push((write, memo));
-    }
-
-    fn let_out(&mut self, effects: Vec<Effect>) {
-        let mut outgoing = Outgoing::new(self.ledger);
-        for effect in effects {
-            match effect {
-                Effect::Send(peer, message) => {
-                    crash::point(format_args!("channel.send.{}", tell::message_word(&message)));
-                    outgoing.add(&self.links, peer, &message);
-                }
-                Effect::Tell(notice) => {
-                    if self.notices.receiver_count() > 0 {
-                        // Whoever listened may be gone.
-                        let _ = self.notices.send(Told { ledger: self.ledger, notice });
-                    }
-                }
-                Effect::Watch(hash) => self.interests.want(hash),
-                Effect::Unwatch(hash) => {
-                    self.interests.unwant(hash);
-                    if !self.hanging.values().any(|hashes| hashes.contains(&hash)) {
-                        self.entries.remove(&hash);
-                    }
-                }
-                Effect::Register(secret, end) => {
-                    self.registers.insert(secret.hash(), (secret, end));
-                    self.is_stirred = true;
-                }
-                // They are found in the channels themselves, after a restart too.
-                Effect::CloseTogether(..) | Effect::Withdraw(..) => self.is_stirred = true,
-            }
-        }
-        outgoing.send(&self.links);
-    }
 }
 
-fn paid(id: PaymentId, running: &Running, token: Option<Address>, outcome: &Outcome) -> NewEnded {
-    let (receipt, failed) = match outcome {
-        Outcome::Paid(receipt) => (receipt.clone(), None),
-        Outcome::Failed(reason) => (None, Some(*reason)),
-    };
-    NewEnded {
-        is_incoming: false,
-        id,
-        channel: running.channel,
-        token,
-        payee: Some(running.payee),
-        amount: running.amount,
-        fee: running.fee,
-        secret_hash: receipt.as_ref().map(photon_chains::Secret::hash).or(running.secret_hash),
-        receipt,
-        failed,
-        memo: running.memo.clone(),
-        created_at: running.created_at,
+/// Whether it looks at what may not be durable yet, or at the database.
+fn reads(input: &Input) -> bool {
+    match input {
+        Input::Look(_) | Input::Chain(_) => true,
+        Input::Order(order) => order.names().is_some(),
+        Input::Up(_) | Input::Down(..) | Input::Said(..) | Input::Hinted(..) | Input::Called(..) => false,
     }
 }

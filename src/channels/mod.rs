@@ -12,13 +12,13 @@
 //!   save --> out[messages, calls of contracts, notices]
 //! ```
 //!
-//! Whatever has queued while the last step was being synced makes the next one: a thousand payments cost one signature, one
+//! Whatever has queued while the last steps were being synced makes the next one: a thousand payments cost one signature, one
 //! message and one sync. Nothing leaves before it is durable; a failed commit ends the process.
 //!
 //! Where to look:
 //!
 //! - [`Channels`]: the handle for the rest of the program. `words`: what it is told and tells.
-//! - `engine`: the loop. `orders`: what the owner asks for. `tell`: what listeners hear. `views`: what is shown.
+//! - `engine`: the loop. `step`: how what it comes to is saved, and let out. `orders`: what the owner asks for. `tell`: what listeners hear. `views`: what is shown.
 //! - `follow`, `interests`: what is read off the chain. `chain`: what follows from it. `acts`: the calls that are wanted, made by
 //!   `actor`. `deposits`: money on its way in. `fees`: what mediating has earned. `hints`: how a neighbour learns of a channel.
 //! - `peers`: the connections to neighbours. `ways`: over which channels a payment goes.
@@ -40,6 +40,7 @@ mod keeper;
 mod orders;
 mod peers;
 mod policy;
+mod step;
 mod tell;
 mod views;
 mod ways;

@@ -47,13 +47,20 @@ pub(super) struct Answers {
     pub(super) wishes: Vec<(String, Option<String>)>,
 }
 
+impl Order {
+    /// The payment that is asked for by name.
+    pub(super) const fn names(&self) -> Option<PaymentId> {
+        match self {
+            Order::Pay(payment, _) => payment.id,
+            Order::Expect(..) | Order::Deposit(..) | Order::Do(..) => None,
+        }
+    }
+}
+
 /// The payments that are asked for by name.
 pub(super) fn named(batch: &[Input]) -> Vec<PaymentId> {
     let name = |input: &Input| match input {
-        Input::Order(order) => match &**order {
-            Order::Pay(payment, _) => payment.id,
-            Order::Expect(..) | Order::Deposit(..) | Order::Do(..) => None,
-        },
+        Input::Order(order) => order.names(),
         _ => None,
     };
     batch.iter().filter_map(name).collect()
@@ -112,6 +119,9 @@ impl Engine {
             progress: photon_channel::Progress::Queued,
             recalled: false,
         };
+        if new.memo.is_some() {
+            self.node.take(Event::Keep(id));
+        }
         let mut running = Running::of(&payment, new.memo, clock::now());
         running.waiter = Some(waiter);
         self.running.insert(id, running);
@@ -184,8 +194,8 @@ impl Engine {
     }
 
     /// Tells those who asked, once the step with what they asked for is durable.
-    pub(super) fn answer(&mut self, refused: &Refusals) {
-        for (id, ended, answer) in std::mem::take(&mut self.answers.payments) {
+    pub(super) fn answer(&mut self, answers: Answers, refused: &Refusals) {
+        for (id, ended, answer) in answers.payments {
             let verdict = [Refused::Order(id), Refused::SamePayment(id)].into_iter().find(|refusal| refused.contains(refusal));
             let reply = match verdict {
                 Some(refusal) => {
@@ -197,15 +207,15 @@ impl Engine {
             // Whoever asked may be gone; it stands all the same.
             let _ = answer.send(reply);
         }
-        for (view, answer) in std::mem::take(&mut self.answers.requests) {
+        for (view, answer) in answers.requests {
             let refusal = Refused::Request(view.secret_hash);
             let reply = if refused.contains(&refusal) { Err(ChannelsError::Refused(refusal)) } else { Ok(view) };
             let _ = answer.send(reply);
         }
-        for (id, answer) in std::mem::take(&mut self.answers.deposits) {
+        for (id, answer) in answers.deposits {
             let _ = answer.send(Ok(id));
         }
-        for (refusal, answer) in std::mem::take(&mut self.answers.deeds) {
+        for (refusal, answer) in answers.deeds {
             let reply = if refused.contains(&refusal) { Err(ChannelsError::Refused(refusal)) } else { Ok(()) };
             let _ = answer.send(reply);
         }

@@ -28,8 +28,8 @@ pub(super) fn refused(notices: &[&Notice]) -> Refusals {
 pub(super) fn events(ledger: Ledger, notices: &[&Notice]) -> Vec<NewEvent> {
     let (mut events, mut many) = (Vec::new(), Many::default());
     let payments = notices.iter().filter(|notice| matches!(notice, Notice::Ended(..) | Notice::Received { .. })).count();
+    count(notices);
     for notice in notices {
-        count(notice);
         if payments > MOST_SINGLE && many.counts(notice) {
             continue;
         }
@@ -42,15 +42,20 @@ pub(super) fn events(ledger: Ledger, notices: &[&Notice]) -> Vec<NewEvent> {
 }
 
 /// For Prometheus: payments by what became of them.
-fn count(notice: &Notice) {
-    let outcome = match notice {
-        Notice::Ended(_, Outcome::Paid(_)) => "paid",
-        Notice::Ended(_, Outcome::Failed(_)) => "failed",
-        Notice::Received { .. } => "received",
-        Notice::Lost(..) => "lost",
-        _ => return,
+fn count(notices: &[&Notice]) {
+    let outcome = |notice: &Notice| match notice {
+        Notice::Ended(_, Outcome::Paid(_)) => Some("paid"),
+        Notice::Ended(_, Outcome::Failed(_)) => Some("failed"),
+        Notice::Received { .. } => Some("received"),
+        Notice::Lost(..) => Some("lost"),
+        _ => None,
     };
-    metrics::counter!("photon_payments_total", "outcome" => outcome).increment(1);
+    for counted in ["paid", "failed", "received", "lost"] {
+        let count = notices.iter().filter(|notice| outcome(notice) == Some(counted)).count() as u64;
+        if count > 0 {
+            metrics::counter!("photon_payments_total", "outcome" => counted).increment(count);
+        }
+    }
 }
 
 /// Payments of a step that are told together.

@@ -1,18 +1,19 @@
 //! Payment channels: the rows of their engine, what their owner wants of the chain, and the payments that have ended.
 //!
-//! One call writes everything that a step of the engine changed, however many payments it carried. Rows are the engine's own
+//! One call writes everything (how: `channel_steps`) that a step of the engine changed, however many payments it carried. Rows are the engine's own
 //! bytes; those that hold a secret are sealed. A start reads what is live and nothing else.
 
-use super::events::{NewEvent, append};
-use super::points;
+use super::channel_steps::commit_channels;
+use super::events::NewEvent;
 use super::reader::Read;
-use super::rows::{all_rows, change, first_row, page_limit, time};
+use super::rows::{all_rows, first_row, page_limit, time};
 use super::seal::Seals;
 use super::swaps::Page;
-use super::writer::Write;
-use super::{Store, StoreError};
+use super::{Queued, Store, StoreError};
 use photon_chains::{Address, Ledger, Secret, SecretHash, UnixTime};
-use photon_channel::{ChannelId, ChannelRef, Commitment, Held, Key, LockNo, Nonce, PaymentId, Reason, Row, Units, Wire};
+use photon_channel::{
+    ChannelId, ChannelRef, Commitment, Held, Key, LockNo, Malformed, Nonce, PaymentId, Reader, Reason, Row, Units, Wire,
+};
 use rusqlite::Row as SqlRow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,7 +117,12 @@ pub struct LiveChannels {
 impl Store {
     /// Writes a step of the channels' engine. Durable when it returns; only then may anything of it leave.
     pub async fn commit_channels(&self, step: ChannelStep) -> Result<(), StoreError> {
-        self.write(move |write| write_step(write, &step)).await
+        self.write(commit_channels(step)).await
+    }
+
+    /// The same, to be waited for by the caller: steps are written in the order in which they were queued.
+    pub async fn queue_channels(&self, step: ChannelStep) -> Result<Queued<()>, StoreError> {
+        self.queue(commit_channels(step)).await
     }
 
     /// What is live. Costs nothing for what has ended.
@@ -218,143 +224,18 @@ pub(super) const MADE: &str = "SELECT * FROM payments INDEXED BY payments_made W
 pub(super) const RECEIVED_FOR: &str =
     "SELECT * FROM payments INDEXED BY payments_of_hash WHERE hash = ?1 AND incoming = 1 ORDER BY n LIMIT 100";
 
-const PLAIN: u8 = 0;
-const SEALED: u8 = 1;
-
-fn write_step(write: &mut Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
-    let mut kinds = BTreeSet::new();
-    for (one, memo) in &step.writes {
-        kinds.insert(word(&one.key, one.row.is_some()));
-        write_row(write, step.ledger, one, memo.as_deref())?;
-    }
-    for ended in &step.ended {
-        kinds.insert(if ended.is_incoming { "received" } else { "ended" });
-        write_ended(write, step.ledger, ended)?;
-    }
-    for (key, body) in &step.wishes {
-        kinds.insert(if body.is_some() { "wish" } else { "wish-" });
-        write_wish(write, step.ledger, key, body.as_deref())?;
-    }
-    for event in &step.events {
-        append(write, event)?;
-    }
-    for (token, (earned, payments)) in &step.fees {
-        super::fees::add(write, step.ledger, *token, *earned, *payments)?;
-    }
-    kinds.iter().for_each(|kind| points::detail(format_args!("{kind}")));
-    Ok(())
-}
-
-/// A row's kind, as points of crashes name it.
-const fn word(key: &Key, is_there: bool) -> &'static str {
-    match (key, is_there) {
-        (Key::Channel(_), true) => "channel",
-        (Key::Channel(_), false) => "channel-",
-        (Key::Lock(_, true, _), true) => "lock-in",
-        (Key::Lock(_, true, _), false) => "lock-in-",
-        (Key::Lock(_, false, _), true) => "lock-out",
-        (Key::Lock(_, false, _), false) => "lock-out-",
-        (Key::Unacked(..), true) => "update",
-        (Key::Unacked(..), false) => "update-",
-        (Key::Disposed(..), true) => "disposed",
-        (Key::Disposed(..), false) => "disposed-",
-        (Key::Payment(_), true) => "payment",
-        (Key::Payment(_), false) => "payment-",
-        (Key::Request(_), true) => "request",
-        (Key::Request(_), false) => "request-",
-        (Key::Sent(..), _) => "sent",
-        (Key::Gone(..), _) => "gone",
-        (Key::Outcome(_), _) => "outcome",
-        (Key::Received(..), _) => "received",
-    }
-}
-
-fn write_row(write: &Write<'_>, ledger: Ledger, one: &photon_channel::Write, memo: Option<&str>) -> Result<(), StoreError> {
-    let photon_channel::Write { key, row } = one;
-    let name = ledger.name();
-    match (key, row) {
-        (Key::Sent(of, nonce), Some(row)) => {
-            let sql = "INSERT INTO channel_sent(ledger, channel, epoch, nonce, row) VALUES(?1, ?2, ?3, ?4, ?5)";
-            let params = (name, of.channel.as_bytes(), of.epoch.0, nonce.0, closed(write.seals, ledger, key, row)?);
-            change!(write.conn, sql, params)?;
-        }
-        (Key::Gone(of, incoming, number), Some(row @ Row::Gone(_, by))) => {
-            let sql = "INSERT INTO channel_gone(ledger, channel, epoch, incoming, number, gone_by, row) \
-                       VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            let bytes = closed(write.seals, ledger, key, row)?;
-            let params = (name, of.channel.as_bytes(), of.epoch.0, incoming, number.0, by.0, bytes);
-            change!(write.conn, sql, params)?;
-        }
-        // They are told as payments that have ended.
-        (Key::Outcome(_) | Key::Received(..), _) => {}
-        (_, Some(row)) => {
-            let sql = "INSERT INTO channel_live(ledger, key, row, at, memo) VALUES(?1, ?2, ?3, ?4, ?5) \
-                       ON CONFLICT(ledger, key) DO UPDATE SET row = excluded.row";
-            let bytes = closed(write.seals, ledger, key, row)?;
-            change!(write.conn, sql, (name, key.to_bytes(), bytes, write.now.secs(), memo))?;
-        }
-        (_, None) => {
-            change!(write.conn, "DELETE FROM channel_live WHERE ledger = ?1 AND key = ?2", (name, key.to_bytes()))?;
-        }
-    }
-    Ok(())
-}
-
-fn write_ended(write: &Write<'_>, ledger: Ledger, ended: &NewEnded) -> Result<(), StoreError> {
-    let receipt = match &ended.receipt {
-        Some(secret) => Some(write.seals.seal(&receipt_place(ledger, &ended.id), secret.expose())?),
-        None => None,
-    };
-    let sql = "INSERT INTO payments(ledger, incoming, id, channel, payee, amount, fee, hash, receipt, failed, memo, created_at, \
-               ended_at, token) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-    let mut insert = write.conn.prepare_cached(sql)?;
-    insert.execute(rusqlite::params![
-        ledger.name(),
-        ended.is_incoming,
-        ended.id.as_bytes(),
-        ended.channel.as_bytes(),
-        ended.payee.as_ref().map(Address::as_bytes),
-        ended.amount.to_string(),
-        ended.fee.to_string(),
-        ended.secret_hash.as_ref().map(SecretHash::as_bytes),
-        receipt,
-        ended.failed.map(Reason::word),
-        ended.memo,
-        ended.created_at.secs(),
-        write.now.secs(),
-        ended.token.as_ref().map(Address::as_bytes),
-    ])?;
-    Ok(())
-}
-
-fn write_wish(write: &Write<'_>, ledger: Ledger, key: &str, body: Option<&str>) -> Result<(), StoreError> {
-    match body {
-        Some(body) => {
-            let sql = "INSERT INTO channel_wishes(ledger, key, body, at) VALUES(?1, ?2, ?3, ?4) \
-                       ON CONFLICT(ledger, key) DO UPDATE SET body = excluded.body";
-            change!(write.conn, sql, (ledger.name(), key, body, write.now.secs()))?
-        }
-        None => change!(write.conn, "DELETE FROM channel_wishes WHERE ledger = ?1 AND key = ?2", (ledger.name(), key))?,
-    };
-    Ok(())
-}
+pub(super) const PLAIN: u8 = 0;
+pub(super) const SEALED: u8 = 1;
+/// Of a list: see [`GoneTogether`].
+pub(super) const SEALED_LIST: u8 = 2;
 
 /// What a sealed row is bound to.
-fn row_place(ledger: Ledger, key: &Key) -> Vec<u8> {
+pub(super) fn row_place(ledger: Ledger, key: &Key) -> Vec<u8> {
     [b"photon/store/channels/1".as_slice(), &[0], ledger.name().as_bytes(), &[0], &key.to_bytes()].concat()
 }
 
-fn receipt_place(ledger: Ledger, id: &PaymentId) -> Vec<u8> {
+pub(super) fn receipt_place(ledger: Ledger, id: &PaymentId) -> Vec<u8> {
     [b"photon/store/receipts/1".as_slice(), &[0], ledger.name().as_bytes(), &[0], id.as_bytes()].concat()
-}
-
-fn closed(seals: &Seals, ledger: Ledger, key: &Key, row: &Row) -> Result<Vec<u8>, StoreError> {
-    let plain = row.to_bytes();
-    if !row.is_secret() {
-        return Ok([&[PLAIN], plain.as_slice()].concat());
-    }
-    let sealed = seals.seal(&row_place(ledger, key), &zeroize::Zeroizing::new(plain))?;
-    Ok([&[SEALED], sealed.as_slice()].concat())
 }
 
 fn opened(seals: &Seals, ledger: Ledger, key: &Key, bytes: &[u8]) -> Result<Row, StoreError> {
@@ -383,6 +264,33 @@ fn sealed_receipt(row: &SqlRow<'_>) -> Result<Option<Vec<u8>>, StoreError> {
     Ok(row.get("receipt")?)
 }
 
+/// Locks that one update took off the list, in rising order: one row for all of them.
+pub(super) struct GoneTogether(pub(super) Vec<Held>);
+
+impl Wire for GoneTogether {
+    fn put(&self, out: &mut Vec<u8>) {
+        // The writer keeps them few: see [`super::channel_steps`].
+        u16::try_from(self.0.len()).unwrap_or(u16::MAX).put(out);
+        self.0.iter().for_each(|held| held.put(out));
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        from.list(usize::from(u16::MAX)).map(Self)
+    }
+}
+
+/// The locks in a row of those that are gone: one, or several.
+fn gone_locks(seals: &Seals, ledger: Ledger, key: &Key, bytes: &[u8]) -> Result<Vec<Held>, StoreError> {
+    let unreadable = StoreError::Unreadable("channel row");
+    if let Some((&SEALED_LIST, sealed)) = bytes.split_first() {
+        let plain = zeroize::Zeroizing::new(seals.open(&row_place(ledger, key), sealed, "channel row")?);
+        return GoneTogether::from_bytes(&plain).map(|gone| gone.0).map_err(|_| unreadable);
+    }
+    match opened(seals, ledger, key, bytes)? {
+        Row::Gone(held, _) => Ok(vec![held]),
+        _ => Err(unreadable),
+    }
+}
+
 /// A lock is in an update's list if that update or one before it added it, and one after it took it off, or none did.
 fn list_at(read: &Read<'_>, ledger: Ledger, of: &ChannelRef, incoming: bool, nonce: Nonce) -> Result<Vec<Held>, StoreError> {
     let last = LockNo::new(nonce, u16::MAX).0;
@@ -391,17 +299,16 @@ fn list_at(read: &Read<'_>, ledger: Ledger, of: &ChannelRef, incoming: bool, non
     let params = (ledger.name(), of.channel.as_bytes(), of.epoch.0, incoming, last, nonce.0);
     let gone = all_rows!(read.conn, sql, params, |row| {
         let key = Key::Gone(*of, incoming, LockNo(row.get("number")?));
-        opened(read.seals, ledger, &key, &row.get::<_, Vec<u8>>("row")?)
+        gone_locks(read.seals, ledger, &key, &row.get::<_, Vec<u8>>("row")?)
     })?;
     let (first, end) = (Key::Lock(*of, incoming, LockNo(0)).to_bytes(), Key::Lock(*of, incoming, LockNo(last)).to_bytes());
     let sql = "SELECT key, row, at, memo FROM channel_live WHERE ledger = ?1 AND key BETWEEN ?2 AND ?3";
     let live = all_rows!(read.conn, sql, (ledger.name(), first, end), |row| live_row(read.seals, ledger, row))?;
-    let mut list = Vec::new();
-    for row in gone.into_iter().chain(live.into_iter().map(|live| live.row)) {
-        match row {
-            Row::Gone(held, _) | Row::Lock(held) => list.push(held),
-            _ => return Err(StoreError::Unreadable("channel row")),
-        }
+    // Of those that went together some may have been added later.
+    let mut list: Vec<Held> = gone.into_iter().flatten().filter(|held| held.lock.number.0 <= last).collect();
+    for row in live.into_iter().map(|live| live.row) {
+        let Row::Lock(held) = row else { return Err(StoreError::Unreadable("channel row")) };
+        list.push(held);
     }
     list.sort_by_key(|held| held.lock.number);
     Ok(list)

@@ -35,6 +35,7 @@ mod answers;
 mod backup;
 #[cfg(feature = "bare")]
 pub mod bare;
+mod channel_steps;
 mod channels;
 mod checkpoint;
 mod connect;
@@ -88,7 +89,7 @@ use reader::{Read, Readers};
 use recovery::RecoveryFile;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use writer::{Health, Job, Write, Writer};
 
 /// The store. Clones are handles to the same one; it closes when the last is gone, or by [`Store::close`].
@@ -102,6 +103,20 @@ struct Inner {
     seals: Arc<Seals>,
     health: Arc<Health>,
     ended: watch::Receiver<bool>,
+}
+
+/// A write that was queued. It is done even if this is dropped.
+pub struct Queued<T> {
+    answer: oneshot::Receiver<Result<T, StoreError>>,
+    health: Arc<Health>,
+}
+
+impl<T> Queued<T> {
+    /// Returns once it is durable or refused; to be asked no more after that. Dropped before, it may be asked again.
+    pub async fn durable(&mut self) -> Result<T, StoreError> {
+        let gone = |_| Err(self.health.failure().unwrap_or(StoreError::Closed));
+        (&mut self.answer).await.unwrap_or_else(gone)
+    }
 }
 
 /// How much the store has done: `writes / commits` is how many shared a sync.
@@ -186,17 +201,23 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Write<'_>) -> Result<T, StoreError> + Send + 'static,
     {
+        self.queue(work).await?.durable().await
+    }
+
+    /// Queues a write. Writes are done in the order in which they were queued.
+    async fn queue<T, F>(&self, work: F) -> Result<Queued<T>, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Write<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
         let queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (job, answer) = writer::job(work);
-        let queued = match queue {
+        let is_queued = match queue {
             Some(queue) => queue.send(job).await.is_ok(),
             None => false,
         };
-        let gone = || self.0.health.failure().unwrap_or(StoreError::Closed);
-        if !queued {
-            return Err(gone());
-        }
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        let health = Arc::clone(&self.0.health);
+        if is_queued { Ok(Queued { answer, health }) } else { Err(health.failure().unwrap_or(StoreError::Closed)) }
     }
 
     /// Runs a read on a thread that may block.

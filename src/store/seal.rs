@@ -5,17 +5,21 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use sha2::Sha256;
+use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 const NONCE_BYTES: usize = 24;
+const DRAWN_BYTES: usize = 16;
 
-/// The keys of one database. XChaCha20-Poly1305 with a random 24-byte nonce per row, which may be drawn for ever without
-/// meeting itself; what the row is (table and key) goes in as associated data, so that a sealed value moved to another row
+/// The keys of one database. XChaCha20-Poly1305 with a 24-byte nonce per row: 16 random bytes of this process, which may be drawn
+/// for ever without meeting themselves, and a counter. What the row is (table and key) goes in as associated data, so that a sealed value moved to another row
 /// does not open.
 pub(crate) struct Seals {
     cipher: XChaCha20Poly1305,
     digest_key: Zeroizing<[u8; 32]>,
     fingerprint: [u8; 16],
+    drawn: [u8; DRAWN_BYTES],
+    next: AtomicU64,
 }
 
 impl Seals {
@@ -28,7 +32,10 @@ impl Seals {
         derived.expand(b"photon/store/seal/1", &mut *seal_key).map_err(wrong_length)?;
         derived.expand(b"photon/store/digest/1", &mut *digest_key).map_err(wrong_length)?;
         derived.expand(b"photon/store/fingerprint/1", &mut fingerprint).map_err(wrong_length)?;
-        Ok(Self { cipher: XChaCha20Poly1305::new((&*seal_key).into()), digest_key, fingerprint })
+        let mut drawn = [0; DRAWN_BYTES];
+        getrandom::fill(&mut drawn).map_err(|_| broken("the system gives no random bytes"))?;
+        let cipher = XChaCha20Poly1305::new((&*seal_key).into());
+        Ok(Self { cipher, digest_key, fingerprint, drawn, next: AtomicU64::new(0) })
     }
 
     /// Tells this key from others without saying anything about it.
@@ -39,8 +46,9 @@ impl Seals {
     /// Nonce and ciphertext.
     pub(crate) fn seal(&self, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut nonce = [0; NONCE_BYTES];
-        let broken = |what: &str| StoreError::Failed { reason: what.to_owned() };
-        getrandom::fill(&mut nonce).map_err(|_| broken("the system gives no random bytes"))?;
+        let (drawn, counted) = nonce.split_at_mut(DRAWN_BYTES);
+        drawn.copy_from_slice(&self.drawn);
+        counted.copy_from_slice(&self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         let payload = Payload { msg: plain, aad: place };
         let sealed = self.cipher.encrypt(XNonce::from_slice(&nonce), payload).map_err(|_| broken("a row can't be sealed"))?;
         Ok([&nonce[..], &sealed].concat())
@@ -57,6 +65,10 @@ impl Seals {
     pub(super) fn digest(&self, body: &[u8]) -> [u8; 32] {
         Hkdf::<Sha256>::extract(Some(&*self.digest_key), body).0.into()
     }
+}
+
+fn broken(what: &str) -> StoreError {
+    StoreError::Failed { reason: what.to_owned() }
 }
 
 #[cfg(test)]
@@ -78,6 +90,17 @@ mod tests {
             assert_eq!(seals.open(b"facts/1", &bent, "fact"), refused, "byte {at}");
         }
         assert_eq!(seals.open(b"facts/1", &sealed[..10], "fact"), refused);
+    }
+
+    #[test]
+    fn no_nonce_comes_twice_neither_here_nor_after_a_restart() {
+        let mut nonces = std::collections::HashSet::new();
+        for _ in 0..3 {
+            let seals = Seals::new(&[1; 32]).unwrap();
+            for _ in 0..1_000 {
+                assert!(nonces.insert(seals.seal(b"p", b"plain").unwrap()[..NONCE_BYTES].to_vec()));
+            }
+        }
     }
 
     #[test]

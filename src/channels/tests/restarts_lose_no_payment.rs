@@ -58,3 +58,43 @@ async fn a_payment_asked_for_twice_by_name_is_made_once() {
     alice.restart().await;
     assert_eq!(alice.channels().pay(named).await.unwrap_err(), ChannelsError::SamePayment(id));
 }
+
+/// Many at once, so that steps are made ready while others are on their way to the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_that_is_cut_off_leaves_each_payment_made_once_or_not_at_all() {
+    let chain = Chain::new();
+    let (mut alice, mut bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    let id = opened(&chain, &alice, &bob, 100_000).await;
+    let mut asked = BTreeSet::new();
+    for round in 0..6 {
+        let burst: Vec<_> = (0..300)
+            .map(|number| {
+                let memo = (number % 3 == 0).then(|| format!("note {number}"));
+                let (channels, payment) = (alice.channels().clone(), NewPayment { memo, ..alice.payment(&bob, 3) });
+                tokio::spawn(async move { channels.pay(payment).await.map(|paying| paying.id) })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(round * 4)).await;
+        if round % 2 == 0 {
+            alice.restart().await;
+        } else {
+            bob.restart().await;
+        }
+        for taken_on in burst {
+            asked.extend(taken_on.await.unwrap());
+        }
+        alice.meet(&bob).await;
+        bob.meet(&alice).await;
+    }
+    until(&chain, "nothing is under way", async || alice.channels().running(LEDGER, 1_000).await.unwrap().is_empty()).await;
+    let (made, received) = (all_payments(&alice).await, all_payments(&bob).await);
+    let ids = |rows: &[PaymentView]| rows.iter().map(|row| row.id).collect::<BTreeSet<_>>();
+    assert!(made.iter().all(|row| row.state == PaymentState::Paid));
+    assert!(asked.len() >= 900 && asked.is_subset(&ids(&made)), "what was taken on is made");
+    assert_eq!(ids(&made), ids(&received), "what one side says, the other one says, too");
+    assert_eq!((made.len(), received.len()), (ids(&made).len(), ids(&made).len()), "each of them once");
+    let notes = made.iter().filter(|row| row.memo.is_some()).count();
+    assert!(notes >= 300, "notes are kept through a restart: {notes}");
+    let sum = 3 * made.len() as i128;
+    assert_eq!((alice.balances(id).await, bob.balances(id).await), ((100_000 - sum, sum), (sum, 100_000 - sum)));
+}

@@ -89,6 +89,21 @@ async fn a_lock_is_in_the_list_of_every_update_from_the_one_that_added_it_to_the
 }
 
 #[tokio::test]
+async fn locks_that_one_update_took_off_are_each_in_the_lists_of_the_updates_before_it() {
+    let world = World::new();
+    // Some of each of three updates, more than one row holds.
+    let all: Vec<Held> = (1..4).flat_map(|nonce| (0..30).map(move |place| held(nonce, place, LockState::Waiting))).collect();
+    let row = |lock: &Held| put(Key::Gone(OF, true, lock.lock.number), Row::Gone(lock.clone(), Nonce(7)));
+    world.store.commit_channels(step(all.iter().rev().map(row).collect())).await.unwrap();
+    let world = world.reopened().await;
+    for nonce in 0..8 {
+        let expected: Vec<Held> =
+            all.iter().filter(|held| held.lock.number.nonce() <= Nonce(nonce) && nonce < 7).cloned().collect();
+        assert_eq!(world.store.channel_list(LEDGER, OF, true, Nonce(nonce)).await.unwrap(), expected, "update {nonce}");
+    }
+}
+
+#[tokio::test]
 async fn secrets_of_channels_are_not_read_off_the_disk() {
     let world = World::new();
     let secret = Secret::from_bytes([0x5c; 32]);

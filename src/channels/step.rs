@@ -1,0 +1,212 @@
+//! Saving what the core has come to, and letting it out.
+//!
+//! While a step is on its way to the disk the next one is made ready: what it says is signed and computed on top of the former,
+//! and queued behind it. That is safe because of an order that is never broken. Steps are written in the order in which they
+//! were made, each whole or not at all, so that whatever a crash leaves on the disk is what stood there after some step. And
+//! nothing of a step leaves before the step itself is durable, and with it all before it: no neighbour, chain or owner ever
+//! knows more than the disk does. What is lost with the process are steps that nobody has heard of. If a write fails, the
+//! process ends, and with it everything that was built on it in memory.
+//!
+//! Whoever reads the database, or looks at the engine from outside, waits until all that was begun is durable: what has just
+//! left memory is not yet on the disk. What is wanted of the chain is computed then, too.
+
+use super::engine::{Engine, Running};
+use super::orders::Answers;
+use super::peers::Outgoing;
+use super::tell::{self, Refusals};
+use super::words::Told;
+use crate::clock;
+use crate::store::{ChannelStep, NewEnded, Queued};
+use anyhow::Context;
+use photon_chains::{Address, crash};
+use photon_channel::{Effect, Key, Outcome, PaymentId, Row, Units, Write};
+use std::collections::VecDeque;
+
+/// The most steps on their way to the disk.
+pub(super) const MOST_BEGUN: usize = 4;
+
+/// A step on its way to the disk, and what waits for it.
+struct Begun {
+    /// None: it writes nothing.
+    write: Option<Queued<()>>,
+    answers: Answers,
+    refused: Refusals,
+    ended: Vec<(Running, Outcome)>,
+    effects: Vec<Effect>,
+}
+
+/// All of them, the oldest first.
+#[derive(Default)]
+pub(super) struct Steps(VecDeque<Begun>);
+
+impl Steps {
+    pub(super) fn are_many(&self) -> bool {
+        self.0.len() >= MOST_BEGUN
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns when the oldest is durable. May be dropped and asked again.
+    pub(super) async fn first_durable(&mut self) -> anyhow::Result<()> {
+        if let Some(Begun { write: Some(write), .. }) = self.0.front_mut() {
+            write.durable().await.context("a step of the channels could not be saved")?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Makes a step of what the core has come to, and begins to save it.
+    pub(super) async fn step(&mut self) -> anyhow::Result<()> {
+        let photon_channel::Step { writes, effects } = self.node.finish();
+        let mut rows = ChannelStep::of(self.ledger);
+        let mut told = Vec::new();
+        for effect in &effects {
+            if let Effect::Tell(notice) = effect {
+                told.push(notice);
+            }
+        }
+        rows.fees = self.earned(&writes, &told);
+        let mut ended = Vec::new();
+        for write in writes {
+            self.note(write, &mut rows, &mut ended);
+        }
+        rows.events = tell::events(self.ledger, &told);
+        self.strike_deposits();
+        let mut answers = std::mem::take(&mut self.answers);
+        rows.wishes = std::mem::take(&mut answers.wishes);
+        self.is_stirred |= !rows.wishes.is_empty();
+        let refused = tell::refused(&told);
+        let write = match rows.is_empty() {
+            true => None,
+            false => Some(self.store.queue_channels(rows).await.context("a step of the channels could not be saved")?),
+        };
+        self.steps.0.push_back(Begun { write, answers, refused, ended, effects });
+        Ok(())
+    }
+
+    /// Lets out what the oldest step has said, which is durable.
+    pub(super) fn let_out_first(&mut self) {
+        let Some(Begun { answers, refused, ended, effects, .. }) = self.steps.0.pop_front() else { return };
+        self.answer(answers, &refused);
+        for (running, outcome) in ended {
+            if let Some(waiter) = running.waiter {
+                // Whoever waited may be gone.
+                let _ = waiter.send(outcome);
+            }
+        }
+        self.let_out(effects);
+    }
+
+    /// Waits until all that was begun is durable, lets it out, and says what is wanted of the chain by then.
+    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
+        while !self.steps.is_empty() {
+            self.steps.first_durable().await?;
+            self.let_out_first();
+        }
+        if std::mem::take(&mut self.is_stirred) {
+            self.tell_neighbours();
+            self.calls.send_replace(self.wanted());
+        }
+        Ok(())
+    }
+
+    /// What a row of the core's is to the store, and to the owner's list of payments.
+    fn note(&mut self, write: Write, rows: &mut ChannelStep, ended: &mut Vec<(Running, Outcome)>) {
+        let mut memo = None;
+        match (&write.key, &write.row) {
+            (Key::Payment(id), Some(Row::Payment(payment))) => {
+                if let Some(running) = self.running.get_mut(id) {
+                    running.goes(payment);
+                    memo = running.memo.clone();
+                }
+            }
+            (Key::Request(hash), Some(_)) => memo = self.requests.get(hash).and_then(|note| note.memo.clone()),
+            (Key::Outcome(id), Some(Row::Outcome(outcome))) => {
+                if let Some(running) = self.running.remove(id) {
+                    rows.ended.push(paid(*id, &running, self.token_of(&running.channel), outcome));
+                    ended.push((running, outcome.clone()));
+                }
+                return;
+            }
+            (Key::Received(of, _), Some(Row::Received(id, amount, secret_hash))) => {
+                let note = secret_hash.and_then(|hash| self.requests.get(&hash).cloned());
+                rows.ended.push(NewEnded {
+                    is_incoming: true,
+                    id: *id,
+                    channel: of.channel,
+                    token: self.token_of(&of.channel),
+                    payee: None,
+                    amount: *amount,
+                    fee: Units::ZERO,
+                    secret_hash: *secret_hash,
+                    receipt: None,
+                    failed: None,
+                    memo: note.as_ref().and_then(|note| note.memo.clone()),
+                    created_at: note.map_or_else(clock::now, |note| note.created_at),
+                });
+                return;
+            }
+            (_, _) => {}
+        }
+        if let (Key::Request(hash), None) = (&write.key, &write.row) {
+            self.requests.remove(hash);
+        }
+        rows.writes.push((write, memo));
+    }
+
+    fn let_out(&mut self, effects: Vec<Effect>) {
+        let mut outgoing = Outgoing::new(self.ledger);
+        for effect in effects {
+            match effect {
+                Effect::Send(peer, message) => {
+                    crash::point(format_args!("channel.send.{}", tell::message_word(&message)));
+                    outgoing.add(&self.links, peer, &message);
+                }
+                Effect::Tell(notice) => {
+                    if self.notices.receiver_count() > 0 {
+                        // Whoever listened may be gone.
+                        let _ = self.notices.send(Told { ledger: self.ledger, notice });
+                    }
+                }
+                Effect::Watch(hash) => self.interests.want(hash),
+                Effect::Unwatch(hash) => {
+                    self.interests.unwant(hash);
+                    if !self.hanging.values().any(|hashes| hashes.contains(&hash)) {
+                        self.entries.remove(&hash);
+                    }
+                }
+                Effect::Register(secret, end) => {
+                    self.registers.insert(secret.hash(), (secret, end));
+                    self.is_stirred = true;
+                }
+                // They are found in the channels themselves, after a restart too.
+                Effect::CloseTogether(..) | Effect::Withdraw(..) => self.is_stirred = true,
+            }
+        }
+        outgoing.send(&self.links);
+    }
+}
+
+fn paid(id: PaymentId, running: &Running, token: Option<Address>, outcome: &Outcome) -> NewEnded {
+    let (receipt, failed) = match outcome {
+        Outcome::Paid(receipt) => (receipt.clone(), None),
+        Outcome::Failed(reason) => (None, Some(*reason)),
+    };
+    NewEnded {
+        is_incoming: false,
+        id,
+        channel: running.channel,
+        token,
+        payee: Some(running.payee),
+        amount: running.amount,
+        fee: running.fee,
+        secret_hash: receipt.as_ref().map(photon_chains::Secret::hash).or(running.secret_hash),
+        receipt,
+        failed,
+        memo: running.memo.clone(),
+        created_at: running.created_at,
+    }
+}

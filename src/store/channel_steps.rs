@@ -1,0 +1,185 @@
+//! How a step of the channels' engine is written. See [`super::channels`].
+
+use super::StoreError;
+use super::channels::{ChannelStep, GoneTogether, NewEnded, PLAIN, SEALED, SEALED_LIST, receipt_place, row_place};
+use super::events::append;
+use super::points;
+use super::rows::change;
+use super::seal::Seals;
+use super::writer::Write;
+use photon_chains::{Address, Ledger, SecretHash};
+use photon_channel::{ChannelRef, Held, Key, LockNo, Nonce, Reason, Row, Wire};
+use rusqlite::ToSql;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is named so where a process may be stopped, whoever waits for it.
+pub(super) fn commit_channels(step: ChannelStep) -> impl FnOnce(&mut Write<'_>) -> Result<(), StoreError> + Send + 'static {
+    move |write| write_step(write, &step)
+}
+
+fn write_step(write: &mut Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
+    let mut kinds = BTreeSet::new();
+    for (one, _) in &step.writes {
+        kinds.insert(word(&one.key, one.row.is_some()));
+    }
+    write_rows(write, step)?;
+    kinds.extend(step.ended.iter().map(|ended| if ended.is_incoming { "received" } else { "ended" }));
+    write_ended(write, step.ledger, &step.ended)?;
+    for (key, body) in &step.wishes {
+        kinds.insert(if body.is_some() { "wish" } else { "wish-" });
+        write_wish(write, step.ledger, key, body.as_deref())?;
+    }
+    for event in &step.events {
+        append(write, event)?;
+    }
+    for (token, (earned, payments)) in &step.fees {
+        super::fees::add(write, step.ledger, *token, *earned, *payments)?;
+    }
+    kinds.iter().for_each(|kind| points::detail(format_args!("{kind}")));
+    Ok(())
+}
+
+/// A row's kind, as points of crashes name it.
+const fn word(key: &Key, is_there: bool) -> &'static str {
+    match (key, is_there) {
+        (Key::Channel(_), true) => "channel",
+        (Key::Channel(_), false) => "channel-",
+        (Key::Lock(_, true, _), true) => "lock-in",
+        (Key::Lock(_, true, _), false) => "lock-in-",
+        (Key::Lock(_, false, _), true) => "lock-out",
+        (Key::Lock(_, false, _), false) => "lock-out-",
+        (Key::Unacked(..), true) => "update",
+        (Key::Unacked(..), false) => "update-",
+        (Key::Disposed(..), true) => "disposed",
+        (Key::Disposed(..), false) => "disposed-",
+        (Key::Payment(_), true) => "payment",
+        (Key::Payment(_), false) => "payment-",
+        (Key::Request(_), true) => "request",
+        (Key::Request(_), false) => "request-",
+        (Key::Sent(..), _) => "sent",
+        (Key::Gone(..), _) => "gone",
+        (Key::Outcome(_), _) => "outcome",
+        (Key::Received(..), _) => "received",
+    }
+}
+
+/// The core's rows. Those of what has ended are few and large: locks that go with one update share one.
+fn write_rows(write: &Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
+    let name = step.ledger.name();
+    let put = "INSERT INTO channel_live(ledger, key, row, at, memo) VALUES(?1, ?2, ?3, ?4, ?5) \
+               ON CONFLICT(ledger, key) DO UPDATE SET row = excluded.row";
+    let mut put = write.conn.prepare_cached(put)?;
+    let mut drop = write.conn.prepare_cached("DELETE FROM channel_live WHERE ledger = ?1 AND key = ?2")?;
+    let mut gone: BTreeMap<(ChannelRef, bool, Nonce), BTreeMap<LockNo, &Held>> = BTreeMap::new();
+    for (photon_channel::Write { key, row }, memo) in &step.writes {
+        match (key, row) {
+            (Key::Sent(of, nonce), Some(row)) => {
+                let sql = "INSERT INTO channel_sent(ledger, channel, epoch, nonce, row) VALUES(?1, ?2, ?3, ?4, ?5)";
+                let bytes = closed(write.seals, step.ledger, key, row)?;
+                change!(write.conn, sql, (name, of.channel.as_bytes(), of.epoch.0, nonce.0, bytes))?;
+            }
+            (Key::Gone(of, incoming, number), Some(Row::Gone(held, by))) => {
+                gone.entry((*of, *incoming, *by)).or_default().insert(*number, held);
+            }
+            // They are told as payments that have ended.
+            (Key::Outcome(_) | Key::Received(..), _) => {}
+            (_, Some(row)) => {
+                let bytes = closed(write.seals, step.ledger, key, row)?;
+                put.execute((name, key.to_bytes(), bytes, write.now.secs(), memo))?;
+            }
+            (_, None) => {
+                drop.execute((name, key.to_bytes()))?;
+            }
+        }
+    }
+    for ((of, incoming, by), locks) in gone {
+        let locks: Vec<(LockNo, &Held)> = locks.into_iter().collect();
+        for some in locks.chunks(GONE_TOGETHER) {
+            let Some((first, _)) = some.first() else { continue };
+            let key = Key::Gone(of, incoming, *first);
+            let list = GoneTogether(some.iter().map(|(_, held)| (*held).clone()).collect());
+            let plain = zeroize::Zeroizing::new(list.to_bytes());
+            let bytes = [&[SEALED_LIST], write.seals.seal(&row_place(step.ledger, &key), &plain)?.as_slice()].concat();
+            let sql = "INSERT INTO channel_gone(ledger, channel, epoch, incoming, number, gone_by, row) \
+                       VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            change!(write.conn, sql, (name, of.channel.as_bytes(), of.epoch.0, incoming, first.0, by.0, bytes))?;
+        }
+    }
+    Ok(())
+}
+
+fn closed(seals: &Seals, ledger: Ledger, key: &Key, row: &Row) -> Result<Vec<u8>, StoreError> {
+    let plain = row.to_bytes();
+    if !row.is_secret() {
+        return Ok([&[PLAIN], plain.as_slice()].concat());
+    }
+    let sealed = seals.seal(&row_place(ledger, key), &zeroize::Zeroizing::new(plain))?;
+    Ok([&[SEALED], sealed.as_slice()].concat())
+}
+
+/// Locks of one row at the most: with the longest ways in them they fit.
+const GONE_TOGETHER: usize = 32;
+
+/// Rows that one statement inserts: each has its own costs besides those of the rows.
+const TOGETHER: usize = 16;
+
+/// Values of one row.
+const COLUMNS: usize = 14;
+
+fn write_ended(write: &Write<'_>, ledger: Ledger, ended: &[NewEnded]) -> Result<(), StoreError> {
+    let (many, rest) = ended.as_chunks::<TOGETHER>();
+    for some in many {
+        insert_ended(write, ledger, some)?;
+    }
+    rest.chunks(1).try_for_each(|one| insert_ended(write, ledger, one))
+}
+
+fn insert_ended(write: &Write<'_>, ledger: Ledger, ended: &[NewEnded]) -> Result<(), StoreError> {
+    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let sql = format!(
+        "INSERT INTO payments(ledger, incoming, id, channel, payee, amount, fee, hash, receipt, failed, memo, created_at, \
+         ended_at, token) VALUES {}",
+        vec![row; ended.len()].join(", ")
+    );
+    let mut insert = write.conn.prepare_cached(&sql)?;
+    for (at, one) in ended.iter().enumerate() {
+        let receipt = match &one.receipt {
+            Some(secret) => Some(write.seals.seal(&receipt_place(ledger, &one.id), secret.expose())?),
+            None => None,
+        };
+        let (amount, fee) = (one.amount.to_string(), one.fee.to_string());
+        let values: [&dyn ToSql; COLUMNS] = [
+            &ledger.name(),
+            &one.is_incoming,
+            one.id.as_bytes(),
+            one.channel.as_bytes(),
+            &one.payee.as_ref().map(Address::as_bytes),
+            &amount,
+            &fee,
+            &one.secret_hash.as_ref().map(SecretHash::as_bytes),
+            &receipt,
+            &one.failed.map(Reason::word),
+            &one.memo,
+            &one.created_at.secs(),
+            &write.now.secs(),
+            &one.token.as_ref().map(Address::as_bytes),
+        ];
+        for (place, value) in values.into_iter().enumerate() {
+            insert.raw_bind_parameter(at * COLUMNS + place + 1, value)?;
+        }
+    }
+    insert.raw_execute()?;
+    Ok(())
+}
+
+fn write_wish(write: &Write<'_>, ledger: Ledger, key: &str, body: Option<&str>) -> Result<(), StoreError> {
+    match body {
+        Some(body) => {
+            let sql = "INSERT INTO channel_wishes(ledger, key, body, at) VALUES(?1, ?2, ?3, ?4) \
+                       ON CONFLICT(ledger, key) DO UPDATE SET body = excluded.body";
+            change!(write.conn, sql, (ledger.name(), key, body, write.now.secs()))?
+        }
+        None => change!(write.conn, "DELETE FROM channel_wishes WHERE ledger = ?1 AND key = ?2", (ledger.name(), key))?,
+    };
+    Ok(())
+}
