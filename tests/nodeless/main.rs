@@ -7,4 +7,5 @@ mod deadlines_of_every_pair;
 mod the_demo_says_what_is_missing;
 mod threats;
 mod tidy;
+mod what_payments_cost;
 mod what_running_swaps_cost;

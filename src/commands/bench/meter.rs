@@ -46,3 +46,11 @@ pub fn ms(time: Duration) -> f64 {
 pub fn round(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
+
+/// So many of a hundred times were shorter, in milliseconds.
+pub fn quantile(times: &[Duration], percent: usize) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(at).copied().map_or(0.0, ms)
+}

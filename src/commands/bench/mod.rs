@@ -9,6 +9,7 @@ mod exchange;
 mod measure;
 mod meter;
 mod nodes;
+mod payments;
 mod swaps;
 
 #[cfg(test)]
@@ -25,7 +26,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Measure what running swaps cost on this machine
+/// Measure what swaps and payments cost on this machine
 #[derive(Debug, Clone, clap::Args)]
 pub struct BenchArgs {
     #[command(subcommand)]
@@ -38,6 +39,8 @@ enum What {
     Coordinator(CoordinatorArgs),
     /// Many clients over HTTP against one coordinator with a real database, killed in the middle
     Exchange(exchange::ExchangeArgs),
+    /// Payments over channels, direct and through a mediator, between daemons with real databases and connections
+    Payments(payments::PaymentsArgs),
 }
 
 /// What `photon bench coordinator` takes.
@@ -85,6 +88,7 @@ pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<()> {
     let args = match &args.what {
         What::Coordinator(args) => args,
         What::Exchange(args) => return exchange::run(args, json),
+        What::Payments(args) => return payments::run(args, json, began),
     };
     if let Some(folder) = &args.run {
         let ended = args.live.first().copied().unwrap_or_default() * args.ended_per_live;

@@ -194,9 +194,9 @@ async fn measure(args: &ExchangeArgs, folder: &Path) -> anyhow::Result<Figures> 
     Ok(Figures {
         quotes_per_s: meter::round(quotes.len() as f64 / args.quote_secs as f64),
         creates_per_s: meter::round(accepted as f64 / took.as_secs_f64()),
-        p50_ms: quantile(&pace, 50),
-        p99_ms: quantile(&pace, 99),
-        quotes_p99_ms: quantile(&quotes, 99),
+        p50_ms: meter::quantile(&pace, 50),
+        p99_ms: meter::quantile(&pace, 99),
+        quotes_p99_ms: meter::quantile(&quotes, 99),
         oversold: (live.len() as u64).saturating_sub(args.swaps),
         lost: missing(&agreed, &live),
         missing_events: missing(&agreed, &told),
@@ -211,12 +211,4 @@ async fn measure(args: &ExchangeArgs, folder: &Path) -> anyhow::Result<Figures> 
 
 fn missing(wanted: &HashSet<String>, there: &HashSet<String>) -> u64 {
     wanted.difference(there).count() as u64
-}
-
-/// In milliseconds.
-fn quantile(times: &[Duration], percent: usize) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
-    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    sorted.get(at).copied().map_or(0.0, meter::ms)
 }
