@@ -140,6 +140,8 @@ pub enum Message {
         number: LockNo,
         /// Why: a hint for choosing another way.
         reason: Reason,
+        /// How many nodes behind the speaker it failed; none where the speaker itself gives it back.
+        hops: u8,
         /// Of the disposal.
         signature: Signature,
     },
@@ -233,7 +235,7 @@ messages! {
     3 Acknowledged { of, nonce },
     4 Refused { of, nonce },
     5 Reveal { of, number, secret },
-    6 Dispose { of, number, reason, signature },
+    6 Dispose { of, number, reason, hops, signature },
     7 Recall { of, number },
     8 AskClose { of, sent },
     9 GrantClose { of, sent, received, deadline, signature },

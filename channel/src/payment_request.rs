@@ -102,6 +102,14 @@ pub struct Hint {
 }
 wire_struct!(Hint { channel, from, capacity, fee_base, fee_ppm, slack_secs });
 
+impl Hint {
+    /// The edge to its payee that it adds to a graph.
+    pub const fn edge(&self, payee: Address) -> Edge {
+        let Hint { channel, from, capacity, fee_base, fee_ppm, slack_secs } = *self;
+        Edge { channel, from, to: payee, capacity, fee_base, fee_ppm, slack_secs }
+    }
+}
+
 /// What a payee asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentRequest {
@@ -239,14 +247,6 @@ impl PaymentRequest {
     /// The edges that its hints add to a graph.
     pub fn edges(&self) -> impl Iterator<Item = Edge> + '_ {
         let to = self.payee.address();
-        self.hints.iter().map(move |hint| Edge {
-            channel: hint.channel,
-            from: hint.from,
-            to,
-            capacity: hint.capacity,
-            fee_base: hint.fee_base,
-            fee_ppm: hint.fee_ppm,
-            slack_secs: hint.slack_secs,
-        })
+        self.hints.iter().map(move |hint| hint.edge(to))
     }
 }

@@ -101,7 +101,16 @@ impl Pair {
         let way = Way { channel: self.id, amount: Units::from(amount), expiry, onward: vec![] };
         let payee = self.keys[1 - own].known();
         let id = PaymentId::from_bytes([number; 16]);
-        let order = Order { id, payee, amount: Units::from(amount), most_fee: Units::ZERO, tie, ways: vec![way] };
+        let order = Order {
+            id,
+            token: None,
+            payee,
+            amount: Units::from(amount),
+            most_fee: Units::ZERO,
+            tie,
+            ways: vec![way],
+            searches: 0,
+        };
         self.give(own, Event::Pay(order));
     }
 

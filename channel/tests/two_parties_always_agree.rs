@@ -161,7 +161,7 @@ impl World {
             self.send(1 - own, &Message::Update(update));
         }
         for (number, signature) in dead {
-            self.send(1 - own, &Message::Dispose { of, number, reason: Reason::NoWay, signature });
+            self.send(1 - own, &Message::Dispose { of, number, reason: Reason::NoWay, hops: 0, signature });
         }
         for (number, secret) in self.parties[own].shown.clone() {
             self.send(1 - own, &Message::Reveal { of, number, secret });
@@ -218,7 +218,7 @@ impl World {
                     self.send(1 - own, &Message::Update(Update::from_bytes(&bytes).unwrap()));
                 }
                 for (number, signature) in lost {
-                    self.send(1 - own, &Message::Dispose { of, number, reason: Reason::NoWay, signature });
+                    self.send(1 - own, &Message::Dispose { of, number, reason: Reason::NoWay, hops: 0, signature });
                 }
             }
             Message::Update(update) => {

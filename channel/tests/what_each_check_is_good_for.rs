@@ -178,11 +178,13 @@ fn a_payer_pays_no_more_than_its_owner_allows() {
         let tie = Tie::Sealed(Secret::from_bytes([4; 32]));
         let order = Order {
             id: PaymentId::from_bytes([2; 16]),
+            token: None,
             payee: signer(3).known(),
             amount: Units::from(10),
             most_fee: Units::from(4),
             tie,
             ways: vec![way],
+            searches: 0,
         };
         payer.take(Event::Pay(order));
         payer.finish();
@@ -229,7 +231,16 @@ fn sealed_lock(key: ChannelKey) -> Update {
     let way = Way { channel: key.id(), amount: Units::from(10), expiry: expiry(5_000), onward: vec![] };
     let (tie, id) = (Tie::Sealed(Secret::from_bytes([4; 32])), PaymentId::from_bytes([2; 16]));
     let (payee, most_fee) = (signer(2).known(), Units::ZERO);
-    payer.take(Event::Pay(Order { id, payee, amount: Units::from(10), most_fee, tie, ways: vec![way] }));
+    payer.take(Event::Pay(Order {
+        id,
+        token: None,
+        payee,
+        amount: Units::from(10),
+        most_fee,
+        tie,
+        ways: vec![way],
+        searches: 0,
+    }));
     let sent = payer.finish().effects.into_iter().find_map(|effect| match effect {
         Effect::Send(_, Message::Update(update)) => Some(update),
         _ => None,
@@ -339,8 +350,16 @@ fn a_payment_over_a_channel_that_is_gone_ends() {
     let way = Way { channel: key.id(), amount: Units::from(10), expiry: expiry(5_000), onward: vec![] };
     let id = PaymentId::from_bytes([2; 16]);
     let tie = Tie::Sealed(Secret::from_bytes([4; 32]));
-    let order =
-        Order { id, payee: signer(2).known(), amount: Units::from(10), most_fee: Units::ZERO, tie, ways: vec![way.clone(), way] };
+    let order = Order {
+        id,
+        token: None,
+        payee: signer(2).known(),
+        amount: Units::from(10),
+        most_fee: Units::ZERO,
+        tie,
+        ways: vec![way.clone(), way],
+        searches: 0,
+    };
     payer.take(Event::Pay(order));
     payer.finish();
     payer.take(Event::Chain(key.id(), OnChain { stage: Stage::Gone, ..chain() }));
@@ -371,12 +390,21 @@ fn a_lock_that_dies_twice_moves_its_payment_on_once() {
     let way = |key: ChannelKey| Way { channel: key.id(), amount: Units::from(10), expiry: expiry(5_000), onward: vec![hop] };
     let tie = Tie::Sealed(Secret::from_bytes([4; 32]));
     let ways = vec![way(first), way(second), way(first)];
-    payer.take(Event::Pay(Order { id, payee: signer(4).known(), amount: Units::from(10), most_fee: Units::ZERO, tie, ways }));
+    payer.take(Event::Pay(Order {
+        id,
+        token: None,
+        payee: signer(4).known(),
+        amount: Units::from(10),
+        most_fee: Units::ZERO,
+        tie,
+        ways,
+        searches: 0,
+    }));
     payer.finish();
     let number = payer.channel(&first.id()).unwrap().outgoing.locks[0].lock.number;
     let disposal = payer.channel(&first.id()).unwrap().disposal(payer.channel(&first.id()).unwrap().side, number).unwrap();
     let signature = signer(2).sign(&disposal.digest(&domain()));
-    let dispose = Message::Dispose { of: of(first), number, reason: Reason::NoWay, signature };
+    let dispose = Message::Dispose { of: of(first), number, reason: Reason::NoWay, hops: 0, signature };
     payer.take(Event::Chain(first.id(), OnChain { stage: Stage::Closed, ..chain() }));
     payer.take(Event::Message(signer(2).address(), dispose));
     payer.finish();

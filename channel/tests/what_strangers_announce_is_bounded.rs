@@ -161,14 +161,28 @@ fn what_is_kept_of_neighbours_is_bounded_too() {
 }
 
 #[test]
-fn announcements_have_one_length_and_one_form() {
-    let announced = signed(word(1, 0));
-    let bytes = announced.to_bytes();
-    assert_eq!(bytes.len(), ANNOUNCED_BYTES);
+fn tidings_have_one_form() {
+    let tiding = Tiding { key: key(), announced: signed(word(1, 0)) };
+    let bytes = tiding.to_bytes();
     let two = [bytes.clone(), bytes.clone()].concat();
-    assert_eq!(read_all(&two), Some(vec![announced; 2]));
+    assert_eq!(read_all(&two), Some(vec![tiding; 2]));
     assert_eq!(read_all(&two[1..]), None);
+    assert_eq!(read_all(&two[..two.len() - 1]), None);
     assert_eq!(read_all(&[]), Some(vec![]));
+    assert_eq!(tiding.speaker(), Some(signers()[0].address()));
+    let other = ChannelKey::new(None, signers()[0].address(), neighbour(), Window::SHORTEST).unwrap();
+    assert_eq!(Tiding { key: other, ..tiding }.speaker(), None, "said of another channel");
+}
+
+#[test]
+fn a_party_that_speaks_is_known_by_its_key() {
+    let mut board = board();
+    let [a, b] = signers();
+    assert_eq!(board.signer(&key().id(), &a.address()), None, "it has said nothing yet");
+    board.hear(&signed(word(1, 0)), neighbour(), now(0)).unwrap();
+    assert_eq!(board.signer(&key().id(), &a.address()), Some(a.known()));
+    assert_eq!(board.signer(&key().id(), &b.address()), None);
+    assert_eq!(board.signer(&key().id(), &neighbour()), None, "no party of it");
 }
 
 #[test]
@@ -197,7 +211,7 @@ fn a_new_neighbour_is_told_page_by_page() {
     }
     let (mut after, mut told) = (None, Vec::new());
     loop {
-        let page: Vec<Announced> = board.said(after, 3, now(0)).copied().collect();
+        let page: Vec<Announced> = board.said(after, 3, now(0)).map(|tiding| tiding.announced).collect();
         let Some(last) = page.last() else { break };
         after = Some(last.announcement.of.channel);
         told.extend(page);

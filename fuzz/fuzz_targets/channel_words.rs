@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use photon_channel::route::{Announced, read_all};
+use photon_channel::route::{Tiding, read_all};
 use photon_channel::{Message, PaymentRequest, Row, Update, Wire};
 
 fn again<T: Wire + PartialEq + std::fmt::Debug>(bytes: &[u8]) -> Option<T> {
@@ -19,8 +19,9 @@ fuzz_target!(|bytes: &[u8]| {
         1 => drop(again::<Update>(bytes)),
         2 => drop(again::<Row>(bytes)),
         3 => {
-            if again::<Announced>(bytes).is_some() {
-                assert_eq!(read_all(bytes).map(|all| all.len()), Some(1));
+            if let Some(tiding) = again::<Tiding>(bytes) {
+                assert_eq!(read_all(bytes), Some(vec![tiding]));
+                let _ = tiding.speaker();
             }
         }
         _ => {

@@ -3,6 +3,7 @@
 
 use super::acts::{Closing, Verdict, Wanted};
 use super::chain::Lists;
+use super::chart::Chart;
 use super::deposits::Wish;
 use super::follow::{ChainNews, PortSource};
 use super::hints::{Hint, Hinted};
@@ -10,6 +11,7 @@ use super::interests::Interests;
 use super::orders::{Answers, Order, named};
 use super::peers::{Links, Neighbours};
 use super::step::Steps;
+use super::ways::Sought;
 use super::words::Told;
 use crate::clock;
 use crate::peer::Link;
@@ -17,8 +19,8 @@ use crate::store::Store;
 use anyhow::Context;
 use photon_chains::{Address, BlockHeight, Ledger, LockId, Secret, SecretHash, UnixTime};
 use photon_channel::{
-    ChannelId, Domain, Event, Key, KnownKey, Message, Moment, Node, Outcome, Payment, PaymentId, Policy, Progress, Row, Signer,
-    Tie, Units,
+    ChannelId, Domain, Event, Hint as PayeeHint, Key, KnownKey, Message, Moment, Node, Outcome, Payment, PaymentId, Policy,
+    Progress, Row, Signer, Tie, Units,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -51,6 +53,8 @@ pub struct EngineParts {
     pub block_secs: u64,
     /// The most channels, those of strangers among them.
     pub most_channels: usize,
+    /// Whether others may learn of this node's channels.
+    pub announces: bool,
     /// How the ledger's port is found.
     pub source: PortSource,
     /// How often the chain is looked at.
@@ -83,9 +87,12 @@ pub(super) struct Running {
     pub(super) amount: Units,
     pub(super) fee: Units,
     pub(super) channel: ChannelId,
+    pub(super) token: Option<Address>,
     pub(super) secret_hash: Option<SecretHash>,
     pub(super) memo: Option<String>,
     pub(super) created_at: UnixTime,
+    /// Neighbours of the payee's, as it named them. Not kept over a restart.
+    pub(super) hints: Vec<PayeeHint>,
     /// Whoever waits for its end.
     pub(super) waiter: Option<oneshot::Sender<Outcome>>,
 }
@@ -98,12 +105,14 @@ impl Running {
             amount: order.amount,
             fee: Units::ZERO,
             channel: ChannelId::from_bytes([0; 32]),
+            token: order.token,
             secret_hash: match &order.tie {
                 Tie::Hash(hash) => Some(*hash),
                 Tie::Direct | Tie::Sealed(_) => None,
             },
             memo,
             created_at,
+            hints: Vec::new(),
             waiter: None,
         };
         running.goes(payment);
@@ -145,6 +154,10 @@ pub(super) struct Engine {
     pub(super) neighbours: Neighbours,
     /// Keys of those who are connected.
     pub(super) keys: HashMap<Address, KnownKey>,
+    /// Others' channels, and the payments for which another way is looked for.
+    pub(super) chart: Chart,
+    pub(super) sought: Vec<Sought>,
+    pub(super) begun: UnixTime,
     pub(super) interests: Interests,
     pub(super) hinted: HashMap<ChannelId, Hinted>,
     pub(super) wishes: BTreeMap<String, Wish>,
@@ -172,6 +185,7 @@ impl Engine {
         parts: EngineParts,
         store: Store,
         neighbours: Neighbours,
+        chart: Chart,
         notices: broadcast::Sender<Told>,
         calls: watch::Sender<Vec<Wanted>>,
     ) -> anyhow::Result<Self> {
@@ -225,6 +239,9 @@ impl Engine {
             links: Links::default(),
             neighbours,
             keys: HashMap::new(),
+            chart,
+            sought: Vec::new(),
+            begun: clock::now(),
             interests: Interests::default(),
             hinted: HashMap::new(),
             wishes,
@@ -281,6 +298,10 @@ impl Engine {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut batch = Vec::with_capacity(MOST_INPUTS);
         loop {
+            // What was let out may have asked for ways.
+            if self.find_ways() {
+                self.step().await?;
+            }
             let may_begin = !self.steps.are_many();
             tokio::select! {
                 biased;

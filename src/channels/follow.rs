@@ -276,7 +276,7 @@ fn paid_to(account: &Address) -> Hash32 {
 }
 
 /// `channels(bytes32)`.
-fn slot_call(id: &ChannelId) -> Vec<u8> {
+pub(super) fn slot_call(id: &ChannelId) -> Vec<u8> {
     let selector = keccak(b"channels(bytes32)");
     [selector.split_at(4).0, id.as_bytes()].concat()
 }

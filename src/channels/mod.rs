@@ -21,7 +21,8 @@
 //! - `engine`: the loop. `step`: how what it comes to is saved, and let out. `orders`: what the owner asks for. `tell`: what listeners hear. `views`: what is shown.
 //! - `follow`, `interests`: what is read off the chain. `chain`: what follows from it. `acts`: the calls that are wanted, made by
 //!   `actor`. `deposits`: money on its way in. `fees`: what mediating has earned. `hints`: how a neighbour learns of a channel.
-//! - `peers`: the connections to neighbours. `ways`: over which channels a payment goes.
+//! - `peers`: the connections to neighbours. `ways`: over which channels a payment goes, as the `chart` shows it, which the
+//!   `herald` draws of what neighbours announce and of its `survey` of the chain.
 //! - `policy`: what the owner allows, from the configuration.
 //!
 //! Choices rejected: a task for each channel or payment (each would sync by itself), JSON between neighbours (it would cost
@@ -30,10 +31,12 @@
 mod actor;
 mod acts;
 mod chain;
+mod chart;
 mod deposits;
 mod engine;
 mod fees;
 mod follow;
+mod herald;
 mod hints;
 mod interests;
 mod keeper;
@@ -41,6 +44,7 @@ mod orders;
 mod peers;
 mod policy;
 mod step;
+mod survey;
 mod tell;
 mod views;
 mod ways;
@@ -54,19 +58,22 @@ pub use follow::PortSource;
 pub use peers::Switch;
 pub use policy::policy_for;
 pub use words::{
-    ChannelView, ChannelsError, CloseHow, MOST_MEMO, NewDeposit, NewPayment, NewRequest, PayBy, Payee, Paying, PaymentState,
-    PaymentView, RequestView, StageView, Through, Told,
+    ChannelView, ChannelsError, CloseHow, FoundWay, MOST_MEMO, NewDeposit, NewPayment, NewRequest, PayBy, Payee, Paying,
+    PaymentState, PaymentView, RequestView, StageView, Through, Told, WayQuery,
 };
 
 use crate::peer::PeerNet;
 use crate::store::{Page, Store};
 use actor::Actor;
+use chart::Chart;
 use engine::{Engine, Input};
 use follow::Follower;
+use herald::{Herald, HeraldParts};
 use orders::{Deed, Order};
-use peers::Neighbours;
+use peers::{Ears, Neighbours};
 use photon_chains::{Address, Ledger, Secret, SecretHash};
-use photon_channel::{Abi, ChannelId, PaymentId, Policy, Units, keccak};
+use photon_channel::route::Edge;
+use photon_channel::{Abi, ChannelId, Domain, PaymentId, Policy, Units, keccak};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -74,6 +81,8 @@ use tokio::task::JoinSet;
 
 /// Inputs that may wait for a ledger's engine; whoever comes after them waits in line.
 const QUEUE: usize = 8_192;
+/// Frames of announcements that may wait for a ledger's herald; what comes after them is lost.
+const TIDINGS: usize = 256;
 /// Notices that a listener may be behind; then it misses some, and asks for the state anew.
 const NOTICES: usize = 4_096;
 
@@ -113,12 +122,29 @@ impl Channels {
             let (source, pace, contract) = (parts.source.clone(), parts.pace, parts.contract);
             let account = parts.signer.address();
             let (calls, wanted) = watch::channel(Vec::new());
-            let engine = Engine::take_up(parts, store.clone(), neighbours.clone(), notices.clone(), calls).await?;
+            let (heralded, heard) = mpsc::channel(TIDINGS);
+            let domain = Domain::new(parts.chain_id, contract);
+            let chart = Chart::new(domain);
+            let herald = Herald::new(HeraldParts {
+                ledger,
+                signer: parts.signer.clone(),
+                domain,
+                contract,
+                policy,
+                tokens: parts.tokens.clone(),
+                announces: parts.announces,
+                source: source.clone(),
+                engine: inputs.clone(),
+                neighbours: neighbours.clone(),
+                chart: chart.clone(),
+            });
+            let engine = Engine::take_up(parts, store.clone(), neighbours.clone(), chart, notices.clone(), calls).await?;
             let follower = Follower::new(ledger, source.clone(), engine.interests.clone(), inputs.clone());
             tasks.spawn(engine.run(queue));
             tasks.spawn(follower.run(pace));
             tasks.spawn(Actor::new(ledger, source.clone(), wanted, inputs.clone()).run(pace));
-            switch.insert(ledger, inputs.clone());
+            tasks.spawn(herald.run(heard, pace));
+            switch.insert(ledger, Ears { engine: inputs.clone(), herald: heralded });
             engines.insert(ledger, Handle { inputs, policy, source, contract, account });
         }
         let channels = Channels(Arc::new(Inner { engines, store: store.clone(), notices, neighbours: neighbours.clone() }));
@@ -254,6 +280,23 @@ impl Channels {
     /// The secret that proves that a payment was made, where it had one.
     pub async fn receipt(&self, ledger: Ledger, id: PaymentId) -> Result<Option<Secret>, ChannelsError> {
         self.0.store.receipt_of(ledger, id).await.map_err(|_| ChannelsError::Stopped)
+    }
+
+    /// The ways on which a payment would be tried now, the cheapest first.
+    pub async fn ways(&self, query: WayQuery) -> Result<Vec<FoundWay>, ChannelsError> {
+        self.look(query.ledger, move |engine| engine.ways_now(&query)).await
+    }
+
+    /// What a neighbour has announced of its channels with us, if it has: the dearest of them for so much.
+    pub async fn toward_us(
+        &self,
+        ledger: Ledger,
+        token: Option<Address>,
+        peer: Address,
+        amount: Units,
+    ) -> Result<Option<Edge>, ChannelsError> {
+        let own = self.handle(ledger)?.account;
+        self.look(ledger, move |engine| engine.chart.edge(token, &peer, &own, amount)).await
     }
 
     /// What is told from now on.

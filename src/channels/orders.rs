@@ -3,7 +3,7 @@
 use super::deposits::Wish;
 use super::engine::{Engine, Input, Running};
 use super::tell::Refusals;
-use super::words::{ChannelsError, CloseHow, MOST_MEMO, NewDeposit, NewPayment, NewRequest, Paying, RequestView};
+use super::words::{ChannelsError, CloseHow, MOST_MEMO, NewDeposit, NewPayment, NewRequest, Paying, RequestView, Through};
 use crate::clock;
 use photon_chains::{Secret, SecretHash};
 use photon_channel::{ChannelId, Event, Outcome, PaymentId, Refused, Request, Stage, Units};
@@ -124,6 +124,9 @@ impl Engine {
         }
         let mut running = Running::of(&payment, new.memo, clock::now());
         running.waiter = Some(waiter);
+        if let Through::Hinted(hints) = new.through {
+            running.hints = hints;
+        }
         self.running.insert(id, running);
         self.node.take(Event::Pay(order));
         Ok((id, ended))

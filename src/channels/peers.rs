@@ -5,11 +5,13 @@
 //! said again over the next one, so nothing here is kept for anybody who is away.
 
 use super::engine::Input;
+use super::herald::Heard as Tidings;
 use super::hints::Hint;
 use super::tell;
 use crate::peer::{Heard, Link, Streams};
 use async_trait::async_trait;
 use photon_chains::{Address, Ledger, crash};
+use photon_channel::route::{Tiding, read_all};
 use photon_channel::{Message, Wire};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -30,20 +32,42 @@ const fn code(ledger: Ledger) -> u8 {
 
 /// A frame of hints has this bit in its ledger's byte.
 const HINTS: u8 = 0x80;
+/// A frame of others' announcements has this one.
+const TIDINGS: u8 = 0x40;
 
-/// Where frames of neighbours go: to their ledger's engine.
+/// What takes in a ledger's frames.
+pub(super) struct Ears {
+    pub(super) engine: mpsc::Sender<Input>,
+    pub(super) herald: mpsc::Sender<Tidings>,
+}
+
+/// Where frames of neighbours go: to their ledger's engine, or to its herald.
 pub struct Switch {
-    engines: BTreeMap<Ledger, mpsc::Sender<Input>>,
+    ears: BTreeMap<Ledger, Ears>,
     neighbours: Neighbours,
 }
 
 impl Switch {
-    pub(super) const fn new(engines: BTreeMap<Ledger, mpsc::Sender<Input>>, neighbours: Neighbours) -> Self {
-        Self { engines, neighbours }
+    pub(super) const fn new(ears: BTreeMap<Ledger, Ears>, neighbours: Neighbours) -> Self {
+        Self { ears, neighbours }
     }
 
-    fn engine(&self, of: u8) -> Option<&mpsc::Sender<Input>> {
-        self.engines.iter().find(|(ledger, _)| code(**ledger) == of).map(|(_, engine)| engine)
+    fn of(&self, of: u8) -> Option<(Ledger, &Ears)> {
+        self.ears.iter().find(|(ledger, _)| code(**ledger) == of).map(|(ledger, ears)| (*ledger, ears))
+    }
+
+    /// Others' announcements, from a neighbour on that ledger. Where it says more than the herald takes in, the rest is lost: no payment
+    /// waits for it.
+    fn tidings(&self, peer: Address, of: u8, bytes: &[u8]) -> Heard {
+        let Some((ledger, ears)) = self.of(of) else { return Heard::Unwanted };
+        if !self.neighbours.has_on(ledger, &peer) {
+            return Heard::Unwanted;
+        }
+        let Some(tidings) = read_all(bytes) else { return Heard::Nonsense };
+        match ears.herald.try_send(Tidings::Said(peer, tidings)) {
+            Ok(()) => Heard::Wanted,
+            Err(_) => Heard::Unwanted,
+        }
     }
 }
 
@@ -64,15 +88,17 @@ pub(super) fn read(frame: &[u8]) -> Option<(u8, Vec<Message>)> {
 #[async_trait]
 impl Streams for Switch {
     async fn up(&self, link: Link) {
-        for engine in self.engines.values() {
-            // An engine that has ended hears nothing.
+        for Ears { engine, herald } in self.ears.values() {
+            // Who has ended hears nothing.
             let _ = engine.send(Input::Up(link.clone())).await;
+            let _ = herald.send(Tidings::Up(link.clone())).await;
         }
     }
 
     async fn down(&self, peer: Address, link: u64) {
-        for engine in self.engines.values() {
+        for Ears { engine, herald } in self.ears.values() {
             let _ = engine.send(Input::Down(peer, link)).await;
+            let _ = herald.send(Tidings::Down(peer, link)).await;
         }
     }
 
@@ -81,17 +107,22 @@ impl Streams for Switch {
             && first & HINTS != 0
         {
             let Some(hints) = read_hints(rest) else { return Heard::Nonsense };
-            if let Some(engine) = self.engine(first & !HINTS) {
-                let _ = engine.send(Input::Hinted(peer, hints)).await;
+            if let Some((_, ears)) = self.of(first & !HINTS) {
+                let _ = ears.engine.send(Input::Hinted(peer, hints)).await;
             }
             return Heard::Unwanted;
+        }
+        if let Some((first, rest)) = frame.split_first()
+            && first & TIDINGS != 0
+        {
+            return self.tidings(peer, first & !TIDINGS, rest);
         }
         if !self.neighbours.has(&peer) {
             return Heard::Unwanted;
         }
         let Some((ledger, messages)) = read(frame) else { return Heard::Nonsense };
         // A ledger on which this node has no channels: the neighbour may have.
-        let Some(engine) = self.engine(ledger) else { return Heard::Unwanted };
+        let Some((_, Ears { engine, .. })) = self.of(ledger) else { return Heard::Unwanted };
         for message in &messages {
             crash::point(format_args!("channel.heard.{}", tell::message_word(message)));
         }
@@ -108,6 +139,17 @@ pub(super) struct Neighbours(Arc<RwLock<BTreeMap<Address, BTreeSet<Ledger>>>>);
 impl Neighbours {
     fn has(&self, peer: &Address) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(peer)
+    }
+
+    fn has_on(&self, ledger: Ledger, peer: &Address) -> bool {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(peer).is_some_and(|ledgers| ledgers.contains(&ledger))
+    }
+
+    /// Those of one ledger.
+    pub(super) fn of(&self, ledger: Ledger) -> Vec<Address> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|(_, ledgers)| ledgers.contains(&ledger)).map(|(peer, _)| *peer).collect()
     }
 
     /// All of them.
@@ -212,6 +254,19 @@ pub(super) fn hint_frame(ledger: Ledger, hints: &[Hint]) -> Vec<u8> {
     let mut frame = vec![crate::peer::STREAM, code(ledger) | HINTS];
     hints.iter().take(MOST_HINTS).for_each(|hint| hint.put(&mut frame));
     frame
+}
+
+/// Others' announcements as they travel.
+pub(super) fn tiding_frames(ledger: Ledger, tidings: &[Tiding]) -> Vec<Vec<u8>> {
+    let mut frames: Vec<Vec<u8>> = Vec::new();
+    for tiding in tidings {
+        let bytes = tiding.to_bytes();
+        match frames.last_mut().filter(|frame| frame.len() + bytes.len() <= FRAME) {
+            Some(frame) => frame.extend(bytes),
+            None => frames.push([vec![crate::peer::STREAM, code(ledger) | TIDINGS], bytes].concat()),
+        }
+    }
+    frames
 }
 
 fn read_hints(mut bytes: &[u8]) -> Option<Vec<Hint>> {

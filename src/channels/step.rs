@@ -18,8 +18,8 @@ use super::words::Told;
 use crate::clock;
 use crate::store::{ChannelStep, NewEnded, Queued};
 use anyhow::Context;
-use photon_chains::{Address, crash};
-use photon_channel::{Effect, Key, Outcome, PaymentId, Row, Units, Write};
+use photon_chains::crash;
+use photon_channel::{Effect, Key, Notice, Outcome, PaymentId, Row, Units, Write};
 use std::collections::VecDeque;
 
 /// The most steps on their way to the disk.
@@ -126,7 +126,7 @@ impl Engine {
             (Key::Request(hash), Some(_)) => memo = self.requests.get(hash).and_then(|note| note.memo.clone()),
             (Key::Outcome(id), Some(Row::Outcome(outcome))) => {
                 if let Some(running) = self.running.remove(id) {
-                    rows.ended.push(paid(*id, &running, self.token_of(&running.channel), outcome));
+                    rows.ended.push(paid(*id, &running, outcome));
                     ended.push((running, outcome.clone()));
                 }
                 return;
@@ -165,7 +165,11 @@ impl Engine {
                     crash::point(format_args!("channel.send.{}", tell::message_word(&message)));
                     outgoing.add(&self.links, peer, &message);
                 }
+                Effect::FindWays(id, reason) => self.seek(id, reason),
                 Effect::Tell(notice) => {
+                    if let Notice::Attempt { payment, reason, failed: Some(failed) } = &notice {
+                        self.learn_failure(payment, *reason, failed);
+                    }
                     if self.notices.receiver_count() > 0 {
                         // Whoever listened may be gone.
                         let _ = self.notices.send(Told { ledger: self.ledger, notice });
@@ -190,7 +194,7 @@ impl Engine {
     }
 }
 
-fn paid(id: PaymentId, running: &Running, token: Option<Address>, outcome: &Outcome) -> NewEnded {
+fn paid(id: PaymentId, running: &Running, outcome: &Outcome) -> NewEnded {
     let (receipt, failed) = match outcome {
         Outcome::Paid(receipt) => (receipt.clone(), None),
         Outcome::Failed(reason) => (None, Some(*reason)),
@@ -199,7 +203,7 @@ fn paid(id: PaymentId, running: &Running, token: Option<Address>, outcome: &Outc
         is_incoming: false,
         id,
         channel: running.channel,
-        token,
+        token: running.token,
         payee: Some(running.payee),
         amount: running.amount,
         fee: running.fee,

@@ -114,7 +114,7 @@ fn body(notice: &Notice) -> Option<(&'static str, Value)> {
         Notice::Breach(id) => ("channel", json!({ "what": "breach", "id": id.to_string() })),
         Notice::Behind(id) => ("channel", json!({ "what": "behind", "id": id.to_string() })),
         // Who asked is told; and an attempt is no end.
-        Notice::Refused(_) | Notice::Attempt(..) => return None,
+        Notice::Refused(_) | Notice::Attempt { .. } => return None,
     })
 }
 

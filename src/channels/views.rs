@@ -124,7 +124,7 @@ impl Engine {
             is_incoming: false,
             id,
             channel: running.channel,
-            token: self.token_of(&running.channel),
+            token: running.token,
             payee: Some(running.payee),
             amount: running.amount,
             fee: running.fee,

@@ -1,7 +1,7 @@
 //! What the rest of the program says to the channels, and what it is told.
 
 use photon_chains::{Address, Ledger, PublicKey, SecretHash, UnixTime};
-use photon_channel::{ChannelId, Epoch, Notice, Outcome, PaymentId, Reason, Refused, Standing, Units, Way, Window};
+use photon_channel::{ChannelId, Epoch, Hint, Notice, Outcome, PaymentId, Reason, Refused, Standing, Units, Way, Window};
 
 /// A channel as its owner sees it. Balances are what each side would have if everything ended now as promised so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +87,8 @@ pub enum CloseHow {
 /// Whom a payment is for.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub enum Payee {
-    /// Somebody with whom there is a channel.
-    Neighbour(Address),
+    /// By account: somebody with whom there is a channel, who is connected, or who announces one.
+    Account(Address),
     /// Anybody, by public key: a secret can be sealed for it.
     Key(PublicKey),
 }
@@ -107,12 +107,38 @@ pub enum PayBy {
 /// Where a payment goes through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Through {
-    /// Whatever way is found.
+    /// Whatever way is found: one after another until one goes through.
     Any,
+    /// The same, and over these neighbours of the payee's, which may be known to nobody else.
+    Hinted(Vec<Hint>),
     /// These mediators, in this order, at the fees they announce. None: straight to the payee.
     Mediators(Vec<Address>),
     /// Exactly these ways, tried in this order.
     Ways(Vec<Way>),
+}
+
+/// What ways are asked about.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct WayQuery {
+    /// On which ledger.
+    pub ledger: Ledger,
+    /// The token, or none for the ledger's own coin.
+    pub token: Option<Address>,
+    /// To whom.
+    pub payee: Address,
+    /// How much is to arrive.
+    pub amount: Units,
+    /// The most that mediators may get.
+    pub most_fee: Units,
+}
+
+/// A way on which a payment would be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundWay {
+    /// What the mediators get.
+    pub fee: Units,
+    /// They, in order; none where the payee is a neighbour.
+    pub through: Vec<Address>,
 }
 
 /// A payment to be made.
@@ -253,6 +279,9 @@ pub enum ChannelsError {
     /// No channel leads to the payee, or none has so much.
     #[error("no way to the payee is known over which so much can be paid")]
     NoWay,
+    /// Nothing is known of the payee but its account, and a secret can't be sealed for that.
+    #[error("nothing is known of the payee: pay on a request of theirs, or name their public key")]
+    NoKey,
     /// The payment contradicts itself, or asks for more than the policy allows.
     #[error("this can't be paid so: {0}")]
     Order(&'static str),

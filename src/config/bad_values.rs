@@ -155,6 +155,7 @@ const ROWS: &[Row] = &[
     ("channels.most_locks", &["", "0", "-1", "161", "70000"], "most_locks"),
     ("channels.most_pending", &["1.5", "-1", "79228162514264337593543950336", "true"], "most_pending"),
     ("channels.from_strangers", &["", "-1", "1.5", "few", "true"], "from_strangers"),
+    ("channels.announce", &["", "1", "\"yes\""], "announce"),
 ];
 
 /// Keys of a token, which stands in a list and is changed in the text.

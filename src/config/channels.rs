@@ -24,6 +24,10 @@ pub struct ChannelsConfig {
     /// Channels that strangers may have opened with us, all together.
     #[serde(default = "default_from_strangers")]
     pub from_strangers: u32,
+    /// Whether others may learn of our channels, what we take for sending on over them, and about how much they carry. If not,
+    /// nothing is mediated by us for strangers, and we are paid by our neighbours, and by others on our requests.
+    #[serde(default = "default_announce")]
+    pub announce: bool,
 }
 
 impl Default for ChannelsConfig {
@@ -34,6 +38,7 @@ impl Default for ChannelsConfig {
             most_locks: default_most_locks(),
             most_pending: None,
             from_strangers: default_from_strangers(),
+            announce: default_announce(),
         }
     }
 }
@@ -51,6 +56,11 @@ const fn default_most_locks() -> u16 {
 /// Each costs us a row and a look now and then.
 const fn default_from_strangers() -> u32 {
     1_000
+}
+
+/// Payments find their way by it.
+const fn default_announce() -> bool {
+    true
 }
 
 pub(super) fn check(config: &ChannelsConfig) -> Result<(), ConfigError> {

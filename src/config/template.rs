@@ -79,6 +79,7 @@ requests_per_second = 500
 # # most_locks = 120        # pending payments of one neighbour, in number ...
 # # most_pending = "1000"   # ... and in smallest units of its token; absent: as much as its channel holds
 # # from_strangers = 1000   # channels that strangers may have opened with us
+# # announce = false        # tells nobody but our neighbours of our channels: strangers then pay us on our requests alone
 
 # Leave out the ledgers you don't trade: delete a section, or keep it behind its #.
 

@@ -32,6 +32,7 @@ pub(super) fn engines(config: &Config, wallet: &Wallet, ledgers: &Ledgers, profi
             policy: policy_for(&config.channels, profile, &timing),
             block_secs: timing.block_secs,
             most_channels: usize::try_from(config.channels.from_strangers).unwrap_or(usize::MAX),
+            announces: config.channels.announce,
             source: Arc::new(move || found.contracts(ledger)),
             pace: Duration::from_millis((timing.block_secs * 100).clamp(400, 5_000)),
         });

@@ -4,7 +4,7 @@ use super::Node;
 use super::channels::{asset_of, refused, units};
 use super::requests::contract;
 use super::service::stored;
-use crate::channels::{self, ChannelsError, PayBy, Payee, Paying, PaymentState, PaymentView, Through};
+use crate::channels::{self, ChannelsError, FoundWay, PayBy, Payee, Paying, PaymentState, PaymentView, Through, WayQuery};
 use crate::clock;
 use crate::config::EvmLedger;
 use crate::service::{
@@ -37,7 +37,7 @@ fn reason(of: Reason) -> &'static str {
         Reason::Unknown => "the payee does not expect this payment: ask for a new request",
         Reason::GivenUp => "it was taken back, or its payee gave it up",
         Reason::HashUsed => "its hash was used before: ask for a new request",
-        Reason::Onward => "it was given back from further on: try again",
+        Reason::Onward => "it was given back from further on, and no other way was found: try again",
     }
 }
 
@@ -112,7 +112,7 @@ impl Node {
         let (address, key) = self.payee(payee).await?;
         let all = self.channels_in(money.asset).await?;
         let is_neighbour = all.iter().any(|channel| channel.peer == address && channel.own_free >= amount.signed());
-        let payee = key.map_or(Payee::Neighbour(address), Payee::Key);
+        let payee = key.map_or(Payee::Account(address), Payee::Key);
         let by = match new.secret_hash {
             Some(hash) => PayBy::Hash(hash),
             None if is_neighbour => PayBy::Direct,
@@ -155,7 +155,6 @@ impl Node {
             }
         };
         let id = request.payment();
-        let through = self.through(&request, asset, amount).await?;
         let payment = crate::channels::NewPayment {
             ledger,
             id: Some(id),
@@ -164,7 +163,7 @@ impl Node {
             amount,
             most_fee: most_fee(new.most_fee, amount)?,
             by: PayBy::Hash(request.secret_hash),
-            through,
+            through: Through::Hinted(request.hints.clone()),
             memo: new.memo.clone().or_else(|| Some(request.memo.as_str().to_owned()).filter(|memo| !memo.is_empty())),
         };
         Ok(Order { payment, payee: request.payee.address(), id })
@@ -294,40 +293,33 @@ impl Node {
         Ok(all)
     }
 
-    /// Straight where there is a channel with room; else over a neighbour of the payee's that is one of ours.
-    async fn through(&self, request: &PaymentRequest, asset: Asset, amount: Units) -> Result<Through, ServiceError> {
-        let all = self.channels_in(asset).await?;
-        let has_room = |peer: Address| all.iter().any(|channel| channel.peer == peer && channel.own_free >= amount.signed());
-        if has_room(request.payee.address()) {
-            return Ok(Through::Any);
-        }
-        let hint = request.hints.iter().find(|hint| has_room(hint.from) && hint.capacity >= amount);
-        Ok(hint.map_or(Through::Any, |hint| Through::Mediators(vec![hint.from])))
-    }
-
     pub(super) async fn ways(&self, query: RouteQuery) -> Result<RouteView, ServiceError> {
         let money = self.money(&AssetAmount { asset: query.asset, amount: query.amount, coins: None })?;
         let (ledger, amount) = (money.asset.ledger(), units(money.amount)?);
         self.channels.policy(ledger).map_err(refused)?;
         let (payee, _) = self.payee(&query.payee).await?;
-        let all = self.channels_in(money.asset).await?;
+        let (token, most_fee) = (money.asset.token(), most_fee(None, amount)?);
+        let found = self.channels.ways(WayQuery { ledger, token, payee, amount, most_fee }).await.map_err(refused)?;
+        let reason = if found.is_empty() { Some(self.no_way(money.asset, payee).await?) } else { None };
+        let view = |way: FoundWay| WayView { fee: self.desk.assets.show(money.asset, way.fee.into()), through: way.through };
+        Ok(RouteView { ways: found.into_iter().map(view).collect(), reason })
+    }
+
+    /// Why there is none, and what to do.
+    async fn no_way(&self, asset: Asset, payee: Address) -> Result<String, ServiceError> {
+        let all = self.channels_in(asset).await?;
         let straight = all.iter().filter(|channel| channel.peer == payee && channel.is_ready);
-        let room = straight.map(|channel| channel.own_free).max();
-        Ok(match room {
-            Some(free) if free >= amount.signed() => {
-                let fee = self.desk.assets.show(money.asset, Amount::ZERO);
-                RouteView { ways: vec![WayView { fee, through: Vec::new() }], reason: None }
-            }
+        Ok(match straight.map(|channel| channel.own_free).max() {
             Some(free) => {
                 let free = Amount::from_units(u128::try_from(free).unwrap_or_default());
-                let free = self.desk.assets.show(money.asset, free);
+                let free = self.desk.assets.show(asset, free);
                 let (coins, symbol) = (free.coins.unwrap_or_else(|| free.amount.to_string()), free.asset);
-                let reason = format!("only {coins} {symbol} can be sent there: put more into the channel");
-                RouteView { ways: Vec::new(), reason: Some(reason) }
+                format!("only {coins} {symbol} can be sent there, and no other way is known: put more into the channel")
             }
             None => {
-                let reason = "no open channel with them that is connected: open one, or wait until they are online".to_owned();
-                RouteView { ways: Vec::new(), reason: Some(reason) }
+                "no open channels lead there that are connected and carry so much, as far as their owners announce them: open \
+                     one, try less, or wait until they are online"
+                    .to_owned()
             }
         })
     }

@@ -3,7 +3,7 @@
 use super::Node;
 use super::channels::{asset_of, refused, units};
 use super::service::stored;
-use crate::channels::{self, Channels, ChannelsError, NewRequest};
+use crate::channels::{Channels, ChannelsError, NewRequest};
 use crate::clock;
 use crate::config::EvmLedger;
 use crate::service::{AssetAmount, NewPaymentRequest, PaymentRequestView, ServiceError};
@@ -56,21 +56,27 @@ impl Node {
         Signer::new(*key.expose()).map_err(|error| ServiceError::Internal(error.to_string()))
     }
 
-    /// Neighbours that can bring so much, those with the most room first. What they take is not known here: about what we would.
+    /// Neighbours that can bring so much, those with the most room first, for what they announce that they take: where they announce
+    /// nothing, about what we would.
     async fn hints(&self, asset: Asset, amount: Units) -> Result<Vec<Hint>, ServiceError> {
         let policy = self.channels.policy(asset.ledger()).map_err(refused)?;
         let mut fitting = self.channels_in(asset).await?;
         fitting.retain(|channel| channel.peers_free >= amount.signed());
         fitting.sort_by_key(|channel| std::cmp::Reverse((channel.is_ready, channel.peers_free)));
-        let hint = |channel: &channels::ChannelView| Hint {
-            channel: channel.id,
-            from: channel.peer,
-            capacity: Units::from_signed(channel.peers_free).unwrap_or_default(),
-            fee_base: policy.fee_base,
-            fee_ppm: policy.fee_ppm,
-            slack_secs: u32::try_from(policy.hop_slack_secs).unwrap_or(u32::MAX),
-        };
-        Ok(fitting.iter().take(MOST_HINTS).map(hint).collect())
+        let mut hints = Vec::new();
+        for channel in fitting.iter().take(MOST_HINTS) {
+            let said = self.channels.toward_us(channel.ledger, channel.token, channel.peer, amount).await.map_err(refused)?;
+            let slack_secs = u32::try_from(policy.hop_slack_secs).unwrap_or(u32::MAX);
+            hints.push(Hint {
+                channel: channel.id,
+                from: channel.peer,
+                capacity: Units::from_signed(channel.peers_free).unwrap_or_default(),
+                fee_base: said.map_or(policy.fee_base, |edge| edge.fee_base),
+                fee_ppm: said.map_or(policy.fee_ppm, |edge| edge.fee_ppm),
+                slack_secs: said.map_or(slack_secs, |edge| edge.slack_secs),
+            });
+        }
+        Ok(hints)
     }
 
     /// Where we are found, if we listen.

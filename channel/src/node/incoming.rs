@@ -9,7 +9,7 @@ use crate::lock::LockNo;
 use crate::message::{Message, Reason};
 use crate::node::rows::{Expected, Key, Row, Write};
 use crate::node::words::{Effect, Notice, Refused, Request};
-use crate::node::{Node, Place, Queued};
+use crate::node::{Blame, Node, Place, Queued};
 use crate::update::{Hop, Onward, PaymentId};
 use photon_chains::{Secret, SecretHash};
 
@@ -203,7 +203,8 @@ impl Node {
         }
         let Some(channel) = self.channels.get_mut(&place.channel) else { return };
         let Some(signature) = channel.dispose(place.number, &self.signer) else { return };
-        let message = Message::Dispose { of: channel.of, number: place.number, reason, signature };
+        let Blame { reason, hops } = self.blamed.get(&place).copied().unwrap_or(Blame { reason, hops: 0 });
+        let message = Message::Dispose { of: channel.of, number: place.number, reason, hops, signature };
         self.dirty.insert(Key::Disposed(channel.of, hash));
         self.effects.push(Effect::Send(channel.peer.address(), message));
     }

@@ -30,7 +30,7 @@ use crate::flow::{Held, Link};
 use crate::guard::Guard;
 use crate::key::{ChannelId, ChannelRef};
 use crate::lock::LockNo;
-use crate::message::Message;
+use crate::message::{Message, Reason};
 use crate::seal::Seals;
 use crate::sign::{KnownKey, Signer};
 use crate::units::Nonce;
@@ -47,6 +47,13 @@ struct Place {
     channel: ChannelId,
     incoming: bool,
     number: LockNo,
+}
+
+/// Why a lock was given back, and how many nodes further on.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+struct Blame {
+    reason: Reason,
+    hops: u8,
 }
 
 /// What waits for room in a channel.
@@ -87,6 +94,8 @@ pub struct Node {
     places: BTreeMap<SecretHash, Vec<Place>>,
     queues: BTreeMap<ChannelId, Queue>,
     seals: Seals,
+    /// Why pending locks were given back, for whoever finds ways: only a hint, so it is not kept over a restart.
+    blamed: BTreeMap<Place, Blame>,
     /// Direct payments that an update carries, until it is acknowledged.
     carried: BTreeMap<(ChannelId, Nonce), Vec<PaymentId>>,
     /// When a pending lock wants to be looked at, and those that want it at every tip from now on.
@@ -137,6 +146,7 @@ impl Node {
             places: BTreeMap::new(),
             queues: BTreeMap::new(),
             seals: Seals::default(),
+            blamed: BTreeMap::new(),
             carried: BTreeMap::new(),
             timers: BTreeSet::new(),
             due: BTreeSet::new(),
@@ -212,7 +222,8 @@ impl Node {
             match (&payment.progress, payment.order.ways.first()) {
                 (Progress::Queued, Some(way)) => self.queues.entry(way.channel).or_default().add(*id, &payment.order.tie),
                 (Progress::Paid(of, nonce), _) => self.carried.entry((of.channel, *nonce)).or_default().push(*id),
-                (Progress::Queued, None) | (Progress::Locked(..), _) => {}
+                (Progress::Queued, None) => self.effects.push(Effect::FindWays(*id, Reason::NoWay)),
+                (Progress::Locked(..), _) => {}
             }
         }
         for (id, channel) in &self.channels {
@@ -298,6 +309,7 @@ impl Node {
             Event::Keep(id) => {
                 self.kept.insert(id);
             }
+            Event::Ways(id, ways, reason) => self.more_ways(id, ways, reason),
             Event::Recall(id) => self.recall(id),
             Event::Expect(request) => self.expect_payment(request),
             Event::Release(secret) => self.release(&secret),
@@ -399,9 +411,17 @@ impl Node {
         self.timers.insert((at, place));
     }
 
+    /// Why a lock was given back, as far as is remembered.
+    fn blame(&self, place: &Place) -> Blame {
+        self.blamed.get(place).copied().unwrap_or(Blame { reason: Reason::Onward, hops: 0 })
+    }
+
     /// A lock is not pending any more.
     fn unindex(&mut self, place: Place, hash: &SecretHash) {
         self.due.remove(&place);
+        if place.incoming {
+            self.blamed.remove(&place);
+        }
         let Some(places) = self.places.get_mut(hash) else { return };
         places.retain(|other| *other != place);
         if places.is_empty() {

@@ -9,7 +9,7 @@ use crate::lock::LockNo;
 use crate::message::{Message, Reason};
 use crate::node::rows::{Payment, Progress};
 use crate::node::words::{Effect, Notice, Outcome, Tie};
-use crate::node::{Node, Place, Queue, Queued};
+use crate::node::{Blame, Node, Place, Queue, Queued};
 use crate::units::Nonce;
 use crate::update::{Onward, Op, PaymentId};
 
@@ -114,15 +114,20 @@ impl Node {
     /// An outgoing lock is dead: what hung on it goes another way, or back. A lock can die twice, once while its channel was
     /// closed and once more after that close was undone; by then its payment is on another way.
     pub(super) fn came_back(&mut self, id: ChannelId, held: &Held) {
+        let place = Place { channel: id, incoming: false, number: held.lock.number };
+        let blame = self.blame(&place);
+        self.blamed.remove(&place);
         match &held.link {
             Link::Payment(payment) => {
                 let is_on = |it: &&Payment| matches!(it.progress, Progress::Locked(of, number) if of.channel == id && number == held.lock.number);
                 if self.payments.get(payment).filter(is_on).is_some() {
-                    self.next_way(*payment, Reason::Onward);
+                    self.next_way(*payment, blame.reason);
                 }
             }
             Link::For { channel, number } => {
-                self.give_back(Place { channel: *channel, incoming: true, number: *number }, Reason::Onward);
+                let place = Place { channel: *channel, incoming: true, number: *number };
+                self.blamed.insert(place, Blame { hops: blame.hops.saturating_add(1), ..blame });
+                self.give_back(place, Reason::Onward);
             }
             Link::Mine(_) | Link::Onto { .. } | Link::Fresh(_) | Link::Unwanted(_) => {}
         }
@@ -263,14 +268,16 @@ impl Node {
     }
 
     /// The payee of an outgoing lock has signed it away.
-    pub(super) fn was_disposed(&mut self, id: ChannelId, number: LockNo, reason: Reason) {
+    pub(super) fn was_disposed(&mut self, id: ChannelId, number: LockNo, blame: Blame) {
         let place = Place { channel: id, incoming: false, number };
         self.touch_lock(&place);
+        self.blamed.insert(place, blame);
         let Some(channel) = self.channels.get(&id) else { return };
         let Some(held) = channel.outgoing.lock(number) else { return };
         self.dirty.insert(crate::node::Key::Disposed(channel.of, held.lock.secret_hash));
         if let Link::Payment(payment) = held.link {
-            self.tell(Notice::Attempt(payment, id, reason));
+            let failed = self.failed_leg(&payment, blame);
+            self.tell(Notice::Attempt { payment, reason: blame.reason, failed });
         }
         if self.is_open(&id) {
             // Struck in the holder's next update; then what hung on it goes another way.

@@ -8,9 +8,10 @@ use crate::key::ChannelId;
 use crate::message::{Message, Reason};
 use crate::node::rows::{Key, Payment, Progress};
 use crate::node::words::{Effect, Notice, Order, Outcome, Refused, Tie, Way};
-use crate::node::{MOST_WAYS, Node, Queue, Queued};
+use crate::node::{Blame, MOST_WAYS, Node, Queue, Queued};
+use crate::units::Units;
 use crate::update::{MOST_HOPS, Op, PaymentId, Update};
-use photon_chains::{Expiry, Secret, UnixTime};
+use photon_chains::{Address, Expiry, Secret, UnixTime};
 
 /// The secret of one attempt: a fresh one each time, since a hash that was signed away is never used again.
 pub(super) fn secret_of(seed: &Secret, payment: &PaymentId, attempt: u16) -> Secret {
@@ -86,7 +87,7 @@ impl Node {
         self.enqueue(id);
     }
 
-    /// Whether a way leads to the payee, brings what was asked, and costs no more than allowed.
+    /// Whether a way leads to the payee, brings what was asked in the token that was asked for, and costs no more than allowed.
     fn is_sound(&self, order: &Order, way: &Way) -> bool {
         let Some(channel) = self.channels.get(&way.channel) else { return false };
         let (to, arrives) = match way.onward.last() {
@@ -95,7 +96,8 @@ impl Node {
         };
         let is_direct = order.tie == Tie::Direct;
         let fee = way.amount.checked_sub(order.amount);
-        to == order.payee.address()
+        channel.key.token() == order.token
+            && to == order.payee.address()
             && arrives == order.amount
             && !order.amount.is_zero()
             && fee.is_some_and(|fee| Guard::MostFee.demands(fee <= order.most_fee))
@@ -122,10 +124,44 @@ impl Node {
         }
         payment.attempt = payment.attempt.saturating_add(1);
         payment.progress = Progress::Queued;
-        if payment.order.ways.is_empty() {
+        if !payment.order.ways.is_empty() {
+            return self.enqueue(id);
+        }
+        if payment.order.searches == 0 {
             return self.end(id, Outcome::Failed(reason));
         }
+        payment.order.searches -= 1;
+        self.dirty.insert(Key::Payment(id));
+        self.effects.push(Effect::FindWays(id, reason));
+    }
+
+    /// The other ways that were asked for. Where there is none, the payment has failed as its last way did.
+    pub(super) fn more_ways(&mut self, id: PaymentId, ways: Vec<Way>, reason: Reason) {
+        let Some(payment) = self.payments.get(&id) else { return };
+        if payment.progress != Progress::Queued || !payment.order.ways.is_empty() {
+            return;
+        }
+        let sound: Vec<Way> = ways.into_iter().filter(|way| self.is_sound(&payment.order, way)).take(MOST_WAYS).collect();
+        if sound.is_empty() {
+            return self.end(id, Outcome::Failed(reason));
+        }
+        if let Some(payment) = self.payments.get_mut(&id) {
+            payment.order.ways = sound;
+        }
         self.enqueue(id);
+    }
+
+    /// Who on a payment's present way could not pay whom, and how much, as those on it say. None where its payee itself gave it back.
+    pub(super) fn failed_leg(&self, id: &PaymentId, blame: Blame) -> Option<(Address, Address, Units)> {
+        let way = self.payments.get(id)?.order.ways.first()?;
+        let first = self.channels.get(&way.channel)?.peer.address();
+        // Where a crash has made somebody forget how far on it failed, whoever comes next is as good a guess as any.
+        let behind = usize::from(blame.hops);
+        let from = match behind.checked_sub(1) {
+            None => first,
+            Some(before) => way.onward.get(before)?.to,
+        };
+        way.onward.get(behind).map(|hop| (from, hop.to, hop.amount))
     }
 
     /// The owner wants a payment back. What is not locked yet ends at once; of a lock its payee is asked.

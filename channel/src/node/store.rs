@@ -103,15 +103,19 @@ impl Wire for Way {
 impl Wire for Order {
     fn put(&self, out: &mut Vec<u8>) {
         self.id.put(out);
+        self.token.put(out);
         self.payee.put(out);
         self.amount.put(out);
         self.most_fee.put(out);
         self.tie.put(out);
         put_list(&self.ways, out);
+        self.searches.put(out);
     }
     fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let (id, payee, amount, most_fee) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
-        Ok(Self { id, payee, amount, most_fee, tie: Wire::get(from)?, ways: from.list(MOST_WAYS)? })
+        let (id, token, payee) = (Wire::get(from)?, Wire::get(from)?, Wire::get(from)?);
+        let (amount, most_fee) = (Wire::get(from)?, Wire::get(from)?);
+        let (tie, ways) = (Wire::get(from)?, from.list(MOST_WAYS)?);
+        Ok(Self { id, token, payee, amount, most_fee, tie, ways, searches: Wire::get(from)? })
     }
 }
 

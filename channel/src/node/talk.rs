@@ -6,9 +6,9 @@ use crate::flow::LockState;
 use crate::guard::Guard;
 use crate::key::ChannelId;
 use crate::lock::LockNo;
-use crate::message::{Greeting, Message, Reason, SignedProof};
+use crate::message::{Greeting, Message, SignedProof};
 use crate::node::words::{Effect, Notice, Outcome};
-use crate::node::{Key, Node};
+use crate::node::{Blame, Key, Node, Place};
 use crate::sign::Signature;
 use crate::units::Nonce;
 use crate::update::Update;
@@ -64,7 +64,9 @@ impl Node {
             Message::Acknowledged { nonce, .. } => self.acknowledged(id, nonce),
             Message::Refused { .. } => self.tell(Notice::Breach(id)),
             Message::Reveal { number, secret, .. } => self.revealed(id, number, &secret),
-            Message::Dispose { number, reason, signature, .. } => self.disposed(id, number, reason, &signature),
+            Message::Dispose { number, reason, hops, signature, .. } => {
+                self.disposed(id, number, Blame { reason, hops }, &signature);
+            }
             Message::Recall { number, .. } => self.recalled(id, number),
             Message::AskClose { sent, .. } => self.close_asked(id, sent),
             Message::GrantClose { sent, received, deadline, signature, .. } => {
@@ -103,7 +105,8 @@ impl Node {
                 LockState::Waiting => {}
                 LockState::Known(secret) => messages.push(Message::Reveal { of, number, secret: secret.clone() }),
                 LockState::Disposed(signature) => {
-                    messages.push(Message::Dispose { of, number, reason: Reason::Onward, signature: *signature });
+                    let Blame { reason, hops } = self.blame(&Place { channel: id, incoming: true, number });
+                    messages.push(Message::Dispose { of, number, reason, hops, signature: *signature });
                 }
             }
         }
@@ -166,10 +169,10 @@ impl Node {
     }
 
     /// The counterparty signs a lock of the holder's away.
-    fn disposed(&mut self, id: ChannelId, number: LockNo, reason: Reason, signature: &Signature) {
+    fn disposed(&mut self, id: ChannelId, number: LockNo, blame: Blame, signature: &Signature) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         match channel.take_disposal(number, signature) {
-            Ok(true) => self.was_disposed(id, number, reason),
+            Ok(true) => self.was_disposed(id, number, blame),
             Ok(false) => {}
             Err(Breach::Address | Breach::Batch | Breach::Signature | Breach::Op(_)) => self.tell(Notice::Breach(id)),
         }

@@ -75,6 +75,8 @@ pub enum Tie {
 pub struct Order {
     /// Asking twice for the same id pays once.
     pub id: PaymentId,
+    /// In what: a token, or none for the ledger's own coin.
+    pub token: Option<Address>,
     /// Whom.
     pub payee: KnownKey,
     /// How much arrives.
@@ -85,6 +87,8 @@ pub struct Order {
     pub tie: Tie,
     /// Ways to be tried, in this order. A direct payment has one.
     pub ways: Vec<Way>,
+    /// How often other ways are asked for when these have failed: see [`Effect::FindWays`].
+    pub searches: u8,
 }
 
 /// What the payee expects.
@@ -145,6 +149,8 @@ pub enum Event {
     Pay(Order),
     /// The row of this payment, which is asked for next, stays until it ends: its owner keeps a note there.
     Keep(PaymentId),
+    /// Other ways for a payment, as [`Effect::FindWays`] asked for; the reason that came with it. None: it has failed.
+    Ways(PaymentId, Vec<Way>, Reason),
     /// Take a payment back, if that is still possible.
     Recall(PaymentId),
     /// Expect this.
@@ -175,8 +181,15 @@ pub enum Outcome {
 pub enum Notice {
     /// A payment of the holder's ended.
     Ended(PaymentId, Outcome),
-    /// An attempt failed, from that channel on: a hint for finding ways.
-    Attempt(PaymentId, ChannelId, Reason),
+    /// An attempt failed: a hint for finding ways.
+    Attempt {
+        /// Of which payment.
+        payment: PaymentId,
+        /// Why, as those on the way say.
+        reason: Reason,
+        /// Who could not pay whom, and how much. None where the payee itself gave it back.
+        failed: Option<(Address, Address, Units)>,
+    },
     /// A payment came in.
     Received {
         /// As its payer, or the request, names it.
@@ -241,6 +254,9 @@ pub enum Effect {
     CloseTogether(CooperativeClose, Signature),
     /// Send this withdrawal to the contract.
     Withdraw(Withdraw, Signature),
+    /// All ways of a payment have failed, the last one for that reason: find others ([`Event::Ways`]). After a restart it is asked
+    /// for again.
+    FindWays(PaymentId, Reason),
     /// Tell the owner.
     Tell(Notice),
 }

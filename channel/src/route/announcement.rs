@@ -5,12 +5,12 @@
 //! each channel that its owner knows to be on chain, and nothing else: what it holds is bounded by what others have paid to open.
 //! What costs nothing is looked at first; a signature is checked only for news, and only so often for each neighbour.
 
-use crate::codec::Wire;
+use crate::codec::{Reader, Wire};
 use crate::eip712::{Abi, Domain};
 use crate::key::{ChannelId, ChannelKey, ChannelRef, Epoch, Side};
 use crate::proof::Signed;
 use crate::route::Edge;
-use crate::sign::{Signature, Signer};
+use crate::sign::{KnownKey, Signature, Signer};
 use crate::units::Units;
 use crate::wire_struct;
 use photon_chains::{Address, UnixTime};
@@ -83,6 +83,24 @@ pub struct Announced {
     pub signature: Signature,
 }
 wire_struct!(Announced { announcement, signature });
+
+/// An announcement with what its channel is between, for those who have not heard of it: as one node passes it on to another.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Tiding {
+    /// The channel.
+    pub key: ChannelKey,
+    /// What a party says of it.
+    pub announced: Announced,
+}
+wire_struct!(Tiding { key, announced });
+
+impl Tiding {
+    /// Who says it. None where it is said of another channel than the one that comes with it.
+    pub fn speaker(&self) -> Option<Address> {
+        let Announcement { of, from, .. } = &self.announced.announcement;
+        (self.key.id() == of.channel).then(|| *self.key.parties().of(*from))
+    }
+}
 
 impl Announcement {
     /// Signs it.
@@ -173,9 +191,28 @@ impl Board {
         self.channels.remove(channel);
     }
 
-    /// A neighbour is gone.
-    pub fn gone(&mut self, neighbour: &Address) {
-        self.neighbours.remove(neighbour);
+    /// The key of a channel, if it is known.
+    pub fn key(&self, channel: &ChannelId) -> Option<(ChannelKey, Epoch)> {
+        self.channels.get(channel).map(|known| (known.key, known.epoch))
+    }
+
+    /// Channels that are known, in their order, from the one after `after` on: for looking again whether they are still there.
+    pub fn after(&self, after: Option<ChannelId>) -> impl Iterator<Item = &ChannelKey> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.channels.range((from, Bound::Unbounded)).map(|(_, known)| &known.key)
+    }
+
+    /// What a party said last of its direction of a channel.
+    pub fn word(&self, channel: &ChannelId, party: &Address) -> Option<&Announced> {
+        let known = self.channels.get(channel)?;
+        let side = known.key.side_of(party)?;
+        known.said.get(place(side))?.as_ref()
+    }
+
+    /// The public key of a party that has announced a channel: its signature shows it.
+    pub fn signer(&self, channel: &ChannelId, party: &Address) -> Option<KnownKey> {
+        let Announced { announcement, signature } = self.word(channel, party)?;
+        signature.key(&announcement.digest(&self.domain)).ok().filter(|key| key.address() == *party)
     }
 
     /// How many channels are known.
@@ -236,11 +273,13 @@ impl Board {
 
     /// What was said and still counts, in the order of the channels: for a new neighbour, of `most` channels at a time, from the
     /// one after `after` on. Nothing more where there is no more.
-    pub fn said(&self, after: Option<ChannelId>, most: usize, now: UnixTime) -> impl Iterator<Item = &Announced> {
+    pub fn said(&self, after: Option<ChannelId>, most: usize, now: UnixTime) -> impl Iterator<Item = Tiding> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let said = move |known: &Known| known.said.iter().flatten().any(|said| counts(said, now));
         let channels = self.channels.range((from, Bound::Unbounded)).filter(move |(_, known)| said(known)).take(most);
-        channels.flat_map(|(_, known)| known.said.iter().flatten()).filter(move |said| counts(said, now))
+        let tiding = |known: &Known, said: &Announced| Tiding { key: known.key, announced: *said };
+        let all = channels.flat_map(move |(_, known)| known.said.iter().flatten().map(move |said| tiding(known, said)));
+        all.filter(move |tiding| counts(&tiding.announced, now))
     }
 
     /// The edges of all channels of one token (none: the chain's own coin) whose sender has said its fee. No edge carries more than is in
@@ -271,13 +310,12 @@ fn edge(channel: ChannelId, known: &Known, said: &Announcement) -> Edge {
     }
 }
 
-/// How many bytes an announcement has: all have the same.
-pub const ANNOUNCED_BYTES: usize = 32 + 4 + 1 + 12 + 4 + 4 + 12 + 8 + 8 + 65;
-
-/// Announcements from the bytes of one message. None where they are no whole number of them.
-pub fn read_all(bytes: &[u8]) -> Option<Vec<Announced>> {
-    if !bytes.len().is_multiple_of(ANNOUNCED_BYTES) {
-        return None;
+/// Tidings from the bytes of one message. None where they are no whole number of them.
+pub fn read_all(bytes: &[u8]) -> Option<Vec<Tiding>> {
+    let mut from = Reader::new(bytes);
+    let mut all = Vec::new();
+    while !from.is_empty() {
+        all.push(Tiding::get(&mut from).ok()?);
     }
-    bytes.chunks(ANNOUNCED_BYTES).map(|chunk| Announced::from_bytes(chunk).ok()).collect()
+    Some(all)
 }

@@ -40,6 +40,13 @@ pub(super) struct Arc {
     pub carries: Units,
 }
 
+impl Edge {
+    /// What its payer takes for sending so much on. None where it fits no amount.
+    pub fn fee(&self, amount: Units) -> Option<Units> {
+        fee(self.fee_base, self.fee_ppm, amount)
+    }
+}
+
 /// The fee of an edge for so much. None where it fits no amount.
 pub(super) fn fee(base: Units, ppm: u32, amount: Units) -> Option<Units> {
     let product = amount.get() * u128::from(ppm);
@@ -59,6 +66,9 @@ pub struct Graph {
     /// `starts[node]` to `starts[node + 1]`: the arcs that lead to the node.
     starts: Vec<u32>,
     pub(super) arcs: Vec<Arc>,
+    /// `out_starts[node]` to `out_starts[node + 1]`: places in `outs` of the arcs that leave the node.
+    out_starts: Vec<u32>,
+    outs: Vec<u32>,
     edges: Vec<Edge>,
     by_edge: BTreeMap<(ChannelId, Address), u32>,
     failures: BTreeMap<u32, UnixTime>,
@@ -94,7 +104,22 @@ impl Graph {
         while graph.starts.len() <= graph.nodes.len() {
             graph.starts.push(graph.arcs.len() as u32);
         }
+        graph.sort_outs();
         graph
+    }
+
+    fn sort_outs(&mut self) {
+        let mut outs: Vec<(u32, u32)> = self.arcs.iter().zip(0..).map(|(arc, number)| (arc.from, number)).collect();
+        outs.sort_unstable();
+        for (place, (from, number)) in (0..).zip(outs) {
+            while self.out_starts.len() <= from as usize {
+                self.out_starts.push(place);
+            }
+            self.outs.push(number);
+        }
+        while self.out_starts.len() <= self.nodes.len() {
+            self.out_starts.push(self.outs.len() as u32);
+        }
     }
 
     fn number(&mut self, address: Address) -> u32 {
@@ -126,6 +151,13 @@ impl Graph {
         (first..last).zip(self.arcs.get(first as usize..last as usize).unwrap_or_default())
     }
 
+    /// The arcs that leave a node, with their places.
+    pub(super) fn leaving(&self, node: u32) -> impl Iterator<Item = (u32, &Arc)> {
+        let bound = |at: u32| self.out_starts.get(at as usize).copied().unwrap_or_default() as usize;
+        let places = self.outs.get(bound(node)..bound(node + 1)).unwrap_or_default();
+        places.iter().filter_map(|number| Some((*number, self.arcs.get(*number as usize)?)))
+    }
+
     /// An edge.
     pub fn edge(&self, number: EdgeNo) -> Option<&Edge> {
         self.edges.get(number.0 as usize)
@@ -143,6 +175,32 @@ impl Graph {
             edge.capacity = capacity;
             arc.carries = capacity;
             self.failures.remove(&number.0);
+        }
+    }
+
+    /// All channels over which one node pays another.
+    pub fn between(&self, from: &Address, to: &Address) -> impl Iterator<Item = EdgeNo> {
+        let (from, to) = (self.node(from), self.node(to));
+        let arcs = to.into_iter().flat_map(|to| self.leading_to(to));
+        arcs.filter(move |(_, arc)| Some(arc.from) == from).map(|(number, _)| EdgeNo(number))
+    }
+
+    /// All channels over which a node is paid.
+    pub fn to(&self, node: &Address) -> impl Iterator<Item = EdgeNo> {
+        self.node(node).into_iter().flat_map(|node| self.leading_to(node)).map(|(number, _)| EdgeNo(number))
+    }
+
+    /// What failed in an earlier graph of the same channels is believed here too, but for edges of which something was said since.
+    pub fn remember(&mut self, earlier: &Graph, is_anew: impl Fn(&Edge) -> bool) {
+        for (number, at) in &earlier.failures {
+            let (Some(edge), Some(arc)) = (earlier.edges.get(*number as usize), earlier.arcs.get(*number as usize)) else {
+                continue;
+            };
+            let Some(EdgeNo(here)) = self.find(edge.channel, edge.from).filter(|_| !is_anew(edge)) else { continue };
+            if let Some(known) = self.arcs.get_mut(here as usize) {
+                known.carries = known.carries.min(arc.carries);
+                self.failures.insert(here, *at);
+            }
         }
     }
 

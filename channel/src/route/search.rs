@@ -1,7 +1,7 @@
 //! The search, backward from the payee.
 
 use crate::node::Way;
-use crate::route::graph::{EdgeNo, Graph, fee};
+use crate::route::graph::{Edge, EdgeNo, Graph, fee};
 use crate::units::Units;
 use crate::update::{Hop, MOST_HOPS};
 use photon_chains::{Address, BlockHeight, Expiry, UnixTime};
@@ -40,6 +40,27 @@ const HOP_COST: f64 = 0.000_01;
 /// An edge of a way already found costs as much more, when another one is looked for.
 const AGAIN_COST: f64 = 1.0;
 
+/// At least so many nodes around the payer are looked at first; in a large graph more.
+const LEAST_AHEAD: usize = 16;
+
+/// What a unit of fee is of the amount.
+fn share_of(amount: Units) -> f64 {
+    1.0 / amount.get() as f64
+}
+
+/// A cost as the queue sorts it: in thousand-millionths.
+fn order(cost: f64) -> u64 {
+    (cost * 1e9) as u64
+}
+
+/// What an edge carries: of its own ones the payer knows best.
+fn carried(graph: &Graph, number: u32, believed: Units, is_own: bool, own: &impl Fn(&Edge, Units) -> Units) -> Units {
+    match is_own.then(|| graph.edge(EdgeNo(number))).flatten() {
+        Some(edge) => own(edge, believed),
+        None => believed,
+    }
+}
+
 /// What is known of a node on the way: how it is left toward the payee, and what must come in.
 #[derive(Copy, Clone, Default)]
 struct Reached {
@@ -53,12 +74,24 @@ struct Reached {
     amount: Units,
 }
 
+/// What the payer's own neighbourhood says of a node: no way from the payer to it costs less.
+#[derive(Copy, Clone, Default)]
+struct Ahead {
+    look: u32,
+    is_done: bool,
+    cost: f64,
+}
+
 /// Searches graphs. Its scratch space is used again and again.
 #[derive(Default)]
 pub struct Finder {
+    look: u32,
+    ahead: Vec<Ahead>,
+    /// No way from the payer to a node that was not looked at costs less.
+    radius: f64,
     search: u32,
     reached: Vec<Reached>,
-    /// Costs in thousand-millionths, so that they can be compared as numbers.
+    /// Costs as [`order`] has them, so that they can be compared as numbers.
     open: BinaryHeap<Reverse<(u64, u32)>>,
 }
 
@@ -70,16 +103,31 @@ impl Finder {
 
     /// The cheapest way. None where there is none that carries the amount within the bounds.
     pub fn best(&mut self, graph: &Graph, query: &Query) -> Option<Route> {
-        self.search(graph, query, &BTreeMap::new())
+        self.best_by(graph, query, |_, carries| carries)
+    }
+
+    /// The cheapest way, where the payer knows better than the graph what its own edges carry: `own` says it of an edge, and is
+    /// given what the graph believes.
+    pub fn best_by(&mut self, graph: &Graph, query: &Query, own: impl Fn(&Edge, Units) -> Units) -> Option<Route> {
+        self.look_ahead(graph, query, &own)?;
+        self.search(graph, query, &BTreeMap::new(), &own)
     }
 
     /// Several ways, the cheapest first, no two of them alike. Fewer where there are not so many.
     pub fn several(&mut self, graph: &Graph, query: &Query, count: usize) -> Vec<Route> {
+        self.several_by(graph, query, count, |_, carries| carries)
+    }
+
+    /// The same, with the payer's own knowledge of its edges: see [`Finder::best_by`].
+    pub fn several_by(&mut self, graph: &Graph, query: &Query, count: usize, own: impl Fn(&Edge, Units) -> Units) -> Vec<Route> {
         let mut again: BTreeMap<u32, f64> = BTreeMap::new();
         let mut found: Vec<Route> = Vec::new();
+        if self.look_ahead(graph, query, &own).is_none() {
+            return found;
+        }
         // An edge that can't be left out is found again and again: a few tries more than ways wanted, and no more.
         for _ in 0..count.saturating_mul(2) {
-            let Some(route) = self.search(graph, query, &again) else { break };
+            let Some(route) = self.search(graph, query, &again, &own) else { break };
             for edge in &route.edges {
                 *again.entry(edge.0).or_default() += AGAIN_COST;
             }
@@ -91,6 +139,62 @@ impl Finder {
             }
         }
         found
+    }
+
+    /// Looks a little way forward from the payer, as if nothing but the payee's amount had to go over each edge: that costs no more than
+    /// what really has to. So the search backward need not look far at what leads away from the payer. None where a party has no channel.
+    fn look_ahead(&mut self, graph: &Graph, query: &Query, own: &impl Fn(&Edge, Units) -> Units) -> Option<()> {
+        let (payer, _) = (graph.node(&query.payer)?, graph.node(&query.payee)?);
+        let share = share_of(query.amount);
+        if self.look == u32::MAX {
+            self.ahead.clear();
+            self.look = 0;
+        }
+        self.look += 1;
+        if self.ahead.len() < graph.len() {
+            self.ahead.resize(graph.len(), Ahead::default());
+        }
+        self.open.clear();
+        self.radius = f64::INFINITY;
+        *self.ahead.get_mut(payer as usize)? = Ahead { look: self.look, is_done: false, cost: 0.0 };
+        self.open.push(Reverse((0, payer)));
+        let mut left = LEAST_AHEAD + 2 * graph.len().isqrt();
+        while let Some(Reverse((_, node))) = self.open.pop() {
+            let here = self.ahead.get_mut(node as usize)?;
+            if here.is_done {
+                continue;
+            }
+            let cost = here.cost;
+            if left == 0 {
+                self.radius = cost;
+                break;
+            }
+            left -= 1;
+            here.is_done = true;
+            for (number, arc) in graph.leaving(node) {
+                let is_own = node == payer;
+                if carried(graph, number, arc.carries, is_own, own) < query.amount {
+                    continue;
+                }
+                let paid = if is_own { Some(Units::ZERO) } else { fee(arc.fee_base, arc.fee_ppm, query.amount) };
+                let Some(paid) = paid else { continue };
+                let cost = cost + paid.get() as f64 * share + HOP_COST;
+                let Some(there) = self.ahead.get_mut(arc.to as usize) else { continue };
+                if there.look != self.look || !there.is_done && cost < there.cost {
+                    *there = Ahead { look: self.look, is_done: false, cost };
+                    self.open.push(Reverse((order(cost), arc.to)));
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// No way from the payer to that node costs less.
+    fn least(&self, node: u32) -> f64 {
+        match self.ahead.get(node as usize) {
+            Some(ahead) if ahead.look == self.look && ahead.is_done => ahead.cost,
+            Some(_) | None => self.radius,
+        }
     }
 
     fn begin(&mut self, nodes: usize) {
@@ -105,17 +209,24 @@ impl Finder {
         self.open.clear();
     }
 
-    fn search(&mut self, graph: &Graph, query: &Query, again: &BTreeMap<u32, f64>) -> Option<Route> {
+    fn search(
+        &mut self,
+        graph: &Graph,
+        query: &Query,
+        again: &BTreeMap<u32, f64>,
+        own: &impl Fn(&Edge, Units) -> Units,
+    ) -> Option<Route> {
         let (payer, payee) = (graph.node(&query.payer)?, graph.node(&query.payee)?);
         if payer == payee || query.amount.is_zero() {
             return None;
         }
         let most = query.amount.checked_add(query.most_fee).unwrap_or(Units::MAX);
-        let share = 1.0 / query.amount.get() as f64;
+        let share = share_of(query.amount);
         self.begin(graph.len());
         let start = Reached { search: self.search, by: u32::MAX, amount: query.amount, ..Reached::default() };
         *self.reached.get_mut(payee as usize)? = start;
         self.open.push(Reverse((0, payee)));
+        let mut bound = f64::INFINITY;
         while let Some(Reverse((_, node))) = self.open.pop() {
             let here = self.reached.get_mut(node as usize)?;
             if std::mem::replace(&mut here.is_done, true) {
@@ -129,7 +240,7 @@ impl Finder {
                 continue;
             }
             for (number, arc) in graph.leading_to(node) {
-                if arc.carries < here.amount {
+                if carried(graph, number, arc.carries, arc.from == payer, own) < here.amount {
                     continue;
                 }
                 let Some(there) = self.reached.get(arc.from as usize) else { continue };
@@ -149,6 +260,14 @@ impl Finder {
                 }
                 let penalty = if again.is_empty() { 0.0 } else { again.get(&number).copied().unwrap_or(0.0) };
                 let cost = here.cost + paid.get() as f64 * share + HOP_COST + penalty;
+                let whole = cost + self.least(arc.from);
+                // Nothing leads there from the payer, or a way that is as cheap is known.
+                if whole.is_infinite() || whole >= bound {
+                    continue;
+                }
+                if arc.from == payer {
+                    bound = cost;
+                }
                 let Some(there) = self.reached.get_mut(arc.from as usize) else { continue };
                 let is_new = there.search != self.search;
                 if is_new || !there.is_done && cost < there.cost {
@@ -161,7 +280,7 @@ impl Finder {
                         cost,
                         amount,
                     };
-                    self.open.push(Reverse(((cost * 1e9) as u64, arc.from)));
+                    self.open.push(Reverse((order(whole), arc.from)));
                 }
             }
         }

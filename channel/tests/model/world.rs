@@ -141,7 +141,16 @@ impl World {
         let amount = Units::from(AMOUNT + 10);
         let way = Way { channel: key_of(PAYER, MEDIATOR).id(), amount, expiry: expiry(first), onward: vec![hop] };
         let (payee, most_fee) = (signer(PAYEE).known(), Units::from(10));
-        let order = Order { id: payment(), payee, amount: Units::from(AMOUNT), most_fee, tie: Tie::Hash(hash), ways: vec![way] };
+        let order = Order {
+            id: payment(),
+            token: None,
+            payee,
+            amount: Units::from(AMOUNT),
+            most_fee,
+            tie: Tie::Hash(hash),
+            ways: vec![way],
+            searches: 0,
+        };
         world.give(setup, PAYER, Event::Pay(order));
         world.seal();
         world
@@ -166,7 +175,8 @@ impl World {
             match effect {
                 Effect::Send(to, message) => self.send(setup, own, &to, message),
                 Effect::Register(..) => self.mempool |= self.registered.is_none(),
-                Effect::Watch(_) | Effect::Unwatch(_) | Effect::Tell(_) | Effect::CloseTogether(..) | Effect::Withdraw(..) => {}
+                Effect::Watch(_) | Effect::Unwatch(_) | Effect::Tell(_) => {}
+                Effect::CloseTogether(..) | Effect::Withdraw(..) | Effect::FindWays(..) => {}
             }
         }
     }

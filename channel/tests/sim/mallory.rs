@@ -195,7 +195,7 @@ impl World {
                 (_, _) => {
                     let Some(number) = channel.incoming.locks.first().map(|held| held.lock.number) else { continue };
                     let signature = signer.sign(&Digest32([1; 32]));
-                    self.push(own, to, Message::Dispose { of: channel.of, number, reason: Reason::NoWay, signature });
+                    self.push(own, to, Message::Dispose { of: channel.of, number, reason: Reason::NoWay, hops: 0, signature });
                     continue;
                 }
             };

@@ -228,7 +228,7 @@ impl Story {
             (Tie::Hash(_), _) => "requested, mediated",
         };
         let payee = self.world.parties[to].signer.known();
-        let order = Order { id, payee, amount: Units::from(amount), most_fee, tie, ways };
+        let order = Order { id, token: None, payee, amount: Units::from(amount), most_fee, tie, ways, searches: 0 };
         let recalled_at = rng.percent(15).then(|| self.world.now() + rng.between(0, 5) * BLOCK_SECS);
         self.plans.push(Plan { id, from, to, amount, most, kind, held, recalled_at });
         self.world.give(from, Event::Pay(order));
@@ -371,7 +371,8 @@ impl Story {
                 let way = Way { channel: id, amount: Units::from(1), expiry, onward: vec![] };
                 let payee = self.world.parties[to].signer.known();
                 let (amount, most_fee) = (Units::from(1), Units::ZERO);
-                let order = Order { id: payment, payee, amount, most_fee, tie: Tie::Direct, ways: vec![way] };
+                let order =
+                    Order { id: payment, token: None, payee, amount, most_fee, tie: Tie::Direct, ways: vec![way], searches: 0 };
                 self.world.parties[from].node.take(Event::Pay(order));
                 self.world.step(from);
                 self.deliver_all();

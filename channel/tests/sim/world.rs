@@ -219,6 +219,8 @@ impl World {
                 let consent = Consent::Counterparty(signature);
                 self.send_consent(own, withdraw.of, Call::Withdraw { amounts, deadline: withdraw.deadline, consent });
             }
+            // Stories name all ways beforehand.
+            Effect::FindWays(..) => {}
             Effect::Tell(notice) => {
                 if let (Notice::Breach(id), true) = (&notice, vice == Vice::Honest) {
                     let peer = self.parties[own].node.channel(id).map(|channel| channel.peer.address());

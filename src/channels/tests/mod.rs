@@ -4,6 +4,7 @@
 mod a_copy_that_is_put_back_signs_nothing;
 mod channels_open_pay_and_close;
 mod ledger;
+mod payments_find_their_way;
 mod restarts_lose_no_payment;
 
 use super::*;
@@ -49,6 +50,8 @@ struct Party {
     chain: Chain,
     wallet: Arc<Wallet>,
     folder: tempfile::TempDir,
+    announces: bool,
+    policy: Policy,
     runs: Option<Running>,
 }
 
@@ -56,14 +59,20 @@ struct Running {
     store: Store,
     channels: Channels,
     net: Arc<PeerNet>,
+    switch: Arc<Switch>,
     tasks: JoinSet<anyhow::Result<()>>,
 }
 
 impl Party {
     async fn new(chain: &Chain) -> Self {
+        Self::with(chain, true, POLICY).await
+    }
+
+    async fn with(chain: &Chain, announces: bool, policy: Policy) -> Self {
         let wallet = Arc::new(Wallet::new(&SeedWords::generate().unwrap(), Network::Regtest).unwrap());
         chain.give(wallet.identity_address(), 1_000_000);
-        let mut party = Self { chain: chain.clone(), wallet, folder: tempfile::tempdir().unwrap(), runs: None };
+        let mut party =
+            Self { chain: chain.clone(), wallet, folder: tempfile::tempdir().unwrap(), announces, policy, runs: None };
         party.start().await;
         party
     }
@@ -89,9 +98,10 @@ impl Party {
             contract: CONTRACT,
             registry: REGISTRY,
             tokens: BTreeSet::new(),
-            policy: POLICY,
+            policy: self.policy,
             block_secs: BLOCK_SECS,
             most_channels: 100,
+            announces: self.announces,
             source: Arc::new(move || Some(port.clone())),
             pace: Duration::from_millis(20),
         };
@@ -100,10 +110,10 @@ impl Party {
         let limits =
             Limits { backoff_first: Duration::from_millis(10), backoff_max: Duration::from_millis(50), ..Limits::default() };
         let listen = Some("127.0.0.1:0".parse().unwrap());
-        let net = PeerNet::start_hearing(listen, self.wallet.clone(), Arc::new(Silent), switch, limits).await.unwrap();
+        let net = PeerNet::start_hearing(listen, self.wallet.clone(), Arc::new(Silent), switch.clone(), limits).await.unwrap();
         let net = Arc::new(net);
         channels.keep_connected(net.clone(), &mut tasks);
-        self.runs = Some(Running { store, channels, net, tasks });
+        self.runs = Some(Running { store, channels, net, switch, tasks });
     }
 
     fn runs(&self) -> &Running {
@@ -120,11 +130,11 @@ impl Party {
 
     /// Dropped as it stands: nothing is finished, nobody is told.
     async fn kill(&mut self) {
-        let Some(Running { store, channels, net, mut tasks }) = self.runs.take() else { return };
+        let Some(Running { store, channels, net, switch, mut tasks }) = self.runs.take() else { return };
         tasks.abort_all();
         net.shutdown().await;
         while tasks.join_next().await.is_some() {}
-        drop((store, channels, net));
+        drop((store, channels, net, switch));
     }
 
     async fn restart(&mut self) {
@@ -152,7 +162,7 @@ impl Party {
             ledger: LEDGER,
             id: None,
             token: None,
-            payee: Payee::Neighbour(to.identity()),
+            payee: Payee::Account(to.identity()),
             amount: Units::from(amount),
             most_fee: Units::from(1_000),
             by: PayBy::Direct,

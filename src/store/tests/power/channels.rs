@@ -79,7 +79,7 @@ fn order(from: Who, number: u64) -> Event {
     let expiry = Expiry { opens_block: BlockHeight::new(400), closes: Some(opens), linked: false, ..Expiry::at(opens) };
     let ways = vec![Way { channel: channel().id(), amount, expiry, onward: Vec::new() }];
     let payee = from.other().signer().known();
-    Event::Pay(Order { id: PaymentId::from_bytes(id), payee, amount, most_fee: Units::ZERO, tie, ways })
+    Event::Pay(Order { id: PaymentId::from_bytes(id), token: None, payee, amount, most_fee: Units::ZERO, tie, ways, searches: 0 })
 }
 
 fn apply(rows: &mut Rows, writes: &[photon_channel::Write]) {

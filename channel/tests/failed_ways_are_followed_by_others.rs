@@ -1,0 +1,237 @@
+//! A payment that fails on its way: its payer is told where and why, asks for another way, and goes on asking after a restart.
+#![allow(clippy::unwrap_used)]
+
+use photon_chains::{Address, BlockHeight, Expiry, Secret, UnixTime};
+use photon_channel::*;
+use std::collections::{BTreeMap, VecDeque};
+
+const NOW: u64 = 1_800_000_000;
+
+const POLICY: Policy = Policy {
+    fee_base: Units::ZERO,
+    fee_ppm: 0,
+    hop_slack_secs: 900,
+    reveal_margin_secs: 600,
+    longest_lock_secs: 20_000,
+    most_locks: 100,
+    most_pending: Units::MAX,
+    expire_patience_secs: 60,
+    consent_secs: 600,
+    resend_secs: 60,
+};
+
+fn domain() -> Domain {
+    Domain::new(1, Address::from_bytes([9; 20]))
+}
+
+fn signer(own: u8) -> Signer {
+    Signer::new([own; 32]).unwrap()
+}
+
+fn address(own: u8) -> Address {
+    signer(own).address()
+}
+
+fn key(one: u8, other: u8) -> ChannelKey {
+    ChannelKey::new(None, address(one), address(other), Window::SHORTEST).unwrap()
+}
+
+fn expiry(secs: u64) -> Expiry {
+    Expiry { linked: true, ..Expiry::at(UnixTime::from_secs(NOW + secs)) }
+}
+
+/// Five nodes: 1 reaches 4 over 2 and 3, and over 5. Each has 100 in each of its channels.
+struct Net {
+    nodes: BTreeMap<Address, Node>,
+    rows: BTreeMap<Address, BTreeMap<Key, Row>>,
+    notices: Vec<Notice>,
+    asked: Vec<(PaymentId, Reason)>,
+}
+
+impl Net {
+    fn new() -> Self {
+        let mut net = Net { nodes: BTreeMap::new(), rows: BTreeMap::new(), notices: Vec::new(), asked: Vec::new() };
+        let tip = Moment { time: UnixTime::from_secs(NOW), block: BlockHeight::new(0) };
+        for own in 1..6 {
+            let mut node = Node::new(signer(own), domain(), POLICY);
+            node.take(Event::Clock(tip.time));
+            node.take(Event::Tip(Tip { latest: tip, deep: tip }));
+            net.nodes.insert(address(own), node);
+        }
+        for (one, other) in [(1, 2), (2, 3), (3, 4), (1, 5), (5, 4)] {
+            let holdings = Holdings { total: Units::from(200), net_a: 100 };
+            let chain = OnChain { holdings, withdrawals: 0, counted: Nonce::NONE, stage: Stage::Open };
+            for (own, peer) in [(one, other), (other, one)] {
+                let node = net.nodes.get_mut(&address(own)).unwrap();
+                node.take(Event::Opened { key: key(one, other), epoch: Epoch(5), peer: signer(peer).known(), chain });
+            }
+            net.connect(one, other);
+        }
+        net.run();
+        net
+    }
+
+    fn connect(&mut self, one: u8, other: u8) {
+        for (own, peer) in [(one, other), (other, one)] {
+            self.nodes.get_mut(&address(own)).unwrap().take(Event::Connected(address(peer)));
+        }
+    }
+
+    fn give(&mut self, own: u8, event: Event) {
+        self.nodes.get_mut(&address(own)).unwrap().take(event);
+        self.run();
+    }
+
+    /// All that is said is heard, until nobody has anything to say.
+    fn run(&mut self) {
+        let mut said: VecDeque<(Address, Address, Message)> = VecDeque::new();
+        loop {
+            for (own, node) in &mut self.nodes {
+                let step = node.finish();
+                let rows = self.rows.entry(*own).or_default();
+                for Write { key, row } in step.writes.into_iter().filter(|write| write.key.is_live()) {
+                    match row {
+                        Some(row) => drop(rows.insert(key, row)),
+                        None => drop(rows.remove(&key)),
+                    }
+                }
+                for effect in step.effects {
+                    match effect {
+                        Effect::Send(to, message) => said.push_back((*own, to, message)),
+                        Effect::Tell(notice) => self.notices.push(notice),
+                        Effect::FindWays(id, reason) => self.asked.push((id, reason)),
+                        Effect::Watch(_) | Effect::Unwatch(_) | Effect::Register(..) => {}
+                        Effect::CloseTogether(..) | Effect::Withdraw(..) => {}
+                    }
+                }
+            }
+            let Some((from, to, message)) = said.pop_front() else { return };
+            self.nodes.get_mut(&to).unwrap().take(Event::Message(from, message));
+        }
+    }
+
+    /// Dropped, and taken up from its rows.
+    fn restart(&mut self, own: u8) {
+        let rows = self.rows.get(&address(own)).cloned().unwrap_or_default();
+        let tip = *self.nodes.get(&address(own)).unwrap().tip();
+        let mut node = Node::restore(signer(own), domain(), POLICY, rows);
+        node.take(Event::Clock(tip.latest.time));
+        node.take(Event::Tip(tip));
+        self.nodes.insert(address(own), node);
+    }
+
+    fn asked(&mut self) -> Vec<(PaymentId, Reason)> {
+        std::mem::take(&mut self.asked)
+    }
+
+    fn outcome(&self, id: PaymentId) -> Option<Outcome> {
+        self.notices.iter().find_map(|notice| match notice {
+            Notice::Ended(of, outcome) if *of == id => Some(outcome.clone()),
+            _ => None,
+        })
+    }
+}
+
+/// From 1 to 4, of 60.
+fn way(over: &[u8]) -> Way {
+    let nodes: Vec<u8> = over.iter().copied().chain([4]).collect();
+    let hop = |(at, to): (usize, &u8)| {
+        let secs = 2_000 + 900 * (nodes.len() - at) as u64;
+        Hop { to: address(*to), amount: Units::from(60), expiry: expiry(secs) }
+    };
+    let hops: Vec<Hop> = nodes.iter().enumerate().map(hop).collect();
+    Way { channel: key(1, nodes[0]).id(), amount: Units::from(60), expiry: hops[0].expiry, onward: hops[1..].to_vec() }
+}
+
+fn order(searches: u8, ways: Vec<Way>) -> Order {
+    Order {
+        id: PaymentId::from_bytes([2; 16]),
+        token: None,
+        payee: signer(4).known(),
+        amount: Units::from(60),
+        most_fee: Units::ZERO,
+        tie: Tie::Sealed(Secret::from_bytes([4; 32])),
+        ways,
+        searches,
+    }
+}
+
+/// 3 has paid 4 most of what it had: nothing more of that size goes over it.
+fn drained() -> Net {
+    let mut net = Net::new();
+    let way = Way { channel: key(3, 4).id(), amount: Units::from(50), expiry: expiry(5_000), onward: vec![] };
+    let (id, amount) = (PaymentId::from_bytes([7; 16]), Units::from(50));
+    net.give(3, Event::Pay(Order { id, amount, tie: Tie::Direct, ..order(0, vec![way]) }));
+    assert_eq!(net.outcome(id), Some(Outcome::Paid(None)));
+    net.notices.clear();
+    net
+}
+
+#[test]
+fn the_payer_is_told_who_could_not_pay_whom_and_asks_for_another_way() {
+    let mut net = drained();
+    let order = order(1, vec![way(&[2, 3])]);
+    let id = order.id;
+    net.give(1, Event::Pay(order));
+    let failed = Some((address(3), address(4), Units::from(60)));
+    assert!(net.notices.contains(&Notice::Attempt { payment: id, reason: Reason::Funds, failed }), "{:?}", net.notices);
+    assert_eq!(net.asked(), [(id, Reason::Funds)]);
+    assert_eq!(net.outcome(id), None, "it has not failed yet");
+    net.give(1, Event::Ways(id, vec![way(&[5])], Reason::Funds));
+    assert!(matches!(net.outcome(id), Some(Outcome::Paid(Some(_)))));
+    let free = |one: u8, other: u8| {
+        let channel = net.nodes.get(&address(one)).unwrap().channel(&key(one, other).id()).unwrap();
+        channel.free(channel.side)
+    };
+    assert_eq!((free(1, 2), free(1, 5), free(4, 5)), (100, 40, 160), "paid once, and nothing hangs on the first way");
+}
+
+#[test]
+fn a_payment_without_a_way_asks_again_after_a_restart_and_ends_when_there_is_none() {
+    let mut net = drained();
+    let order = order(2, vec![way(&[2, 3])]);
+    let id = order.id;
+    net.give(1, Event::Pay(order));
+    assert_eq!(net.asked(), [(id, Reason::Funds)]);
+    net.restart(1);
+    net.connect(1, 2);
+    net.connect(1, 5);
+    net.run();
+    assert_eq!(net.asked(), [(id, Reason::NoWay)]);
+    net.give(1, Event::Ways(id, vec![way(&[2, 3])], Reason::NoWay));
+    assert_eq!(net.asked(), [(id, Reason::Funds)], "it has failed there again, and may ask once more");
+    net.give(1, Event::Ways(id, vec![], Reason::Funds));
+    assert_eq!(net.outcome(id), Some(Outcome::Failed(Reason::Funds)));
+    net.give(1, Event::Ways(id, vec![way(&[5])], Reason::Funds));
+    assert_eq!(net.asked(), [], "what has ended is not begun again");
+}
+
+#[test]
+fn ways_that_do_not_lead_to_the_payee_or_bring_something_else_are_none() {
+    let mut net = drained();
+    let good = order(1, vec![way(&[2, 3])]);
+    let id = good.id;
+    net.give(1, Event::Pay(good.clone()));
+    assert_eq!(net.asked(), [(id, Reason::Funds)]);
+    let dear = Way { amount: Units::from(61), ..way(&[5]) };
+    let astray = Way { onward: vec![], ..way(&[5]) };
+    net.give(1, Event::Ways(id, vec![dear, astray], Reason::Funds));
+    assert_eq!(net.outcome(id), Some(Outcome::Failed(Reason::Funds)));
+    let in_a_token = Order { id: PaymentId::from_bytes([8; 16]), token: Some(address(8)), ways: vec![way(&[5])], ..good };
+    net.give(1, Event::Pay(in_a_token.clone()));
+    assert!(
+        net.notices.contains(&Notice::Refused(Refused::Order(in_a_token.id))),
+        "a channel in another coin pays nothing of it"
+    );
+}
+
+#[test]
+fn a_payee_that_gives_a_payment_back_is_nobodys_failure() {
+    let mut net = Net::new();
+    let hash = Secret::from_bytes([6; 32]).hash();
+    let order = Order { tie: Tie::Hash(hash), ..order(0, vec![way(&[2, 3])]) };
+    let id = order.id;
+    net.give(1, Event::Pay(order));
+    assert!(net.notices.contains(&Notice::Attempt { payment: id, reason: Reason::Unknown, failed: None }), "{:?}", net.notices);
+    assert_eq!(net.outcome(id), Some(Outcome::Failed(Reason::Unknown)));
+}
