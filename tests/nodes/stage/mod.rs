@@ -74,10 +74,22 @@ pub async fn shared() -> Option<Scene> {
 
 /// A world for one story.
 pub async fn own(config: WorldConfig) -> Option<Scene> {
+    let (stage, folder) = own_stage(config).await?;
+    Some(Scene { stage: Arc::new(stage), folder })
+}
+
+/// The same, with more tokens: [`photon::demo::stage::MORE_TOKENS`].
+pub async fn own_with_tokens(config: WorldConfig) -> Option<Scene> {
+    let (mut stage, folder) = own_stage(config).await?;
+    stage.mint_more().await.unwrap();
+    Some(Scene { stage: Arc::new(stage), folder })
+}
+
+async fn own_stage(config: WorldConfig) -> Option<(Stage, PathBuf)> {
     let world = Arc::new(photon_regtest::own_world(config).await?);
     let folder = folder_in(&world);
-    let stage = Arc::new(Stage::set(world, &folder).await.unwrap());
-    Some(Scene { stage, folder })
+    let stage = Stage::set(world, &folder).await.unwrap();
+    Some((stage, folder))
 }
 
 /// Beside the nodes' data, so that it goes when they go.
