@@ -23,20 +23,18 @@ impl Assets {
     /// From the configuration.
     pub fn new(config: &Config) -> Self {
         let mut known = Vec::new();
-        for ledger in config.ledgers() {
-            known.push(KnownAsset {
-                asset: Asset::Native(ledger),
-                symbol: ledger.ticker().to_owned(),
-                decimals: ledger.decimals(),
-            });
+        for ledger in config.venues() {
+            let asset = Asset::Native(ledger);
+            known.push(KnownAsset { asset, symbol: asset.to_string(), decimals: ledger.decimals() });
             let evm = match ledger {
                 Ledger::Bitcoin | Ledger::Litecoin => &None,
-                Ledger::Ethereum => &config.ethereum,
-                Ledger::Smt => &config.smt,
+                Ledger::Ethereum | Ledger::EthereumChannel => &config.ethereum,
+                Ledger::Smt | Ledger::SmtChannel => &config.smt,
             };
+            let behind = if ledger.is_channel() { photon_chains::IN_CHANNEL } else { "" };
             known.extend(evm.iter().flat_map(|evm| &evm.tokens).map(|token| KnownAsset {
                 asset: Asset::Token(ledger, token.address),
-                symbol: token.symbol.clone(),
+                symbol: format!("{}{behind}", token.symbol),
                 decimals: token.decimals,
             }));
         }

@@ -385,6 +385,15 @@ impl Config {
         Ledger::ALL.into_iter().zip(present).filter_map(|(ledger, here)| here.then_some(ledger)).collect()
     }
 
+    /// The same, and the channels on those whose section names a contract for them.
+    pub fn venues(&self) -> Vec<Ledger> {
+        let chains = self.ledgers();
+        let channels = [(&self.ethereum, Ledger::EthereumChannel), (&self.smt, Ledger::SmtChannel)].into_iter();
+        let there = channels
+            .filter(|(section, _)| section.as_ref().is_some_and(|evm| evm.contracts.is_some_and(|at| at.channels.is_some())));
+        chains.into_iter().chain(there.map(|(_, ledger)| ledger)).collect()
+    }
+
     /// How many confirmations its section asks for, if it does.
     pub fn confirmations(&self, ledger: Ledger) -> Option<u32> {
         match ledger {
@@ -392,6 +401,7 @@ impl Config {
             Ledger::Litecoin => self.litecoin.as_ref()?.confirmations,
             Ledger::Ethereum => self.ethereum.as_ref()?.confirmations,
             Ledger::Smt => self.smt.as_ref()?.confirmations,
+            Ledger::EthereumChannel | Ledger::SmtChannel => None,
         }
     }
 
@@ -402,8 +412,8 @@ impl Config {
         match ledger {
             Ledger::Bitcoin => of_utxo(&self.bitcoin),
             Ledger::Litecoin => of_utxo(&self.litecoin),
-            Ledger::Ethereum => of_evm(&self.ethereum),
-            Ledger::Smt => of_evm(&self.smt),
+            Ledger::Ethereum | Ledger::EthereumChannel => of_evm(&self.ethereum),
+            Ledger::Smt | Ledger::SmtChannel => of_evm(&self.smt),
         }
     }
 }

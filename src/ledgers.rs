@@ -7,7 +7,7 @@ use crate::clock;
 use crate::wire::{ConnectError, Connector};
 use photon_chains::{BlockHeight, ContractPort, Ledger, Lock, LockId, Port, PortError, Sighting, Tip, UnixTime};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -35,6 +35,17 @@ struct Entry {
 #[derive(Clone)]
 pub struct Ledgers(Arc<BTreeMap<Ledger, Entry>>);
 
+/// A handle that keeps no port alive: for ports that stand on others.
+#[derive(Clone)]
+pub struct WeakLedgers(Weak<BTreeMap<Ledger, Entry>>);
+
+impl WeakLedgers {
+    /// The ledgers, while the node runs.
+    pub fn get(&self) -> Option<Ledgers> {
+        self.0.upgrade().map(Ledgers)
+    }
+}
+
 /// How long the last good look may be past before a ledger counts as out of sight, in polls.
 const POLLS_OUT_OF_SIGHT: u32 = 20;
 /// No chain lets a block be dated further ahead of the true time than Bitcoin and Litecoin do: by two hours. If one is, the clock of
@@ -49,10 +60,19 @@ impl Ledgers {
         Self(Arc::new(configured.iter().map(|ledger| (*ledger, Entry::default())).collect()))
     }
 
-    /// Connects every ledger that can be reached. One of the wrong network, or without our contracts, is an error: better not
+    /// A handle that keeps no port alive.
+    pub fn weak(&self) -> WeakLedgers {
+        WeakLedgers(Arc::downgrade(&self.0))
+    }
+
+    /// Connects every ledger that can be reached. Channels are put in by whoever runs them. One of the wrong network, or without our contracts, is an error: better not
     /// to start than to find out later. One that does not answer is tried again by [`Ledgers::watch`].
     pub async fn connect(&self, connector: &Connector) -> anyhow::Result<()> {
-        let tries = self.0.keys().map(|ledger| async { (*ledger, connector.connect(*ledger).await) });
+        let tries = self
+            .0
+            .keys()
+            .filter(|ledger| !ledger.is_channel())
+            .map(|ledger| async { (*ledger, connector.connect(*ledger).await) });
         for (ledger, tried) in futures::future::join_all(tries).await {
             match tried {
                 Ok(port) => self.put(ledger, port),
@@ -90,6 +110,11 @@ impl Ledgers {
     /// Every configured ledger.
     pub fn all(&self) -> impl Iterator<Item = Ledger> {
         self.0.keys().copied()
+    }
+
+    /// Every configured chain: those with nodes. Channels are as well as their chain.
+    pub fn chains(&self) -> impl Iterator<Item = Ledger> {
+        self.all().filter(|ledger| !ledger.is_channel())
     }
 
     /// The adapter of a ledger, once it is connected.
@@ -200,6 +225,10 @@ impl Ledgers {
     /// Returns once the ledger is connected.
     async fn connect_late(&self, ledger: Ledger, connector: &Connector) {
         while self.port(ledger).is_none() {
+            if ledger.is_channel() {
+                tokio::time::sleep(RECONNECT).await;
+                continue;
+            }
             match connector.connect(ledger).await {
                 Ok(port) => {
                     self.put(ledger, port);

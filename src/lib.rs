@@ -10,6 +10,7 @@
 //!   node --> coordinator --> swap[photon-swap: decide]
 //!   coordinator --> store[(store: SQLite)]
 //!   coordinator --> ledgers --> ports[photon-utxo, photon-evm]
+//!   ledgers --> legs --> channels[channels: photon-channel]
 //! ```
 //!
 //! Choices rejected: a task per swap (ten thousand tasks, each with its own idea of the chain; one loop steps them all from
@@ -32,6 +33,7 @@ pub mod demo;
 pub mod gossip;
 pub mod keys;
 pub mod ledgers;
+pub mod legs;
 pub mod market;
 pub mod negotiation;
 pub mod node;

@@ -3,7 +3,7 @@
 use crate::coordinator::{Book, Live};
 use crate::ledgers::Ledgers;
 use crate::service::Funding;
-use photon_chains::{Address, Amount, Asset, Family, LockId, PortError, Purpose};
+use photon_chains::{Address, Amount, Asset, Family, Lock, LockId, PortError, Purpose};
 use photon_swap::{Phase, Role, SwapId, Terms};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ impl Sum {
             None => port.worst_fee(asset, purpose).await?,
         };
         self.fees.insert((asset, purpose), fee);
-        self.add(Asset::Native(asset.ledger()), fee);
+        self.add(Asset::Native(asset.ledger().chain()), fee);
         Ok(())
     }
 }
@@ -91,6 +91,7 @@ struct Unsent {
 
 struct Promise {
     needs: Needs,
+    own: Lock,
     peer: Address,
     /// Its swap has been in the book.
     is_kept: bool,
@@ -257,10 +258,7 @@ impl Reserves {
         let mut sum = Sum::default();
         for Held { role, terms, funding, .. } in running {
             let own = terms.own_leg(role);
-            let sighting = self.ledgers.sighting(own.lock.asset.ledger(), own.lock.id());
-            // Once our lock was seen, or an attempt to fund it sent, its money has left the wallet's balance.
-            let unfunded = sighting.is_none_or(|seen| !seen.stands() && !seen.is_over());
-            let funds = unfunded && funding == Funding::Wallet;
+            let funds = self.is_unfunded(&own.lock) && funding == Funding::Wallet;
             self.add_needs(&mut sum, role, &terms, funds).await?;
         }
         Ok(sum)
@@ -285,7 +283,7 @@ impl Reserves {
         if promised.swaps.contains_key(&id) {
             return Err(ReserveError::Twice);
         }
-        promised.swaps.insert(id, Promise { needs, peer, is_kept: false });
+        promised.swaps.insert(id, Promise { needs, own: terms.own_leg(role).lock, peer, is_kept: false });
         Ok(Pledge { id, promised: self.promised.clone() })
     }
 
@@ -354,7 +352,35 @@ impl Reserves {
         for (asset, needed) in &sum.needs {
             self.check_asset(sums, *asset, *needed).await?;
         }
+        if funding == Funding::Wallet {
+            self.check_room(&terms.own_leg(role).lock).await?;
+        }
         Ok(sum.needs)
+    }
+
+    /// Where it depends on the counterparty how much can be locked: there must be room beside what other swaps with it will lock.
+    async fn check_room(&self, lock: &Lock) -> Result<(), ReserveError> {
+        let Some(port) = self.ledgers.port(lock.asset.ledger()) else { return Ok(()) };
+        let Some(room) = port.room(lock).await? else { return Ok(()) };
+        let is_same = |other: &Lock| (other.asset, other.redeemer) == (lock.asset, lock.redeemer) && other.id() != lock.id();
+        let sum = |sum: Amount, other: &Lock| sum.checked_add(other.amount).unwrap_or(Amount::MAX);
+        let promised: Vec<Lock> = held_lock(&self.promised).swaps.values().map(|promise| promise.own).collect();
+        let running = self.running().into_iter().map(|held| held.terms.own_leg(held.role).lock);
+        let mut locks: Vec<Lock> = running.filter(|other| self.is_unfunded(other)).chain(promised).filter(is_same).collect();
+        locks.sort_by_key(Lock::id);
+        locks.dedup();
+        let taken = locks.iter().fold(Amount::ZERO, sum);
+        let free = room.checked_sub(taken).unwrap_or_default();
+        if free < lock.amount {
+            return Err(ReserveError::NotEnough { asset: lock.asset, needed: lock.amount, available: free });
+        }
+        Ok(())
+    }
+
+    /// Once a lock was seen, or an attempt to fund it sent, its money has left the wallet's balance.
+    fn is_unfunded(&self, lock: &Lock) -> bool {
+        let sighting = self.ledgers.sighting(lock.asset.ledger(), lock.id());
+        sighting.is_none_or(|seen| !seen.stands() && !seen.is_over())
     }
 
     async fn check_asset(&self, sums: &mut Sums, asset: Asset, needed: Amount) -> Result<(), ReserveError> {

@@ -153,7 +153,7 @@ fn utxo_section(config: &Config, ledger: Ledger) -> anyhow::Result<&UtxoLedger> 
     let section = match ledger {
         Ledger::Bitcoin => &config.bitcoin,
         Ledger::Litecoin => &config.litecoin,
-        Ledger::Ethereum | Ledger::Smt => &None,
+        Ledger::Ethereum | Ledger::Smt | Ledger::EthereumChannel | Ledger::SmtChannel => &None,
     };
     section.as_ref().with_context(|| format!("[{ledger}] is not configured"))
 }
@@ -161,8 +161,8 @@ fn utxo_section(config: &Config, ledger: Ledger) -> anyhow::Result<&UtxoLedger> 
 /// The section of an EVM ledger.
 pub fn evm_section(config: &Config, ledger: Ledger) -> anyhow::Result<&EvmLedger> {
     let section = match ledger {
-        Ledger::Ethereum => &config.ethereum,
-        Ledger::Smt => &config.smt,
+        Ledger::Ethereum | Ledger::EthereumChannel => &config.ethereum,
+        Ledger::Smt | Ledger::SmtChannel => &config.smt,
         Ledger::Bitcoin | Ledger::Litecoin => &None,
     };
     section.as_ref().with_context(|| format!("[{ledger}] is not configured, or has no contracts"))

@@ -36,7 +36,7 @@ mod time;
 mod witness;
 
 pub use amount::{Amount, AmountError};
-pub use asset::{Asset, AssetError, Family, Ledger};
+pub use asset::{Asset, AssetError, Family, IN_CHANNEL, Ledger};
 pub use canon::Canon;
 pub use contract::{Called, ContractCall, ContractPort, Heads, News, Said, Stamp};
 pub use journal::{Journal, JournalError, Settlement, SignedTx};

@@ -129,6 +129,55 @@ pub enum Template {
         /// keccak256 of its runtime code: what stands at the address is checked before every step that trusts it.
         code_hash: Hash32,
     },
+    /// A payment over channels that its payee holds until it has the secret. Its parties are the nodes' public keys: a payee that
+    /// is no neighbour is found by its key alone.
+    Channel {
+        /// The contract of the channels, whose one secret registry judges the lock.
+        contract: Address,
+        /// So many mediators may stand between payer and payee. Each makes the payer's own lock end later than the agreed one, so
+        /// it is part of the terms.
+        reach: u8,
+    },
+}
+
+impl Template {
+    /// Whether the secret registry alone says if the lock was opened in time.
+    pub const fn is_linked(&self) -> bool {
+        match self {
+            Template::Channel { .. } => true,
+            Template::P2wsh | Template::Htlc { .. } => false,
+        }
+    }
+
+    /// Whether the ledger itself refuses a funding that comes too late. Where it does not, the funding must be one that can be
+    /// taken back for good.
+    pub const fn has_funding_deadline(&self) -> bool {
+        match self {
+            Template::Htlc { .. } => true,
+            Template::P2wsh | Template::Channel { .. } => false,
+        }
+    }
+
+    /// Whether one fact judges locks of both templates, on one chain: then a lock that covers the other needs no gap to it.
+    pub fn shares_judge(&self, other: &Template) -> bool {
+        match (self, other) {
+            (Template::Channel { contract: one, .. }, Template::Channel { contract: other, .. }) => one == other,
+            (Template::P2wsh | Template::Htlc { .. } | Template::Channel { .. }, _) => false,
+        }
+    }
+
+    /// What was offered, if it asks for no more than this; else this.
+    #[must_use]
+    pub fn or_less(self, offered: Template) -> Template {
+        match (self, offered) {
+            (Template::Channel { contract: one, reach: most }, Template::Channel { contract: other, reach })
+                if one == other && reach <= most =>
+            {
+                offered
+            }
+            (Template::P2wsh | Template::Htlc { .. } | Template::Channel { .. }, _) => self,
+        }
+    }
 }
 
 /// Agreed terms of one piece of locked money: everything needed to recompute the script or the contract slot.
@@ -176,6 +225,7 @@ impl Lock {
         match &self.template {
             Template::P2wsh => out.u8(1),
             Template::Htlc { contract, code_hash } => out.u8(2).bytes(contract.as_bytes()).bytes(code_hash.as_bytes()),
+            Template::Channel { contract, reach } => out.u8(3).bytes(contract.as_bytes()).u8(*reach),
         }
     }
 
@@ -190,10 +240,14 @@ impl Lock {
                     && self.expiry.script_time().is_ok()
             }
             Family::Evm => {
-                matches!(self.template, Template::Htlc { .. })
-                    && is_account(&self.redeemer)
-                    && is_account(&self.refundee)
-                    && self.expiry.word().is_ok()
+                let is_channel = self.asset.ledger().is_channel();
+                let fits = match self.template {
+                    Template::Htlc { .. } => !is_channel,
+                    Template::Channel { .. } => is_channel,
+                    Template::P2wsh => false,
+                };
+                let is_right = |party: &Party| is_account(party) != is_channel;
+                fits && is_right(&self.redeemer) && is_right(&self.refundee) && self.expiry.word().is_ok()
             }
         }
     }

@@ -111,7 +111,7 @@ fixed_bytes!(
 pub enum Party {
     /// On Bitcoin and Litecoin: the holder of this key, made for one swap and never used again.
     Key(PublicKey),
-    /// On an EVM ledger: this account.
+    /// On an EVM ledger: this account. (In a channel: [`Party::Key`], the account's own key.)
     Account(Address),
 }
 

@@ -5,7 +5,7 @@ use crate::asset::{Asset, Ledger};
 use crate::contract::ContractPort;
 use crate::journal::JournalError;
 use crate::lock::{Lock, LockId, Template};
-use crate::party::{Hash32, HexError, LockKey, Party, TxId};
+use crate::party::{Address, Hash32, HexError, LockKey, Party, TxId};
 use crate::secret::Secret;
 use crate::sighting::{Sighting, Tip};
 use crate::time::{BlockHeight, Timing, UnixTime};
@@ -274,7 +274,7 @@ pub struct Found {
 /// Told how far a search has come: blocks read, and blocks to read.
 pub type Progressed<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
-/// One ledger. The adapters of Bitcoin, Litecoin, Ethereum and SMT fill it, and later payment channels.
+/// One ledger. The adapters of Bitcoin, Litecoin, Ethereum and SMT fill it, and the payment channels on the last two.
 ///
 /// An adapter keeps what it watches in memory, and is told again after a restart. It holds no protocol state: everything
 /// it says is recomputed from the chain and from its journal.
@@ -291,6 +291,26 @@ pub trait Port: Send + Sync {
 
     /// How a lock of that asset is made here: the template that goes into the terms.
     fn template(&self, asset: Asset) -> Result<Template, PortError>;
+
+    /// The same where it depends on who the counterparty is, by its account.
+    async fn template_with(&self, asset: Asset, _counterparty: Address) -> Result<Template, PortError> {
+        self.template(asset)
+    }
+
+    /// How fast locks of that template are between parties who may be away for so long.
+    fn timing_of(&self, _template: &Template, _offline_secs: u64) -> Timing {
+        *self.timing()
+    }
+
+    /// How much can be locked for that lock's redeemer now, where that depends on who it is. None: whatever the balance says.
+    async fn room(&self, _lock: &Lock) -> Result<Option<Amount>, PortError> {
+        Ok(None)
+    }
+
+    /// Makes ready, durably, what must be ready before the counterparty may fund a lock that we are to redeem. Idempotent.
+    async fn expect(&self, _lock: &Lock) -> Result<(), PortError> {
+        Ok(())
+    }
 
     /// How we are named as a party to a lock: the public key of `key`, or our account.
     fn party(&self, key: &LockKey) -> Result<Party, PortError>;

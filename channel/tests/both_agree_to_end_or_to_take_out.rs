@@ -173,6 +173,7 @@ fn nothing_is_signed_while_a_lock_is_pending_and_nothing_new_is_begun() {
         payment: PaymentId::from_bytes([4; 16]),
         secret: None,
         least_secs: 0,
+        until: None,
     };
     pair.give(1, Event::Expect(request));
     pair.pay(0, 4, 10, Tie::Hash(hash));

@@ -9,6 +9,7 @@ use crate::service::{
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
+use photon_chains::IN_CHANNEL;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use std::collections::BTreeSet;
@@ -230,8 +231,12 @@ pub(super) fn check_amount(field: &str, amount: &AssetAmount) -> Result<(), Stri
 
 /// The form of an asset's name. Which it is, the service knows.
 pub(super) fn check_asset(field: &str, asset: &str) -> Result<(), String> {
-    if !bounded(asset, 1..=64, |c| c.is_ascii_alphanumeric() || c == b':') {
-        return Err(format!("{field}: no such asset; write a ticker, a configured token's symbol, or ethereum:0x…"));
+    let name = asset.strip_suffix(IN_CHANNEL).unwrap_or(asset);
+    if !bounded(name, 1..=64, |c| c.is_ascii_alphanumeric() || c == b':') {
+        return Err(format!(
+            "{field}: no such asset; write a ticker, a configured token's symbol, or ethereum:0x…, with {IN_CHANNEL} behind it for \
+             what is in channels"
+        ));
     }
     Ok(())
 }

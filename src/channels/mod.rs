@@ -23,6 +23,7 @@
 //!   `actor`. `deposits`: money on its way in. `fees`: what mediating has earned. `hints`: how a neighbour learns of a channel.
 //! - `peers`: the connections to neighbours. `ways`: over which channels a payment goes, as the `chart` shows it, which the
 //!   `herald` draws of what neighbours announce and of its `survey` of the chain.
+//! - `legs`: payments that are legs of swaps.
 //! - `policy`: what the owner allows, from the configuration.
 //!
 //! Choices rejected: a task for each channel or payment (each would sync by itself), JSON between neighbours (it would cost
@@ -40,6 +41,7 @@ mod herald;
 mod hints;
 mod interests;
 mod keeper;
+mod legs;
 mod orders;
 mod peers;
 mod policy;
@@ -55,8 +57,9 @@ mod tests;
 
 pub use engine::EngineParts;
 pub use follow::PortSource;
+pub use legs::{Leg, LegOrder, LegState};
 pub use peers::Switch;
-pub use policy::policy_for;
+pub use policy::{hop_slack_secs, policy_for, reveal_margin_secs};
 pub use words::{
     ChannelView, ChannelsError, CloseHow, FoundWay, MOST_MEMO, NewDeposit, NewPayment, NewRequest, PayBy, Payee, Paying,
     PaymentState, PaymentView, RequestView, StageView, Through, Told, WayQuery,
@@ -75,7 +78,7 @@ use photon_chains::{Address, Ledger, Secret, SecretHash};
 use photon_channel::route::Edge;
 use photon_channel::{Abi, ChannelId, Domain, PaymentId, Policy, Units, keccak};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -89,6 +92,17 @@ const NOTICES: usize = 4_096;
 /// All channels of this node. Clones are handles on the same.
 #[derive(Clone)]
 pub struct Channels(Arc<Inner>);
+
+/// A handle that keeps nothing running: for whoever the engines themselves lead back to.
+#[derive(Clone)]
+pub struct WeakChannels(Weak<Inner>);
+
+impl WeakChannels {
+    /// The channels, while the node runs.
+    pub fn get(&self) -> Result<Channels, ChannelsError> {
+        self.0.upgrade().map(Channels).ok_or(ChannelsError::Stopped)
+    }
+}
 
 struct Inner {
     engines: BTreeMap<Ledger, Handle>,
@@ -149,6 +163,11 @@ impl Channels {
         }
         let channels = Channels(Arc::new(Inner { engines, store: store.clone(), notices, neighbours: neighbours.clone() }));
         Ok((channels, Arc::new(Switch::new(switch, neighbours))))
+    }
+
+    /// A handle that keeps nothing running.
+    pub fn weak(&self) -> WeakChannels {
+        WeakChannels(Arc::downgrade(&self.0))
     }
 
     /// The ledgers on which there can be channels.

@@ -30,6 +30,7 @@ pub(super) enum Order {
 pub(super) enum Deed {
     Recall(PaymentId),
     Release(Secret),
+    Learn(Secret),
     GiveUp(SecretHash),
     Close(ChannelId, CloseHow),
     Resume(ChannelId),
@@ -142,7 +143,10 @@ impl Engine {
             None => Some(fresh_secret()?),
         };
         let hash = new.hold.or(secret.as_ref().map(Secret::hash)).ok_or(ChannelsError::Stopped)?;
-        let id = fresh_id()?;
+        let id = match new.id {
+            Some(id) => id,
+            None => fresh_id()?,
+        };
         let view = RequestView {
             ledger: self.ledger,
             secret_hash: hash,
@@ -156,7 +160,8 @@ impl Engine {
             let note = super::engine::RequestNote { memo: new.memo, created_at: clock::now() };
             self.requests.insert(hash, note);
         }
-        let request = Request { secret_hash: hash, amount: new.amount, payment: id, secret, least_secs: new.least_secs };
+        let request =
+            Request { secret_hash: hash, amount: new.amount, payment: id, secret, least_secs: new.least_secs, until: new.until };
         self.node.take(Event::Expect(request));
         Ok(view)
     }
@@ -168,6 +173,10 @@ impl Engine {
             Deed::Release(secret) => {
                 let hash = secret.hash();
                 (Event::Release(secret), Refused::Release(hash))
+            }
+            Deed::Learn(secret) => {
+                let hash = secret.hash();
+                (Event::Secret(secret), Refused::Release(hash))
             }
             Deed::GiveUp(hash) => (Event::GiveUp(hash), Refused::Request(hash)),
             Deed::Close(id, CloseHow::Together) => (Event::AskClose(id), Refused::Channel(id)),

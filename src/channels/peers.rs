@@ -22,11 +22,11 @@ const FRAME: usize = 48 * 1024;
 
 /// A ledger's byte in a frame.
 const fn code(ledger: Ledger) -> u8 {
-    match ledger {
+    match ledger.chain() {
         Ledger::Bitcoin => 0,
         Ledger::Litecoin => 1,
-        Ledger::Ethereum => 2,
-        Ledger::Smt => 3,
+        Ledger::Ethereum | Ledger::EthereumChannel => 2,
+        Ledger::Smt | Ledger::SmtChannel => 3,
     }
 }
 

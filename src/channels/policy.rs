@@ -14,9 +14,9 @@ const USUAL_HOPS: u64 = 8;
 /// twice the usual one, after the longest time that this node is away. A mediator needs the same again between its two locks,
 /// since it may learn the secret at the very end of the outgoing one.
 pub fn policy_for(config: &ChannelsConfig, profile: Profile, timing: &Timing) -> Policy {
-    let to_depth = timing.confirm_secs.max(timing.block_secs * u64::from(timing.confirmations)) * 2;
-    let reveal_margin_secs = profile.offline_secs + profile.skew_secs + profile.act_secs + to_depth;
-    let hop_slack_secs = reveal_margin_secs + profile.offline_secs;
+    let to_depth = to_depth(timing);
+    let reveal_margin_secs = reveal_margin_secs(&profile, timing);
+    let hop_slack_secs = hop_slack_secs(&profile, timing);
     let most_locks = usize::from(config.most_locks).min(MOST_LOCKS);
     Policy {
         fee_base: Units::from(config.fee_base),
@@ -30,4 +30,19 @@ pub fn policy_for(config: &ChannelsConfig, profile: Profile, timing: &Timing) ->
         consent_secs: (to_depth + profile.act_secs).max(600),
         resend_secs: 30,
     }
+}
+
+/// Twice what the registry usually takes to have a secret at the depth that is relied on.
+fn to_depth(timing: &Timing) -> u64 {
+    timing.confirm_secs.max(timing.block_secs * u64::from(timing.confirmations)) * 2
+}
+
+/// So long before its end a lock is paid on a registration alone.
+pub fn reveal_margin_secs(profile: &Profile, timing: &Timing) -> u64 {
+    profile.offline_secs + profile.skew_secs + profile.act_secs + to_depth(timing)
+}
+
+/// So much later than its outgoing lock a mediator's incoming one ends.
+pub fn hop_slack_secs(profile: &Profile, timing: &Timing) -> u64 {
+    reveal_margin_secs(profile, timing) + profile.offline_secs
 }

@@ -1,6 +1,6 @@
 //! What the rest of the program says to the channels, and what it is told.
 
-use photon_chains::{Address, Ledger, PublicKey, SecretHash, UnixTime};
+use photon_chains::{Address, Expiry, Ledger, PublicKey, SecretHash, UnixTime};
 use photon_channel::{ChannelId, Epoch, Hint, Notice, Outcome, PaymentId, Reason, Refused, Standing, Units, Way, Window};
 
 /// A channel as its owner sees it. Balances are what each side would have if everything ended now as promised so far.
@@ -179,6 +179,10 @@ pub struct NewRequest {
     /// The hash of a secret that the owner does not know, or does not give yet: the payment is then held until it is released
     /// or given up. None: a fresh secret is made, and the payment is taken as soon as it comes.
     pub hold: Option<SecretHash>,
+    /// How the payment is named. None: a new name is made.
+    pub id: Option<PaymentId>,
+    /// The payment's lock must stand at least as long as one with this expiry.
+    pub until: Option<Expiry>,
     /// The owner's note, at most [`MOST_MEMO`] bytes.
     pub memo: Option<String>,
 }

@@ -16,6 +16,7 @@ use clap::{Args, Subcommand};
 #[command(after_help = "Examples:
   photon offer create --give 0.1BTC --want 2ETH
   photon offer create --give \"500 USDX\" --want 5LTC --valid 30min
+  photon offer create --give 0.3ETH@channel --want 0.01BTC   paid in a payment channel
   photon offer list                        ours, and those that connected nodes told of
   photon offer list --peer bob             bob's, asked of him now
   photon offer cancel 3fa9")]

@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use crate::service::{AssetAmount, BalanceView};
-use photon_chains::{Amount, Ledger};
+use photon_chains::{Amount, IN_CHANNEL, Ledger};
 
 /// A typed amount before the asset's decimals are known: `0.1BTC` is `0.1` of `BTC`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) struct Typed {
 /// Why a typed word can't be read. Clap shows it beside the word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ParseError {
-    #[error("write the number and the asset, such as 0.1BTC or \"2 ETH\"")]
+    #[error("write the number and the asset, such as 0.1BTC, \"2 ETH\", or 2ETH@channel for what is in channels")]
     Amount,
     #[error("write a number and s, min, h, d or w, such as 90s, 30min, 1h or 2d")]
     Duration,
@@ -30,9 +30,10 @@ impl std::str::FromStr for Typed {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(ParseError::Amount)?;
         let (number, asset) = text.split_at(end);
         let asset = asset.strip_prefix(' ').unwrap_or(asset);
-        let plain = asset.starts_with(|c: char| c.is_ascii_alphabetic())
-            && asset.len() <= 64
-            && asset.bytes().all(|c| c.is_ascii_alphanumeric() || c == b':');
+        let name = asset.strip_suffix(IN_CHANNEL).unwrap_or(asset);
+        let plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.len() <= 64
+            && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b':');
         if number.is_empty() || !plain {
             return Err(ParseError::Amount);
         }

@@ -154,6 +154,7 @@ const ROWS: &[Row] = &[
     ("channels.fee_ppm", &["", "-1", "1.5", "1000001", "true"], "fee_ppm"),
     ("channels.most_locks", &["", "0", "-1", "161", "70000"], "most_locks"),
     ("channels.most_pending", &["1.5", "-1", "79228162514264337593543950336", "true"], "most_pending"),
+    ("channels.reach", &["", "-1", "21", "few", "true"], "reach"),
     ("channels.from_strangers", &["", "-1", "1.5", "few", "true"], "from_strangers"),
     ("channels.announce", &["", "1", "\"yes\""], "announce"),
 ];

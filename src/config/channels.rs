@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use photon_chains::Amount;
-use photon_channel::{MOST_LOCKS, Units};
+use photon_channel::{MOST_HOPS, MOST_LOCKS, Units};
 use serde::Deserialize;
 
 /// `[channels]`. Margins of time follow from the profile and the ledger.
@@ -21,6 +21,9 @@ pub struct ChannelsConfig {
     /// Pending payments of one neighbour, in smallest units of its token. Absent: as much as its channel holds.
     #[serde(default)]
     pub most_pending: Option<Amount>,
+    /// Mediators that may stand in a swap's leg, where there is no channel with the other side. Each makes the swap's deadlines later.
+    #[serde(default = "default_reach")]
+    pub reach: u8,
     /// Channels that strangers may have opened with us, all together.
     #[serde(default = "default_from_strangers")]
     pub from_strangers: u32,
@@ -37,6 +40,7 @@ impl Default for ChannelsConfig {
             fee_ppm: default_fee_ppm(),
             most_locks: default_most_locks(),
             most_pending: None,
+            reach: default_reach(),
             from_strangers: default_from_strangers(),
             announce: default_announce(),
         }
@@ -51,6 +55,11 @@ const fn default_fee_ppm() -> u32 {
 /// So that all of them can be unlocked in one transaction, with room.
 const fn default_most_locks() -> u16 {
     120
+}
+
+/// Somebody whom both know.
+const fn default_reach() -> u8 {
+    1
 }
 
 /// Each costs us a row and a look now and then.
@@ -70,6 +79,9 @@ pub(super) fn check(config: &ChannelsConfig) -> Result<(), ConfigError> {
     }
     if !(1..=MOST_LOCKS).contains(&usize::from(config.most_locks)) {
         return unfit(format!("[channels] most_locks is from 1 to {MOST_LOCKS}, which is what one transaction can unlock"));
+    }
+    if usize::from(config.reach) > MOST_HOPS {
+        return unfit(format!("[channels] reach is at most {MOST_HOPS}, which is what a payment can go through"));
     }
     if config.most_pending.is_some_and(|most| Units::try_from(most).is_err()) {
         return unfit("[channels] most_pending is more than a channel can hold".to_owned());

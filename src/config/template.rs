@@ -78,6 +78,7 @@ requests_per_second = 500
 # # fee_base = 0
 # # most_locks = 120        # pending payments of one neighbour, in number ...
 # # most_pending = "1000"   # ... and in smallest units of its token; absent: as much as its channel holds
+# # reach = 1              # mediators that may stand in a swap's leg where there is no channel with the other side
 # # from_strangers = 1000   # channels that strangers may have opened with us
 # # announce = false        # tells nobody but our neighbours of our channels: strangers then pay us on our requests alone
 

@@ -1,7 +1,8 @@
 //! Who plays in the demo: Alice, Bob and Carol, and later Charlie, with money, on a stage of their own.
 
+use super::legs::{self, Planned};
 use super::party::Party;
-use super::payments::{Story, Tally};
+use super::payments::{Before, Story, Tally};
 use super::show::NodeProgress;
 use super::stage::{COIN, Purse, Stage, TOKEN};
 use crate::service::BalanceView;
@@ -45,18 +46,41 @@ impl Cast {
         Ok(Self { alice, bob, carol, charlie, stage })
     }
 
-    /// The second part: Alice, Bob and Charlie pay each other over channels. A world that is kept keeps its clock, too.
-    pub(super) async fn pay(&mut self, is_kept: bool) -> anyhow::Result<Tally> {
+    /// The second part: Alice, Bob and Charlie pay each other over channels.
+    pub(super) async fn pay(&mut self) -> anyhow::Result<(Tally, Before)> {
         self.charlie.start().await?;
+        self.story().begin(&mut |line| println!("{line}")).await
+    }
+
+    /// The end of the second part. It moves Ethereum's clock, so nothing comes after it.
+    pub(super) async fn close(&self, before: &Before) -> anyhow::Result<()> {
+        self.story().end(before, &mut |line| println!("{line}")).await
+    }
+
+    fn story(&self) -> Story<'_> {
         let (alice, bob, charlie) = (&self.alice, &self.bob, &self.charlie);
-        let chain = &self.stage.world.ethereum;
-        let story = Story { alice, bob, charlie, asset: TOKEN, coin: COIN, chain };
-        let say = &mut |line| println!("{line}");
-        let (tally, before) = story.begin(say).await?;
-        if !is_kept {
-            story.end(&before, say).await?;
-        }
-        Ok(tally)
+        Story { alice, bob, charlie, asset: TOKEN, coin: COIN, chain: &self.stage.world.ethereum }
+    }
+
+    /// The third part: every ordered pair with a leg in a channel between Alice and Bob, and between Alice and Charlie through Bob.
+    pub(super) async fn swap_over_channels(&self) -> anyhow::Result<legs::Tally> {
+        const ASSETS: [&str; 8] = ["BTC", "LTC", "ETH", "SMT", TOKEN, "ETH@channel", "SMT@channel", "USDX@channel"];
+        let (alice, bob, charlie) = (&self.alice, &self.bob, &self.charlie);
+        tokio::try_join!(
+            legs::open(alice, bob, "ETH", 20),
+            legs::open(alice, bob, "SMT", 20),
+            legs::open(alice, bob, TOKEN, 20),
+            legs::open(bob, charlie, "ETH", 10),
+            legs::open(bob, charlie, "SMT", 10),
+        )?;
+        println!("Alice, Bob and Charlie have channels in which everybody has money");
+        let straight = legs::pairs(&ASSETS).into_iter().map(|(pay, get)| Planned { taker: alice, maker: bob, pay, get });
+        let through = [("BTC", "ETH@channel"), ("ETH@channel", "BTC"), ("ETH@channel", "SMT@channel"), ("SMT@channel", "LTC")];
+        let through = through.map(|(pay, get)| Planned { taker: alice, maker: charlie, pay, get });
+        let swaps: Vec<Planned<'_>> = straight.chain(through).collect();
+        let all = legs::play(&swaps, &mut |line| println!("{line}")).await?;
+        println!("{} swaps with Bob, {} with Charlie through Bob: all at once", swaps.len() - through.len(), through.len());
+        Ok(all)
     }
 
     /// What Alice and Bob hold. Carol does not live to be asked again.

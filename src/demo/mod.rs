@@ -1,5 +1,5 @@
 //! `photon demo`: the main job, seen. Four real nodes, three daemons as real processes, sixteen swaps at once, two faults; then
-//! payments over channels between three of them.
+//! payments over channels between three of them, and swaps whose legs are in channels.
 //!
 //! ```mermaid
 //! flowchart LR
@@ -13,6 +13,7 @@
 //! Only the HTTP APIs of the daemons are used to drive them. Everything ends with this process, whatever ends it.
 
 mod cast;
+pub mod legs;
 pub mod party;
 pub mod payments;
 mod plan;
@@ -83,9 +84,15 @@ async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
     let report = Report::new(started_at, began.elapsed(), &cast, swaps, before, after).await?;
     print!("{}", report.sheet());
     println!("\nNow payments over channels, which need no transaction each:\n");
-    let payments = cast.pay(args.keep).await.context("the payments")?;
-    report.write(&args.report, &payments)?;
+    let (payments, before) = cast.pay().await.context("the payments")?;
+    println!("\nNow swaps with legs in channels:\n");
+    let legs = cast.swap_over_channels().await.context("the swaps over channels")?;
+    if !args.keep {
+        cast.close(&before).await.context("the close alone")?;
+    }
+    report.write(&args.report, &payments, &legs)?;
     println!("{}", payments.closing_line());
+    println!("{}", legs.closing_line());
     println!("\nreport: {}", args.report.display());
     println!("{}", report.closing_line());
     if args.keep {
@@ -93,7 +100,7 @@ async fn whole(args: &DemoArgs) -> anyhow::Result<bool> {
         println!("\nThe world runs until you press Ctrl-C.");
         std::future::pending::<()>().await;
     }
-    Ok(report.is_good() && payments.lost() == 0)
+    Ok(report.is_good() && payments.lost() == 0 && legs.is_good())
 }
 
 /// The folder of this run, beside the report, emptied.

@@ -75,7 +75,7 @@ impl Party {
     pub fn configure(&self, ledgers: &str) -> anyhow::Result<()> {
         let head = format!(
             "network = \"regtest\"\nprofile = \"regtest\"\nfailures_per_peer = 1000\n\
-             [peer]\nlisten = \"{}\"\n[api]\nlisten = \"{}\"\n[channels]\nfee_ppm = 0\n",
+             [peer]\nlisten = \"{}\"\n[api]\nlisten = \"{}\"\n[channels]\nfee_ppm = 0\n[maker]\nstranger_swaps = 64\n",
             self.peer, self.api
         );
         let path = DataDir::new(Some(self.folder.clone())).config();

@@ -1,6 +1,7 @@
 //! The balance sheet, the report file, and the closing line.
 
 use super::cast::{Balances, Cast};
+use super::legs;
 use super::payments::Tally;
 use super::plan::{Fault, Planned};
 use super::run::Done;
@@ -100,6 +101,9 @@ impl Report {
             let Some(before) = self.before.get(&(party.clone(), asset.clone())) else { continue };
             let coins = |amount: Amount| amount.coins(after.decimals);
             let (was, is) = (total(before), total(after));
+            if was.is_zero() && is.is_zero() {
+                continue;
+            }
             let change = match is.checked_sub(was) {
                 Some(more) => format!("+{}", coins(more)),
                 None => format!("-{}", coins(was.checked_sub(is).unwrap_or_default())),
@@ -121,7 +125,7 @@ impl Report {
     }
 
     /// Writes everything as JSON.
-    pub(super) fn write(&self, path: &Path, payments: &Tally) -> anyhow::Result<()> {
+    pub(super) fn write(&self, path: &Path, payments: &Tally, legs: &legs::Tally) -> anyhow::Result<()> {
         let (completed, refunded, lost) = self.counts();
         let report = json!({
             "started_at": self.started_at,
@@ -130,6 +134,7 @@ impl Report {
             "refunded": refunded,
             "lost": lost,
             "payments": { "sent": payments.sent, "received": payments.received, "lost": payments.lost() },
+            "legs": legs,
             "discrepancies": self.discrepancies(),
             "swaps": self.swaps.iter().map(swap).collect::<Vec<_>>(),
             "balances": self.after.iter().map(|((party, asset), after)| {

@@ -2,7 +2,7 @@
 
 use super::messages::{self, Accepted, AskAccept, AskOffers, AskQuote, AskTake, MOST_OFFERS, Offers, Proposal, SignedOffer};
 use super::pending::{Pending, Pendings};
-use super::{Desk, DeskError, fresh_salt, is_signed_by, most_live, now};
+use super::{Between, Desk, DeskError, fresh_salt, is_signed_by, most_live, now};
 use crate::keys::KeyUse;
 use crate::market::{Ask, MarketError};
 use crate::peer::{Handler, PeerReply, PeerRequest};
@@ -145,7 +145,8 @@ impl Maker {
         }
         let now = now();
         let (offer, is_quote) = self.offer(take.offer, now).await?;
-        let rules = self.desk.rules(offer.want.asset, offer.give.asset, now).map_err(|error| self.cannot(&error))?;
+        let between = Between::offered(&offer, take.taker, take.offline_secs);
+        let rules = self.desk.rules(&between, now).await.map_err(|error| self.cannot(&error))?;
         self.prudent(take.taker, &offer, now).await?;
         let salt = fresh_salt().map_err(ours)?;
         let party = |asset, key_use| self.desk.party(&salt, asset, key_use).map_err(|error| self.cannot(&error));
@@ -181,7 +182,8 @@ impl Maker {
         if !is_signed_by(taker, terms.digest(Consent::Accept, Role::Initiator), &signature) {
             return Err(No::Signature.into());
         }
-        let rules = self.desk.rules(terms.alpha.lock.asset, terms.beta.lock.asset, now).map_err(|error| self.cannot(&error))?;
+        let between = Between::drawn_up(&terms, taker);
+        let rules = self.desk.rules(&between, now).await.map_err(|error| self.cannot(&error))?;
         photon_swap::verify_accept(&terms, swap, &rules).map_err(No::Terms)?;
         match self.agree(&terms, taker, &signature, is_quote).await {
             Ok(()) => {
@@ -199,6 +201,7 @@ impl Maker {
         if is_quote {
             self.desk.market.take(&terms.offer, now()).map_err(No::Market)?;
         }
+        self.desk.expect(Role::Participant, terms).await.map_err(|error| self.cannot(&error))?;
         self.save(terms, taker, signature.to_vec(), is_quote).await?;
         pledge.keep();
         Ok(())

@@ -39,8 +39,8 @@ use crate::keys::{self, KeyUse, Signature, Wallet};
 use crate::ledgers::Ledgers;
 use crate::market::Market;
 use crate::store::StoreError;
-use photon_chains::{Address, Amount, Asset, Hash32, Ledger, Party, PortError, Timing, UnixTime};
-use photon_swap::{LegRules, Profile, Rules, Salt};
+use photon_chains::{Address, Amount, Asset, Hash32, Ledger, Party, PortError, Template, Timing, UnixTime};
+use photon_swap::{LegRules, Offer, Profile, Role, Rules, Salt, Terms};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +64,35 @@ pub struct Desk {
     pub market: Market,
     /// Nothing new is begun, because our owner wants it so.
     pub draining: Arc<AtomicBool>,
+}
+
+/// What a leg locks, and by which template the counterparty would lock it, if it has said so.
+type LegWish = (Asset, Option<Template>);
+
+/// A swap that is thought of.
+struct Between {
+    /// With whom.
+    counterparty: Address,
+    /// For how long the counterparty may be away.
+    offline_secs: u64,
+    /// What the maker wants.
+    alpha: LegWish,
+    /// What the maker gives.
+    beta: LegWish,
+}
+
+impl Between {
+    /// As an offer says. Which templates there are is ours to say.
+    const fn offered(offer: &Offer, counterparty: Address, offline_secs: u64) -> Self {
+        Self { counterparty, offline_secs, alpha: (offer.want.asset, None), beta: (offer.give.asset, None) }
+    }
+
+    /// As terms say.
+    const fn drawn_up(terms: &Terms, counterparty: Address) -> Self {
+        let (alpha, beta) = (&terms.alpha.lock, &terms.beta.lock);
+        let (alpha, beta) = ((alpha.asset, Some(alpha.template)), (beta.asset, Some(beta.template)));
+        Self { counterparty, offline_secs: terms.offline_secs, alpha, beta }
+    }
 }
 
 /// Why we can't even begin.
@@ -132,21 +161,21 @@ impl Desk {
         self.wallet().identity_address()
     }
 
-    /// What we ourselves know and want of a swap of these assets, now. Alpha is what the maker wants.
-    fn rules(&self, alpha: Asset, beta: Asset, now: UnixTime) -> Result<Rules, DeskError> {
+    /// What we ourselves know and want of a swap of these assets, now, with parties who may be away for so long.
+    async fn rules(&self, pair: &Between, now: UnixTime) -> Result<Rules, DeskError> {
         if self.draining.load(Ordering::Acquire) {
             return Err(DeskError::Draining);
         }
         Ok(Rules {
             now,
             profile: self.profile,
-            alpha: self.leg_rules(alpha, now)?,
-            beta: self.leg_rules(beta, now)?,
+            alpha: self.leg_rules(pair.alpha, pair, now).await?,
+            beta: self.leg_rules(pair.beta, pair, now).await?,
             max_lock_secs: self.max_lock_secs,
         })
     }
 
-    fn leg_rules(&self, asset: Asset, now: UnixTime) -> Result<LegRules, DeskError> {
+    async fn leg_rules(&self, (asset, offered): LegWish, pair: &Between, now: UnixTime) -> Result<LegRules, DeskError> {
         let ledger = asset.ledger();
         let known = self.assets.known(asset).ok_or(DeskError::UnknownAsset(asset))?;
         if let Some(reason) = self.ledgers().unhealthy(ledger, now) {
@@ -154,9 +183,13 @@ impl Desk {
         }
         let unseen = || DeskError::Unhealthy { ledger, reason: "not looked at yet".to_owned() };
         let port = self.ledgers().port(ledger).ok_or_else(unseen)?;
+        let template = match offered {
+            Some(offered) => port.template(asset)?.or_less(offered),
+            None => port.template_with(asset, pair.counterparty).await?,
+        };
         Ok(LegRules {
-            timing: *port.timing(),
-            template: port.template(asset)?,
+            timing: port.timing_of(&template, pair.offline_secs),
+            template,
             genesis: port.genesis(),
             chain_id: self.chain_ids.get(&ledger).copied(),
             decimals: known.decimals,
@@ -183,6 +216,14 @@ impl Desk {
         let unseen = || DeskError::Unhealthy { ledger, reason: "not connected yet".to_owned() };
         let port = self.ledgers().port(ledger).ok_or_else(unseen)?;
         Ok(port.party(&self.wallet().lock_key(salt.as_bytes(), ledger, key_use))?)
+    }
+
+    /// Makes ready to redeem, before the counterparty may fund what we redeem.
+    async fn expect(&self, role: Role, terms: &Terms) -> Result<(), DeskError> {
+        let lock = &terms.peer_leg(role).lock;
+        let ledger = lock.asset.ledger();
+        let unseen = || DeskError::Unhealthy { ledger, reason: "not connected yet".to_owned() };
+        Ok(self.ledgers().port(ledger).ok_or_else(unseen)?.expect(lock).await?)
     }
 
     fn sign(&self, digest: Hash32) -> Vec<u8> {

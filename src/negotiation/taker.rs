@@ -1,7 +1,7 @@
 //! The taker's side: reads a maker's offers, and takes one.
 
 use super::messages::{self, Accepted, AskAccept, AskOffers, AskQuote, AskTake, MOST_OFFERS, Offers, Proposal, SignedOffer};
-use super::{Desk, DeskError, fresh_salt, is_signed_by, now};
+use super::{Between, Desk, DeskError, fresh_salt, is_signed_by, now};
 use crate::coordinator::OUTSIDE;
 use crate::keys::KeyUse;
 use crate::market::{Ask, Side};
@@ -134,7 +134,8 @@ impl Taker {
             return Err(TakerError::NoOutside(paying));
         }
         // Before a hash is spent: can we begin this at all, and should we?
-        self.desk.rules(offer.want.asset, offer.give.asset, now())?;
+        let between = Between::offered(&offer, offer.maker, self.desk.profile.offline_secs);
+        self.desk.rules(&between, now()).await?;
         self.desk.patience(offer.maker, now()).await?;
         self.desk.worth(offer.want, offer.give).await?;
         let salt = fresh_salt()?;
@@ -146,10 +147,11 @@ impl Taker {
         if !is_signed_by(maker.identity(), terms.digest(Consent::Propose, Role::Participant), &signature) {
             return Err(TakerError::Signature);
         }
-        let rules = self.desk.rules(offer.want.asset, offer.give.asset, now())?;
+        let rules = self.desk.rules(&Between::drawn_up(&terms, offer.maker), now()).await?;
         photon_swap::verify_draft(&take, &offer, &terms, &rules)?;
         let accept = self.desk.sign(terms.digest(Consent::Accept, Role::Initiator));
         {
+            self.desk.expect(Role::Initiator, &terms).await?;
             let pledge = self.desk.coordinator.reserves.pledge(Role::Initiator, &terms, funding, None).await?;
             self.save(&terms, maker, accept.clone(), reserved, funding).await?;
             pledge.keep();

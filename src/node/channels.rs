@@ -169,7 +169,7 @@ impl ChannelService for Node {
     }
 
     async fn open_channel(&self, new: NewChannel) -> Result<ChannelView, ServiceError> {
-        let money = self.money(&new.deposit)?;
+        let money = self.channel_money(&new.deposit)?;
         let ledger = money.asset.ledger();
         let window = match new.window_minutes {
             Some(minutes) => window(minutes)?,

@@ -50,7 +50,7 @@ impl Node {
             metrics::gauge!("photon_outbox_waiting").set(waiting as f64);
             metrics::gauge!("photon_outbox_age_seconds").set(oldest.map_or(0, |at| now.secs_since(at)) as f64);
         }
-        for ledger in coordinator.ledgers.all() {
+        for ledger in coordinator.ledgers.chains() {
             let healthy = coordinator.ledgers.unhealthy(ledger, now).is_none();
             let outlook = coordinator.ledgers.outlook(ledger);
             metrics::gauge!("photon_ledger_healthy", "chain" => ledger.name()).set(f64::from(u8::from(healthy)));

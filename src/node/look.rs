@@ -24,6 +24,12 @@ impl Node {
         Ok(Money { asset, amount: wanted.amount })
     }
 
+    /// The same to be paid over channels, whether it is named like what is on chain or like what is in them.
+    pub(super) fn channel_money(&self, wanted: &AssetAmount) -> Result<Money, ServiceError> {
+        let Money { asset, amount } = self.money(wanted)?;
+        Ok(Money { asset: asset.on_chain(), amount })
+    }
+
     pub(super) fn offer_view(&self, offer: &Offer, state: &str) -> OfferView {
         OfferView {
             id: offer.id.to_string(),

@@ -4,6 +4,7 @@ mod channels;
 mod engines;
 mod gauges;
 mod late;
+mod legs;
 mod look;
 mod payment;
 mod payments;
@@ -23,6 +24,7 @@ use crate::datadir::DataDir;
 use crate::gossip::Gossip;
 use crate::keys::Wallet;
 use crate::ledgers::Ledgers;
+use crate::legs::Orphans;
 use crate::market::Market;
 use crate::negotiation::{Desk, Maker, Taker};
 use crate::peer::{Handler, Limits, PeerNet, Together};
@@ -91,7 +93,7 @@ pub async fn run(
     // The nodes first: a start that they refuse leaves nothing behind.
     let journal = Arc::new(LateJournal::default());
     let connector = Connector::new(config.clone(), wallet.clone(), journal.clone());
-    let ledgers = Ledgers::new(&config.ledgers());
+    let ledgers = Ledgers::new(&config.venues());
     tell_of_single_nodes(&config);
     ledgers.connect(&connector).await?;
     let store = Store::open(&datadir.database(), *wallet.storage_key().expose())?;
@@ -200,6 +202,8 @@ pub(crate) async fn start(
     let maker = Arc::new(Maker::new(desk.clone()));
     let engines = engines::engines(&config, &wallet, &ledgers, profile)?;
     let (channels, switch) = Channels::start(&store, engines, tasks).await?;
+    let legs = legs::Legs { config: &config, wallet: &wallet, ledgers: &ledgers, channels: &channels, profile };
+    legs.attach(tasks)?;
     let gossip = config.peer.gossip.then(|| Gossip::new(wallet.clone(), config.announced(wallet.identity_address())));
     let mut answering: Vec<Arc<dyn Handler>> = vec![maker.clone()];
     answering.extend(gossip.clone().map(|gossip| Arc::new(gossip) as Arc<dyn Handler>));
@@ -230,8 +234,10 @@ async fn housekeeping(store: Store, channels: Channels) -> anyhow::Result<()> {
     const VOID_KEPT_SECS: u64 = 24 * 3600;
     /// Peers with whom nothing ever came to anything are remembered for a month.
     const SCORE_KEPT_SECS: u64 = 30 * 24 * 3600;
+    let mut orphans = Orphans::default();
     loop {
         let now = clock::now();
+        orphans.give_up(&store, &channels).await?;
         store.expire_offers(now).await?;
         store.forget_void_swaps(now.minus_secs(VOID_KEPT_SECS), 1000).await?;
         store.forget_scores(now.minus_secs(SCORE_KEPT_SECS), 1000).await?;
@@ -251,6 +257,10 @@ fn profile(name: ProfileName) -> Profile {
 }
 
 fn chain_ids(config: &Config) -> BTreeMap<Ledger, u64> {
-    let sections = [(Ledger::Ethereum, &config.ethereum), (Ledger::Smt, &config.smt)];
-    sections.into_iter().filter_map(|(ledger, section)| Some((ledger, section.as_ref()?.chain_id))).collect()
+    let of = |ledger: Ledger| match ledger.chain() {
+        Ledger::Ethereum => Some(config.ethereum.as_ref()?.chain_id),
+        Ledger::Smt => Some(config.smt.as_ref()?.chain_id),
+        Ledger::Bitcoin | Ledger::Litecoin | Ledger::EthereumChannel | Ledger::SmtChannel => None,
+    };
+    config.venues().into_iter().filter_map(|ledger| Some((ledger, of(ledger)?))).collect()
 }

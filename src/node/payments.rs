@@ -78,6 +78,9 @@ impl Node {
                 return Err(ServiceError::Conflict(format!("this id was used for a payment on {other}: take a new one")));
             }
         }
+        if let PayBy::Hash(hash) = payment.by {
+            self.desk.coordinator.store.pay_by_hash(hash).await.map_err(stored)?;
+        }
         match self.channels.pay(payment).await {
             Ok(paying) => Ok(Some(paying)),
             Err(ChannelsError::SamePayment(id)) => {
@@ -107,7 +110,7 @@ impl Node {
         let (Some(payee), Some(pay), Some(id)) = (&new.payee, &new.pay, &new.id) else {
             return Err(ServiceError::Invalid("name an id, a payee and what to pay".to_owned()));
         };
-        let (money, id) = (self.money(pay)?, payment_id(id)?);
+        let (money, id) = (self.channel_money(pay)?, payment_id(id)?);
         let (ledger, token, amount) = (money.asset.ledger(), money.asset.token(), units(money.amount)?);
         let (address, key) = self.payee(payee).await?;
         let all = self.channels_in(money.asset).await?;
@@ -146,7 +149,7 @@ impl Node {
         let amount = match &new.pay {
             None => request.amount,
             Some(pay) => {
-                let money = self.money(pay)?;
+                let money = self.channel_money(pay)?;
                 let amount = units(money.amount)?;
                 if money.asset != asset || amount < request.amount {
                     return Err(ServiceError::Invalid("pay: another asset than the request asks for, or less".to_owned()));
@@ -294,7 +297,7 @@ impl Node {
     }
 
     pub(super) async fn ways(&self, query: RouteQuery) -> Result<RouteView, ServiceError> {
-        let money = self.money(&AssetAmount { asset: query.asset, amount: query.amount, coins: None })?;
+        let money = self.channel_money(&AssetAmount { asset: query.asset, amount: query.amount, coins: None })?;
         let (ledger, amount) = (money.asset.ledger(), units(money.amount)?);
         self.channels.policy(ledger).map_err(refused)?;
         let (payee, _) = self.payee(&query.payee).await?;

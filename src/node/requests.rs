@@ -15,12 +15,12 @@ use qrcode::render::svg;
 
 impl Node {
     pub(super) async fn expect(&self, new: NewPaymentRequest) -> Result<PaymentRequestView, ServiceError> {
-        let money = self.money(&AssetAmount { asset: new.asset, amount: new.amount, coins: None })?;
+        let money = self.channel_money(&AssetAmount { asset: new.asset, amount: new.amount, coins: None })?;
         let (ledger, amount) = (money.asset.ledger(), units(money.amount)?);
         let section = match ledger {
             Ledger::Ethereum => self.config.ethereum.as_ref(),
             Ledger::Smt => self.config.smt.as_ref(),
-            Ledger::Bitcoin | Ledger::Litecoin => None,
+            Ledger::Bitcoin | Ledger::Litecoin | Ledger::EthereumChannel | Ledger::SmtChannel => None,
         };
         let place = section.and_then(|section| Some((section.chain_id, contract(section)?)));
         let (chain_id, contract) = place.ok_or_else(|| refused(ChannelsError::NoLedger(ledger)))?;
@@ -29,7 +29,10 @@ impl Node {
         let least_secs = self.channels.policy(ledger).map_err(refused)?.reveal_margin_secs;
         let expires = clock::now().plus_secs(new.valid_secs);
         let signer = self.signer()?;
-        let wanted = NewRequest { ledger, amount, least_secs, hold: new.secret_hash, memo: new.memo };
+        let wanted = NewRequest { ledger, amount, least_secs, hold: new.secret_hash, id: None, until: None, memo: new.memo };
+        if let Some(hash) = new.secret_hash {
+            self.desk.coordinator.store.pay_by_hash(hash).await.map_err(stored)?;
+        }
         let expected = self.channels.expect(wanted).await.map_err(refused)?;
         let request = PaymentRequest {
             chain_id,

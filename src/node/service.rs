@@ -261,6 +261,11 @@ impl Service for Node {
 
     async fn send(&self, send: NewSend) -> Result<SendView, ServiceError> {
         let pay = self.money(&send.pay)?;
+        if pay.asset.ledger().is_channel() {
+            return Err(ServiceError::Refused(
+                "money in channels is paid by a payment, or withdrawn from its channel first".to_owned(),
+            ));
+        }
         if send.to.is_empty() || send.to.len() > 128 {
             return Err(ServiceError::Invalid("an address has 1 to 128 characters".to_owned()));
         }
@@ -332,7 +337,7 @@ impl Service for Node {
             .desk
             .coordinator
             .ledgers
-            .all()
+            .chains()
             .map(|ledger| {
                 let trouble = self.desk.coordinator.ledgers.unhealthy(ledger, now);
                 let tip = self.desk.coordinator.ledgers.outlook(ledger).tip;
@@ -347,7 +352,7 @@ impl Service for Node {
             })
             .collect();
         let (troubles, draining) = (self.troubles(), self.desk.draining.load(Ordering::Acquire));
-        let tradable = |known: &&KnownAsset| ledgers.iter().any(|it| it.ledger == known.asset.ledger() && it.healthy);
+        let tradable = |known: &&KnownAsset| ledgers.iter().any(|it| it.ledger == known.asset.ledger().chain() && it.healthy);
         Ok(HealthView {
             healthy: troubles.is_empty() && ledgers.iter().all(|ledger| ledger.healthy),
             draining,

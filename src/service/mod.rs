@@ -57,7 +57,7 @@ pub struct OfferView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssetAmount {
-    /// `BTC`, `LTC`, `ETH`, `SMT`, a configured token's symbol, or `ethereum:0x…`.
+    /// `BTC`, `LTC`, `ETH`, `SMT`, a configured token's symbol, or `ethereum:0x…`; in channels `ETH@channel` and so on.
     pub asset: String,
     /// In smallest units, as a decimal string.
     #[schema(value_type = String, example = "150000")]

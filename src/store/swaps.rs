@@ -142,6 +142,29 @@ impl Store {
         self.write(move |write| reserve(write, hash)).await
     }
 
+    /// Takes a hash for a payment over channels, or a request of one. Refused where a swap has it, for ever; the same payment's
+    /// twice is harmless. No swap gets it any more.
+    pub async fn pay_by_hash(&self, hash: SecretHash) -> Result<(), StoreError> {
+        self.write(move |write| {
+            if reserve(write, hash).is_err()
+                && first_row!(write.conn, OF_HASH, [hash.as_bytes()], |_| Ok::<_, StoreError>(()))?.is_some()
+            {
+                return Err(StoreError::HashUsed);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Whether a swap of that hash has not ended.
+    pub async fn has_live_swap(&self, hash: SecretHash) -> Result<bool, StoreError> {
+        self.read(move |read| {
+            let swap = first_row!(read.conn, OF_HASH, [hash.as_bytes()], swap_row)?;
+            Ok(swap.is_some_and(|swap| swap.ended.is_none()))
+        })
+        .await
+    }
+
     /// Writes a swap down. Durable when it returns: our signature may leave then.
     pub async fn insert_swap(&self, reserved: ReservedHash, swap: NewSwap) -> Result<(), StoreError> {
         self.write(move |write| insert(write, &reserved, &swap)).await
@@ -289,6 +312,8 @@ pub(super) const fn list_sql(filter: SwapFilter) -> &'static str {
         }
     }
 }
+
+const OF_HASH: &str = "SELECT * FROM swaps WHERE secret_hash = ?1";
 
 pub(super) fn reserve(write: &Write<'_>, hash: SecretHash) -> Result<ReservedHash, StoreError> {
     let sql = "INSERT INTO hashlocks(hash, reserved_at) VALUES(?1, ?2) ON CONFLICT(hash) DO NOTHING";

@@ -2,7 +2,7 @@
 
 use crate::guard::Guard;
 use crate::terms::{LegName, TERMS_VERSION, Terms};
-use photon_chains::{Family, Party, UnixTime};
+use photon_chains::{Family, Lock, Party, UnixTime};
 
 /// Nothing may be locked for longer than this, whatever is agreed.
 pub const LONGEST_LOCK_SECS: u64 = 30 * 24 * 3600;
@@ -56,10 +56,10 @@ pub enum TermsError {
     #[error("on an EVM ledger alpha's refund needs a block, and beta's does not")]
     OpensBlock(LegName),
     /// A lock on the EVM that could be funded too late, or not as late as agreed.
-    #[error("on an EVM ledger {0} must not be fundable long after its funding deadline")]
+    #[error("on an EVM ledger {0} must not be fundable long after its funding deadline, and in a channel it has no such word")]
     LockBy(LegName),
-    /// Locks judged by the registry are not part of this version.
-    #[error("{0} is judged by the secret registry, which this version does not do")]
+    /// Only some templates are judged by the registry, and those always.
+    #[error("{0} is judged by the secret registry where its template is not, or the other way round")]
     Linked(LegName),
     /// The deadlines are not in their order.
     #[error("the deadlines are not in order: agreed, alpha funded, beta funded, reveal, beta's expiry, alpha's expiry")]
@@ -122,7 +122,7 @@ impl Terms {
         if leg.confirmations == 0 || !right_decimals {
             return Err(TermsError::Figures(name));
         }
-        if leg.lock.expiry.linked {
+        if leg.lock.expiry.linked != leg.lock.template.is_linked() {
             return Err(TermsError::Linked(name));
         }
         Ok(())
@@ -147,7 +147,7 @@ impl Terms {
         match self.alpha.lock.asset.ledger().family() {
             Family::Utxo => {}
             Family::Evm if alpha.opens_block.get() == 0 => return Err(TermsError::OpensBlock(LegName::Alpha)),
-            Family::Evm => check_lock_by(LegName::Alpha, alpha.lock_by, times.fund_alpha_by, times.fund_beta_by)?,
+            Family::Evm => check_lock_by(LegName::Alpha, &self.alpha.lock, times.fund_alpha_by, times.fund_beta_by)?,
         }
         match self.beta.lock.asset.ledger().family() {
             Family::Utxo => {}
@@ -155,7 +155,7 @@ impl Terms {
             Family::Evm if Guard::BetaCloses.refuses(beta.closes != Some(beta.opens_time)) => {
                 return Err(TermsError::BetaStaysOpen);
             }
-            Family::Evm => check_lock_by(LegName::Beta, beta.lock_by, times.fund_beta_by, times.reveal_by)?,
+            Family::Evm => check_lock_by(LegName::Beta, &self.beta.lock, times.fund_beta_by, times.reveal_by)?,
         }
         Ok(())
     }
@@ -176,9 +176,12 @@ impl Terms {
 }
 
 /// A funding that comes late is useless, and a late Beta is dangerous: the Initiator could take back Alpha, then have the
-/// forgotten Beta mined and redeem it. So the contract itself refuses it before the next deadline has passed.
-fn check_lock_by(leg: LegName, lock_by: Option<UnixTime>, from: UnixTime, until: UnixTime) -> Result<(), TermsError> {
-    match lock_by {
+/// forgotten Beta mined and redeem it. So the contract itself refuses it before the next deadline has passed, where there is one.
+fn check_lock_by(leg: LegName, lock: &Lock, from: UnixTime, until: UnixTime) -> Result<(), TermsError> {
+    if !lock.template.has_funding_deadline() {
+        return if lock.expiry.lock_by.is_none() { Ok(()) } else { Err(TermsError::LockBy(leg)) };
+    }
+    match lock.expiry.lock_by {
         Some(time) if from <= time && time <= until => Ok(()),
         Some(_) | None if Guard::LockBy.holds() => Err(TermsError::LockBy(leg)),
         Some(_) | None => Ok(()),

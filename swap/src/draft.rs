@@ -4,7 +4,7 @@ use crate::check::TermsError;
 use crate::guard::Guard;
 use crate::ids::{Salt, SwapId};
 use crate::offer::{Offer, OfferError, Take};
-use crate::schedule::{Profile, Schedule, blocks_within, schedule};
+use crate::schedule::{Profile, Schedule, blocks_within, linked_schedule, schedule};
 use crate::terms::{Deadlines, Leg, LegName, TERMS_VERSION, Terms};
 use photon_chains::{
     Address, Amount, Asset, BlockHeight, ClockRule, Expiry, Family, Hash32, Lock, Party, Template, Timing, Tip, UnixTime,
@@ -40,6 +40,16 @@ pub struct Rules {
     pub beta: LegRules,
     /// The longest that our owner lets money be locked, in seconds.
     pub max_lock_secs: u64,
+}
+
+impl Rules {
+    /// The deadlines of a swap between these legs.
+    fn schedule(&self, profile: &Profile) -> Schedule {
+        let (alpha, beta) = (&self.alpha, &self.beta);
+        let is_one_chain = (alpha.genesis, alpha.chain_id) == (beta.genesis, beta.chain_id);
+        let plan = if is_one_chain && alpha.template.shares_judge(&beta.template) { linked_schedule } else { schedule };
+        plan(profile, &alpha.timing, &beta.timing)
+    }
 }
 
 /// The maker's half of the terms.
@@ -179,7 +189,7 @@ pub fn build_terms(offer: &Offer, take: &Take, maker: &MakerHalf, rules: &Rules)
         return Err(Refusal::OtherParties);
     }
     let profile = rules.profile.at_least_offline(take.offline_secs);
-    let plan = schedule(&profile, &rules.alpha.timing, &rules.beta.timing);
+    let plan = rules.schedule(&profile);
     if plan.alpha_expiry > rules.max_lock_secs {
         return Err(Refusal::TooLong { offered: plan.alpha_expiry, limit: rules.max_lock_secs });
     }
@@ -217,7 +227,7 @@ pub fn build_terms(offer: &Offer, take: &Take, maker: &MakerHalf, rules: &Rules)
                 redeemer: take.beta_redeemer,
                 refundee: maker.beta_refundee,
                 secret_hash: take.secret_hash,
-                expiry: beta_expiry(&plan, &profile, offer.give.asset, rules.now),
+                expiry: beta_expiry(&plan, &profile, &rules.beta, offer.give.asset, rules.now),
                 template: rules.beta.template,
             },
         ),
@@ -244,22 +254,28 @@ fn alpha_expiry(plan: &Schedule, profile: &Profile, rules: &LegRules, asset: Ass
         Family::Utxo => Expiry::at(opens),
         Family::Evm => Expiry {
             opens_block: rules.tip.block.height.plus(plan.alpha_blocks),
-            lock_by: Guard::LockBy.holds().then_some(now.plus_secs(plan.fund_alpha_by).plus_secs(profile.act_secs)),
+            lock_by: lock_by(&rules.template, now.plus_secs(plan.fund_alpha_by).plus_secs(profile.act_secs)),
+            linked: rules.template.is_linked(),
             ..Expiry::at(opens)
         },
     }
 }
 
-fn beta_expiry(plan: &Schedule, profile: &Profile, asset: Asset, now: UnixTime) -> Expiry {
+fn beta_expiry(plan: &Schedule, profile: &Profile, rules: &LegRules, asset: Asset, now: UnixTime) -> Expiry {
     let opens = now.plus_secs(plan.beta_expiry);
     match asset.ledger().family() {
         Family::Utxo => Expiry::at(opens),
         Family::Evm => Expiry {
             closes: Guard::BetaCloses.holds().then_some(opens),
-            lock_by: Guard::LockBy.holds().then_some(now.plus_secs(plan.fund_beta_by).plus_secs(profile.act_secs)),
+            lock_by: lock_by(&rules.template, now.plus_secs(plan.fund_beta_by).plus_secs(profile.act_secs)),
+            linked: rules.template.is_linked(),
             ..Expiry::at(opens)
         },
     }
+}
+
+fn lock_by(template: &Template, latest: UnixTime) -> Option<UnixTime> {
+    (Guard::LockBy.holds() && template.has_funding_deadline()).then_some(latest)
 }
 
 /// The taker's side: checks terms that a maker drew up. Everything the taker relies on is recomputed from its own
@@ -330,7 +346,7 @@ fn verify_times(terms: &Terms, rules: &Rules, own_offline: u64) -> Result<(), Re
     if rules.now > terms.deadlines.fund_alpha_by {
         return Err(Refusal::TooLate);
     }
-    let plan = schedule(&profile, &rules.alpha.timing, &rules.beta.timing);
+    let plan = rules.schedule(&profile);
     verify_margins(terms, &plan)?;
     let offered = terms.alpha.lock.expiry.opens_time.secs_since(agreed_at);
     if Guard::LongestLock.refuses(offered > rules.max_lock_secs) {

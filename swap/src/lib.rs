@@ -80,7 +80,7 @@ pub use ids::{OfferId, Salt, SwapId};
 pub use offer::{Money, Offer, OfferError, Take};
 pub use phase::Phase;
 pub use rescue::{Fate, Orphan, Side, rescue};
-pub use schedule::{Profile, Schedule, schedule};
+pub use schedule::{Profile, Schedule, linked_schedule, schedule};
 pub use step::{Effect, EffectKind, Step, Swap, step};
 pub use terms::{Consent, Deadlines, Leg, LegName, Role, TERMS_VERSION, Terms};
 pub use view::{Fact, Facts, LegView, Outcome, View};

@@ -75,13 +75,25 @@ pub struct Schedule {
 /// Participant's redeem of Alpha before its refund; each of these carries the outage, the clock skew, and a transaction
 /// that is mined, reorganised away once, and mined again.
 pub fn schedule(profile: &Profile, alpha: &Timing, beta: &Timing) -> Schedule {
+    planned(profile, alpha, beta, sum(&[offline(profile), claim_window(profile, &alpha.rule)]))
+}
+
+/// The same where one fact judges both legs: the entry of one registry on one chain. Whatever is in time for Beta is in time for
+/// Alpha as soon as Alpha ends no earlier, so nothing of the Participant's has to fit between them, and the gap is only how much
+/// later than agreed Beta's own payer may have to pay.
+pub fn linked_schedule(profile: &Profile, alpha: &Timing, beta: &Timing) -> Schedule {
+    planned(profile, alpha, beta, 0)
+}
+
+/// With so many seconds for the Participant to redeem Alpha, after Beta's last redeem.
+fn planned(profile: &Profile, alpha: &Timing, beta: &Timing, redeem_secs: u64) -> Schedule {
     let fund_alpha_by = profile.act_secs;
     let fund_beta_by = sum(&[fund_alpha_by, alpha.confirm_secs, profile.act_secs]);
     let reveal_by = sum(&[fund_beta_by, beta.confirm_secs, profile.act_secs]);
     let reveal_window_secs = Guard::RevealWindow.keeps(reveal_window(profile, &beta.rule));
     let beta_expiry = round_up(sum(&[reveal_by, reveal_window_secs]), profile.round_secs);
     let beta_late_secs = late(profile, &beta.rule);
-    let gap_secs = Guard::Gap.keeps(sum(&[beta_late_secs, offline(profile), claim_window(profile, &alpha.rule)]));
+    let gap_secs = Guard::Gap.keeps(sum(&[beta_late_secs, redeem_secs]));
     let alpha_expiry = round_up(sum(&[beta_expiry, gap_secs]), profile.round_secs);
     Schedule {
         fund_alpha_by,

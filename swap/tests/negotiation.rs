@@ -8,7 +8,8 @@ use photon_chains::*;
 use photon_swap::*;
 
 fn pairs() -> impl Iterator<Item = (Ledger, Ledger)> {
-    let all = Ledger::ALL.into_iter().flat_map(|alpha| Ledger::ALL.into_iter().map(move |beta| (alpha, beta)));
+    let venues = || Ledger::ALL.into_iter().chain(Ledger::CHANNELS);
+    let all = venues().flat_map(move |alpha| venues().map(move |beta| (alpha, beta)));
     all.filter(|(alpha, beta)| alpha != beta)
 }
 
@@ -46,7 +47,8 @@ fn the_legs_are_what_was_offered_and_open_in_their_order() {
             Family::Utxo => assert_eq!(*short, Expiry::at(short.opens_time)),
             Family::Evm => {
                 assert_eq!(short.closes, Some(short.opens_time), "redeeming ends when the refund opens");
-                assert_eq!(short.lock_by, Some(terms.deadlines.fund_beta_by.plus_secs(act)));
+                let lock_by = (!beta.is_channel()).then_some(terms.deadlines.fund_beta_by.plus_secs(act));
+                assert_eq!((short.lock_by, short.linked), (lock_by, beta.is_channel()));
             }
         }
         match alpha.family() {
@@ -54,10 +56,62 @@ fn the_legs_are_what_was_offered_and_open_in_their_order() {
             Family::Evm => {
                 let blocks = long.opens_time.secs_since(NOW);
                 assert_eq!(long.opens_block, HEIGHT.plus(blocks), "one block a second at the least");
-                assert_eq!((long.closes, long.lock_by), (None, Some(terms.deadlines.fund_alpha_by.plus_secs(act))));
+                let lock_by = (!alpha.is_channel()).then_some(terms.deadlines.fund_alpha_by.plus_secs(act));
+                assert_eq!((long.closes, long.lock_by, long.linked), (None, lock_by, alpha.is_channel()));
             }
         }
     }
+}
+
+/// A swap of two tokens over channels of one chain, and its rules.
+fn linked() -> (Offer, Rules, Terms) {
+    let venue = Ledger::EthereumChannel;
+    let give = Money { asset: Asset::Token(venue, address(0x70)), amount: Amount::from_units(5) };
+    let offer = Offer::new(address(BOB), give, money(venue, 9), NOW, Salt::from_bytes([1; 16]));
+    let rules = rules(venue, venue);
+    let terms = build_terms(&offer, &take(&offer), &maker_half(&offer), &rules).unwrap();
+    (offer, rules, terms)
+}
+
+#[test]
+fn legs_that_one_registry_judges_are_covered_without_a_gap() {
+    let (offer, rules, terms) = linked();
+    let gap = |terms: &Terms| terms.alpha.lock.expiry.opens_time.secs_since(terms.beta.lock.expiry.opens_time);
+    assert_eq!(gap(&terms), schedule(&rules.profile, &rules.alpha.timing, &rules.beta.timing).beta_late_secs);
+    assert_eq!(verify_draft(&take(&offer), &offer, &terms, &rules), Ok(()));
+    // Whatever is in time for beta is in time for alpha: alpha does not close, and opens no earlier than beta closes.
+    let (alpha, beta) = (&terms.alpha.lock.expiry, &terms.beta.lock.expiry);
+    assert!(alpha.closes.is_none() && beta.closes.is_some_and(|closes| closes <= alpha.opens_time));
+
+    // Another contract, or another chain, is another registry: then the gap is back.
+    let mut elsewhere = rules;
+    elsewhere.beta.template = Template::Channel { contract: address(0xcf), reach: 1 };
+    let apart = build_terms(&offer, &take(&offer), &maker_half(&offer), &elsewhere).unwrap();
+    assert!(gap(&apart) >= gap(&terms) + 2 * rules.profile.offline_secs);
+    let mut elsewhere = rules;
+    elsewhere.beta.genesis = hash(0x77);
+    let apart = build_terms(&offer, &take(&offer), &maker_half(&offer), &elsewhere).unwrap();
+    assert!(gap(&apart) >= gap(&terms) + 2 * rules.profile.offline_secs);
+}
+
+#[test]
+fn a_leg_in_channels_is_judged_by_the_registry_and_names_keys() {
+    let (_, _, terms) = linked();
+    let mut plain = terms;
+    plain.beta.lock.expiry.linked = false;
+    assert_eq!(plain.check(), Err(TermsError::Linked(LegName::Beta)));
+    let mut late = terms;
+    late.alpha.lock.expiry.lock_by = Some(late.deadlines.fund_alpha_by);
+    assert_eq!(late.check(), Err(TermsError::LockBy(LegName::Alpha)));
+    let mut account = terms;
+    account.beta.lock.redeemer = Party::Account(address(1));
+    assert_eq!(account.check(), Err(TermsError::Inconsistent(LegName::Beta)));
+    let mut on_chain = terms;
+    on_chain.beta.lock.template = Template::Htlc { contract: address(0xcc), code_hash: hash(0xcd) };
+    assert_eq!(on_chain.check(), Err(TermsError::Inconsistent(LegName::Beta)));
+    let mut farther = terms;
+    farther.beta.lock.template = Template::Channel { contract: address(0xce), reach: 2 };
+    assert_ne!(farther.id(), terms.id(), "how many mediators there may be is signed");
 }
 
 #[test]

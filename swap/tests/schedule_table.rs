@@ -4,7 +4,7 @@
 #![allow(clippy::too_many_arguments)] // a row of the table has as many cells
 
 use photon_chains::{ClockRule, Timing};
-use photon_swap::{Profile, schedule};
+use photon_swap::{Profile, linked_schedule, schedule};
 use rstest::rstest;
 
 const fn script(confirm: u64, early: u64, settle: u64, late: u64) -> Timing {
@@ -123,6 +123,17 @@ fn a_longer_absence_only_widens_every_margin(
     // Twice: the Initiator's absence may delay its redeem of Beta, the Participant's its redeem of Alpha.
     assert!(long.gap_secs >= short.gap_secs + 2 * more_secs);
     assert_eq!(base.at_least_offline(1), base, "a shorter absence changes nothing");
+}
+
+#[rstest]
+fn legs_that_one_registry_judges_wait_for_no_transaction_between_them(#[values(ETH, SMT)] chain: Timing) {
+    for profile in [Profile::HOT, Profile::STANDARD, Profile::DESKTOP] {
+        let (apart, linked) = (schedule(&profile, &chain, &chain), linked_schedule(&profile, &chain, &chain));
+        assert_eq!((linked.reveal_by, linked.beta_expiry), (apart.reveal_by, apart.beta_expiry));
+        assert_eq!(linked.gap_secs, linked.beta_late_secs);
+        assert!(linked.beta_expiry < linked.alpha_expiry);
+        assert!(apart.gap_secs >= linked.gap_secs + 2 * profile.offline_secs);
+    }
 }
 
 #[rstest]

@@ -196,7 +196,9 @@ impl Time {
         let chain = match ledger {
             Ledger::Bitcoin => &self.world.bitcoin,
             Ledger::Litecoin => &self.world.litecoin,
-            Ledger::Ethereum | Ledger::Smt => panic!("nothing is held back on {ledger}"),
+            Ledger::Ethereum | Ledger::Smt | Ledger::EthereumChannel | Ledger::SmtChannel => {
+                panic!("nothing is held back on {ledger}")
+            }
         };
         let stuck = Stuck { ledger, wallet: chain.wallet(wallet), sat, known: Arc::default() };
         self.stuck.lock().unwrap().insert(ticket, stuck);
@@ -262,8 +264,8 @@ impl Time {
                 let tried = match ledger {
                     Ledger::Bitcoin => utxo_second(bitcoin, now, &self.rewards[0], on(*ledger)).await,
                     Ledger::Litecoin => utxo_second(litecoin, now, &self.rewards[1], on(*ledger)).await,
-                    Ledger::Ethereum => evm_second(ethereum, now).await,
-                    Ledger::Smt => evm_second(smt, now).await,
+                    Ledger::Ethereum | Ledger::EthereumChannel => evm_second(ethereum, now).await,
+                    Ledger::Smt | Ledger::SmtChannel => evm_second(smt, now).await,
                 };
                 match tried {
                     Ok(()) => return,
@@ -294,7 +296,7 @@ async fn utxo_second(chain: &UtxoChain, now: u64, reward: &str, stuck: Vec<&Stuc
         Some(Ledger::Bitcoin) => drop(chain.call("generateblock", json!([reward, not_stuck(chain, &stuck).await?])).await?),
         // Litecoin's node has no replacements, and its `generateblock` is broken.
         Some(Ledger::Litecoin) => drop(chain.mine_only(&not_stuck(chain, &stuck).await?).await?),
-        Some(Ledger::Ethereum | Ledger::Smt) => panic!("nothing is stuck there"),
+        Some(Ledger::Ethereum | Ledger::Smt | Ledger::EthereumChannel | Ledger::SmtChannel) => panic!("nothing is stuck there"),
     }
     Ok(())
 }

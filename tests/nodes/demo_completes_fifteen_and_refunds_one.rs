@@ -84,6 +84,7 @@ fn the_demo_completes_fifteen_refunds_one_and_loses_none() {
         assert!(status.success(), "{out}\n{err}");
         assert_eq!(out.lines().last(), Some("16 swaps: 15 completed, 1 refunded, 0 lost"), "{out}");
         assert!(out.lines().any(|line| line == "payments: 2 sent, 2 received, 0 lost"), "{out}");
+        assert!(out.lines().any(|line| line == "legs: 40 swaps, 40 completed, 0 lost"), "{out}");
         assert!(!out.contains('\u{1b}'), "it paints a pipe");
         assert!(out.contains("Carol is killed for good") && out.contains("Alice is killed (-9)"), "{out}");
         check_report(&serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap());
@@ -95,6 +96,7 @@ fn check_report(report: &Value) {
     assert_eq!((&report["completed"], &report["refunded"], &report["lost"]), (&15.into(), &1.into(), &0.into()));
     assert_eq!(report["discrepancies"], Value::Array(Vec::new()));
     assert_eq!(report["payments"], serde_json::json!({ "sent": 2, "received": 2, "lost": 0 }));
+    assert_eq!(report["legs"], serde_json::json!({ "swaps": 40, "completed": 40, "lost": 0 }));
     assert!(report["took_secs"].as_f64().unwrap() <= 180.0, "three minutes were promised: {}", report["took_secs"]);
     let swaps = report["swaps"].as_array().unwrap();
     assert_eq!(swaps.len(), 16);

@@ -24,6 +24,7 @@ mod outside_wallet_funds_a_lock;
 mod participant_restarts_after_each_durable_fact;
 mod reorgs_in_the_middle_change_nothing;
 mod secrets_never_leave;
+mod swaps_go_over_channels;
 mod taker_vanishes;
 mod three_pay_over_channels_and_have_their_coins;
 mod time_goes_wrong_and_nobody_loses;

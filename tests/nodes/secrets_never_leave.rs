@@ -130,7 +130,7 @@ async fn secret_on_chain(scene: &Scene, alice: &Player, swap: &SwapView) -> Vec<
     let world = scene.world();
     let txid = redeem.txid.to_string();
     let text = match beta.ledger {
-        Ledger::Ethereum | Ledger::Smt => {
+        Ledger::Ethereum | Ledger::Smt | Ledger::EthereumChannel | Ledger::SmtChannel => {
             let chain = if beta.ledger == Ledger::Smt { &world.smt } else { &world.ethereum };
             let id = format!("0x{}", txid.trim_start_matches("0x"));
             chain.call("eth_getTransactionByHash", json!([id])).await.unwrap()["input"].as_str().unwrap().to_owned()

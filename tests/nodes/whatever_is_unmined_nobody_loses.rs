@@ -59,7 +59,7 @@ async fn newest(world: &World, chain: Ledger) -> BTreeMap<u64, Vec<String>> {
                 let hash = chain.block_hash(chain.height().await.unwrap() + 1 - depth).await.unwrap();
                 chain.call("getblock", json!([hash, 1])).await.unwrap()["tx"].take()
             }
-            Ledger::Ethereum | Ledger::Smt => {
+            Ledger::Ethereum | Ledger::Smt | Ledger::EthereumChannel | Ledger::SmtChannel => {
                 let chain = if chain == Ledger::Ethereum { &world.ethereum } else { &world.smt };
                 let height = format!("{:#x}", chain.height().await.unwrap() + 1 - depth);
                 chain.call("eth_getBlockByNumber", json!([height, false])).await.unwrap()["transactions"].take()
@@ -76,8 +76,8 @@ async fn unmine(world: &World, chain: Ledger, depth: u64) {
     match chain {
         Ledger::Bitcoin => world.bitcoin.reorg(depth, Unmined::LeftOut).await.unwrap(),
         Ledger::Litecoin => world.litecoin.reorg(depth, Unmined::LeftOut).await.unwrap(),
-        Ledger::Ethereum => world.ethereum.reorg(depth, Unmined::LeftOut).await.unwrap(),
-        Ledger::Smt => world.smt.reorg(depth, Unmined::LeftOut).await.unwrap(),
+        Ledger::Ethereum | Ledger::EthereumChannel => world.ethereum.reorg(depth, Unmined::LeftOut).await.unwrap(),
+        Ledger::Smt | Ledger::SmtChannel => world.smt.reorg(depth, Unmined::LeftOut).await.unwrap(),
     };
 }
 

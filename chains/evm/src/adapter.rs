@@ -273,7 +273,7 @@ impl Port for EvmAdapter {
                 self.watch.tracker().watch(lock.id(), slot, B256::new(*code_hash.as_bytes()), since.get());
             }
             (Err(error), _) => tracing::warn!(lock = %lock.id(), %error, "this lock can't stand here: not watched"),
-            (Ok(_), Template::P2wsh) => {}
+            (Ok(_), Template::P2wsh | Template::Channel { .. }) => {}
         }
     }
 

@@ -66,7 +66,7 @@ pub fn params(ledger: Ledger, network: Network) -> Result<Params, PortError> {
     match ledger {
         Ledger::Ethereum => Ok(eth::params(network)),
         Ledger::Smt => Ok(smt::params(network)),
-        Ledger::Bitcoin | Ledger::Litecoin => {
+        Ledger::Bitcoin | Ledger::Litecoin | Ledger::EthereumChannel | Ledger::SmtChannel => {
             Err(PortError::Refused { ledger, reason: "this ledger has no accounts and contracts".into() })
         }
     }

@@ -89,13 +89,15 @@ impl Node {
         self.index(place, &held);
         self.touch_lock(&place);
         let Link::Fresh(onward) = held.link.clone() else { return };
+        // What the holder itself has agreed to may last as long as was agreed.
+        let is_agreed = self.expected.get(&held.lock.secret_hash).is_some_and(|expected| expected.request.until.is_some());
         let is_long = end_of(&held.lock.expiry) > self.now.plus_secs(self.policy.longest_lock_secs)
             || held.lock.expiry.opens_time > self.now.plus_secs(self.policy.longest_lock_secs);
         let refused = if Guard::HashUsed.refuses(is_used) {
             Some(Reason::HashUsed)
         } else if !is_active {
             Some(Reason::NoWay)
-        } else if Guard::LongestLock.refuses(is_long) {
+        } else if Guard::LongestLock.refuses(is_long && !is_agreed) {
             Some(Reason::Time)
         } else if Guard::LimitLocks.refuses(count > self.policy.most_locks)
             || Guard::LimitPending.refuses(pending > self.policy.most_pending)
@@ -116,22 +118,26 @@ impl Node {
     /// The holder is the payee: of a request of its own, or of a payment whose secret came sealed with it.
     fn for_holder(&mut self, place: Place, held: &Held, onward: &Onward) -> Result<(), Reason> {
         let hash = held.lock.secret_hash;
-        let (payment, secret, least) = match self.expected.get(&hash) {
+        let (payment, secret, least, until) = match self.expected.get(&hash) {
             Some(expected) => {
                 let is_less = Guard::RequestAmount.refuses(held.lock.amount < expected.request.amount);
                 if expected.lock.is_some() || is_less {
                     return Err(Reason::Unknown);
                 }
-                (expected.request.payment, expected.request.secret.clone(), expected.request.least_secs)
+                let Request { payment, secret, least_secs, until, .. } = &expected.request;
+                (*payment, secret.clone(), *least_secs, *until)
             }
             None => {
                 let sealed = onward.sealed.as_ref();
                 let secret = sealed.and_then(|sealed| self.seals.open(sealed, &self.signer, &hash, held.lock.amount));
-                (onward.payment, Some(secret.ok_or(Reason::Unknown)?), 0)
+                (onward.payment, Some(secret.ok_or(Reason::Unknown)?), 0, None)
             }
         };
         let least = least.max(self.policy.reveal_margin_secs);
         if self.latest().plus_secs(Guard::TakeInTime.keeps(least)) >= end_of(&held.lock.expiry) {
+            return Err(Reason::Time);
+        }
+        if until.is_some_and(|until| !covers(&held.lock.expiry, &until, 0)) {
             return Err(Reason::Time);
         }
         let Some(channel) = self.channels.get_mut(&place.channel) else { return Err(Reason::NoWay) };

@@ -290,6 +290,11 @@ impl Node {
         self.expected.get(hash)
     }
 
+    /// What the registry has of a hash that something pending hangs on.
+    pub fn registered(&self, hash: &SecretHash) -> Option<Registered> {
+        self.registered.get(hash).copied()
+    }
+
     /// Takes in what happened. Nothing leaves before [`Node::finish`].
     pub fn take(&mut self, event: Event) {
         match event {

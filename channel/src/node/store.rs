@@ -137,7 +137,7 @@ wire_struct!(Held { lock, state, link });
 wire_struct!(FlowRow { nonce, transferred, signature });
 wire_struct!(ChannelRow { key, peer, chain, standing, leaving, outgoing, incoming });
 wire_struct!(Payment { order, attempt, progress, recalled });
-wire_struct!(Request { secret_hash, amount, payment, secret, least_secs });
+wire_struct!(Request { secret_hash, amount, payment, secret, least_secs, until });
 wire_struct!(Expected { request, lock });
 
 // What is live comes first, so that it can be read as one range.

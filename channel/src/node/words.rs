@@ -104,6 +104,8 @@ pub struct Request {
     pub secret: Option<Secret>,
     /// The payment must leave so much time until its end: for what hangs on it.
     pub least_secs: u64,
+    /// ... and its lock must stand at least as long as one with this expiry would: another lock hangs on the same secret.
+    pub until: Option<Expiry>,
 }
 
 /// Something happened, or somebody wants something.

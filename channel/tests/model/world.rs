@@ -127,8 +127,14 @@ impl World {
         }
         world.deliver_all(setup);
         let hash = secret().hash();
-        let request =
-            Request { secret_hash: hash, amount: Units::from(AMOUNT), payment: payment(), secret: Some(secret()), least_secs: 0 };
+        let request = Request {
+            secret_hash: hash,
+            amount: Units::from(AMOUNT),
+            payment: payment(),
+            secret: Some(secret()),
+            least_secs: 0,
+            until: None,
+        };
         world.give(setup, PAYEE, Event::Expect(request));
         let expiry = |tick| Expiry {
             linked: setup.linked,

@@ -202,6 +202,7 @@ impl Story {
                     payment: id,
                     secret: (!is_held).then(|| secret.clone()),
                     least_secs: 0,
+                    until: None,
                 };
                 if is_hers {
                     self.world.malice.secrets.insert(secret.hash(), secret.clone());

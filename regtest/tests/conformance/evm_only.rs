@@ -46,7 +46,7 @@ async fn finish(bench: &EvmBench, port: &dyn Port, act: &Act) {
 fn contract_of(lock: &Lock) -> Address {
     match lock.template {
         Template::Htlc { contract, .. } => contract,
-        Template::P2wsh => panic!("no contract"),
+        Template::P2wsh | Template::Channel { .. } => panic!("no contract"),
     }
 }
 

@@ -31,8 +31,15 @@ async fn a_payment_goes_through_a_mediator_who_takes_a_fee() {
     let (alice, bob, charlie) = (Party::new(&chain).await, Party::new(&chain).await, Party::new(&chain).await);
     let first = opened(&chain, &alice, &bob, 1_000).await;
     let second = opened(&chain, &bob, &charlie, 800).await;
-    let request =
-        NewRequest { ledger: LEDGER, amount: Units::from(200), least_secs: 0, hold: None, memo: Some("tea".to_owned()) };
+    let request = NewRequest {
+        ledger: LEDGER,
+        amount: Units::from(200),
+        least_secs: 0,
+        hold: None,
+        id: None,
+        until: None,
+        memo: Some("tea".to_owned()),
+    };
     let request = charlie.channels().expect(request).await.unwrap();
     let key = photon_chains::PublicKey::from_bytes(
         *Signer::new(*charlie.wallet.evm_account_key().expose()).unwrap().known().public_key().as_bytes(),

@@ -67,6 +67,11 @@ impl Chain {
         self.0.lock().unwrap().contract.slot(id).cloned()
     }
 
+    /// The newest block's time.
+    pub fn now(&self) -> u64 {
+        self.0.lock().unwrap().now
+    }
+
     /// A block, with all that waits in it.
     pub fn mine(&self) {
         self.0.lock().unwrap().mine();

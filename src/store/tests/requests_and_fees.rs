@@ -51,3 +51,17 @@ async fn a_close_alone_is_due_at_its_second_and_until_it_is_done() {
     store.forget_fallback(Ledger::Ethereum, id).await.unwrap();
     assert!(store.fallbacks_due(at).await.unwrap().is_empty());
 }
+
+/// A5: one hash is one swap's, or one payment's.
+#[tokio::test]
+async fn a_hash_of_a_swap_is_no_payments_and_a_hash_of_a_payment_no_swaps() {
+    let world = World::new();
+    let (store, of_swap, of_payment) = (&world.store, SecretHash::from_bytes(bytes(1)), HASH);
+    store.insert_agreed(of_swap, new_swap(1)).await.unwrap();
+    assert_eq!(store.pay_by_hash(of_swap).await, Err(StoreError::HashUsed));
+    store.pay_by_hash(of_payment).await.unwrap();
+    store.pay_by_hash(of_payment).await.unwrap();
+    assert_eq!(store.reserve_hash(of_payment).await.map(|_| ()), Err(StoreError::HashUsed));
+    assert_eq!(store.insert_agreed(of_payment, new_swap(2)).await.map(|_| ()), Err(StoreError::HashUsed));
+    assert_eq!((store.has_live_swap(of_swap).await, store.has_live_swap(of_payment).await), (Ok(true), Ok(false)));
+}

@@ -28,14 +28,12 @@ pub const BOB: u8 = 0xb0;
 
 /// A party's key or account on that ledger.
 pub fn party(ledger: Ledger, byte: u8) -> Party {
-    match ledger.family() {
-        Family::Utxo => {
-            let mut key = [byte; 33];
-            key[0] = 2;
-            Party::Key(PublicKey::from_bytes(key))
-        }
-        Family::Evm => Party::Account(address(byte)),
+    if ledger.family() == Family::Evm && !ledger.is_channel() {
+        return Party::Account(address(byte));
     }
+    let mut key = [byte; 33];
+    key[0] = 2;
+    Party::Key(PublicKey::from_bytes(key))
 }
 
 pub fn timing(ledger: Ledger) -> Timing {
@@ -60,16 +58,21 @@ pub fn tip(at: UnixTime, height: BlockHeight) -> Tip {
 pub fn leg_rules(ledger: Ledger) -> LegRules {
     let (template, chain_id) = match ledger.family() {
         Family::Utxo => (Template::P2wsh, None),
-        Family::Evm => (Template::Htlc { contract: address(0xcc), code_hash: hash(0xcd) }, Some(1_000 + ledger as u64)),
+        Family::Evm if ledger.is_channel() => (Template::Channel { contract: address(0xce), reach: 1 }, chain_id(ledger)),
+        Family::Evm => (Template::Htlc { contract: address(0xcc), code_hash: hash(0xcd) }, chain_id(ledger)),
     };
     LegRules {
         timing: timing(ledger),
         template,
-        genesis: hash(ledger as u8),
+        genesis: hash(ledger.chain() as u8),
         chain_id,
         decimals: ledger.decimals(),
         tip: tip(NOW, HEIGHT),
     }
+}
+
+fn chain_id(ledger: Ledger) -> Option<u64> {
+    Some(1_000 + ledger.chain() as u64)
 }
 
 pub fn rules(alpha: Ledger, beta: Ledger) -> Rules {

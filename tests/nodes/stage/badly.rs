@@ -15,8 +15,8 @@ impl Scene {
         let url = match ledger {
             Ledger::Bitcoin => world.bitcoin.url(),
             Ledger::Litecoin => world.litecoin.url(),
-            Ledger::Ethereum => world.ethereum.url(),
-            Ledger::Smt => world.smt.url(),
+            Ledger::Ethereum | Ledger::EthereumChannel => world.ethereum.url(),
+            Ledger::Smt | Ledger::SmtChannel => world.smt.url(),
         };
         url.trim_end_matches('/').to_owned()
     }
@@ -34,7 +34,7 @@ impl Scene {
         let cookie = match ledger {
             Ledger::Bitcoin => Some(self.world().bitcoin.cookie()),
             Ledger::Litecoin => Some(self.world().litecoin.cookie()),
-            Ledger::Ethereum | Ledger::Smt => None,
+            Ledger::Ethereum | Ledger::Smt | Ledger::EthereumChannel | Ledger::SmtChannel => None,
         };
         party.add_second(ledger, &proxy.url(), cookie.as_deref());
         proxy

@@ -1,0 +1,227 @@
+//! Payments that are legs of swaps: how far they are, and over which channels they can go.
+//!
+//! A leg is named by what is in its lock alone, so that everything is found again after a restart, in the engine while it is
+//! pending and in the payments' table once it has ended. Nothing about it is stored beside these.
+
+use super::engine::Engine;
+use super::views;
+use super::words::{ChannelsError, PaymentState};
+use super::{Channels, Deed};
+use photon_chains::{Address, BlockHeight, Expiry, Ledger, Secret, SecretHash};
+use photon_channel::{
+    Channel, ChannelRef, Hop, KnownKey, LockNo, LockState, PaymentId, Progress, Units, Way, is_in_time, is_open,
+};
+
+/// A leg, as it is looked for.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// The payment's name.
+    pub id: PaymentId,
+    /// Its hash.
+    pub hash: SecretHash,
+    /// The agreed end of the payee's lock.
+    pub until: Expiry,
+    /// Whether this node pays it.
+    pub is_ours: bool,
+}
+
+/// How far a leg is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegState {
+    /// Nothing of it is anywhere.
+    Absent,
+    /// Taken on, and nothing signed yet.
+    Queued,
+    /// Its lock stands in the payer's balance proof.
+    Locked {
+        /// The secret, once it is known.
+        secret: Option<Secret>,
+        /// The registry has it in time and at depth: it is the payee's for ever.
+        is_sure: bool,
+        /// The payee has signed it away.
+        is_leaving: bool,
+    },
+    /// The payee has it. Its payer knows the secret.
+    Paid(Option<Secret>),
+    /// It went back to its payer, or can only go there, or never left.
+    Back,
+}
+
+/// What the engine can say of a leg.
+enum Found {
+    Here(LegState),
+    /// It is not in the engine: what has ended is in the store.
+    Ended,
+    /// It ends in the step that is being made.
+    Ending,
+}
+
+/// A leg to be paid.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub struct LegOrder {
+    /// The token, or none for the ledger's own coin.
+    pub token: Option<Address>,
+    /// Whom.
+    pub payee: KnownKey,
+    /// How much arrives.
+    pub amount: Units,
+    /// When the payee's lock ends.
+    pub until: Expiry,
+    /// The most mediators.
+    pub reach: u8,
+}
+
+/// Neighbours that are tried as mediators.
+const MOST_TRIED: usize = 8;
+
+impl Channels {
+    /// How far these legs are, in their order; none for one that is just ending.
+    pub async fn legs(&self, ledger: Ledger, legs: Vec<Leg>) -> Result<Vec<Option<LegState>>, ChannelsError> {
+        let asked = legs.clone();
+        let found = self.look(ledger, move |engine| asked.iter().map(|leg| engine.leg(leg)).collect::<Vec<_>>()).await?;
+        let mut states = Vec::new();
+        for (leg, found) in legs.iter().zip(found) {
+            states.push(match found {
+                Found::Here(state) => Some(state),
+                Found::Ended => Some(self.ended_leg(ledger, leg).await?),
+                Found::Ending => None,
+            });
+        }
+        Ok(states)
+    }
+
+    async fn ended_leg(&self, ledger: Ledger, leg: &Leg) -> Result<LegState, ChannelsError> {
+        let store = &self.0.store;
+        let stopped = |_| ChannelsError::Stopped;
+        if leg.is_ours {
+            let Some(made) = store.made_payment(ledger, leg.id).await.map_err(stopped)? else { return Ok(LegState::Absent) };
+            return Ok(match views::ended(made).state {
+                PaymentState::Failed(_) => LegState::Back,
+                PaymentState::Paid | PaymentState::Running => {
+                    LegState::Paid(store.receipt_of(ledger, leg.id).await.map_err(stopped)?)
+                }
+            });
+        }
+        let came = store.received_for(leg.hash).await.map_err(stopped)?;
+        let is_here = came.iter().any(|row| row.ledger == ledger && row.payment.id == leg.id);
+        Ok(if is_here { LegState::Paid(None) } else { LegState::Absent })
+    }
+
+    /// The ways over which a leg can be paid now, the straight one alone where there is one.
+    pub async fn leg_ways(&self, ledger: Ledger, order: LegOrder) -> Result<Vec<Way>, ChannelsError> {
+        self.look(ledger, move |engine| engine.leg_ways(&order)).await
+    }
+
+    /// How much of a token can be paid now: to that neighbour, or, with mediators, to anybody.
+    pub async fn leg_room(
+        &self,
+        ledger: Ledger,
+        token: Option<Address>,
+        payee: Option<Address>,
+    ) -> Result<Vec<Units>, ChannelsError> {
+        self.look(ledger, move |engine| engine.leg_room(token, payee)).await
+    }
+
+    /// Whether there is an open channel with that neighbour in that token.
+    pub async fn has_straight(&self, ledger: Ledger, token: Option<Address>, peer: Address) -> Result<bool, ChannelsError> {
+        self.look(ledger, move |engine| engine.usable(token).any(|channel| channel.peer.address() == peer)).await
+    }
+
+    /// Tells the engine a secret that is public: whatever it opens is claimed, or paid.
+    pub async fn learn(&self, ledger: Ledger, secret: Secret) -> Result<(), ChannelsError> {
+        self.deed(ledger, Deed::Learn(secret)).await
+    }
+}
+
+impl Engine {
+    fn leg(&self, leg: &Leg) -> Found {
+        if leg.is_ours { self.own_leg(leg) } else { self.awaited_leg(leg) }
+    }
+
+    fn own_leg(&self, leg: &Leg) -> Found {
+        let Some(payment) = self.node.payment(&leg.id) else {
+            return if self.running.contains_key(&leg.id) { Found::Ending } else { Found::Ended };
+        };
+        match payment.progress {
+            Progress::Queued | Progress::Paid(..) => Found::Here(LegState::Queued),
+            Progress::Locked(of, number) => self.locked(false, of, number).map_or(Found::Ending, Found::Here),
+        }
+    }
+
+    fn awaited_leg(&self, leg: &Leg) -> Found {
+        let Some(expected) = self.node.request(&leg.hash) else {
+            return if self.requests.contains_key(&leg.hash) { Found::Ending } else { Found::Ended };
+        };
+        if expected.request.payment != leg.id {
+            return Found::Here(LegState::Absent);
+        }
+        match expected.lock {
+            Some((of, number)) => self.locked(true, of, number).map_or(Found::Ending, Found::Here),
+            None if is_open(&leg.until, &self.node.tip().deep) => Found::Here(LegState::Back),
+            None => Found::Here(LegState::Absent),
+        }
+    }
+
+    fn locked(&self, incoming: bool, of: ChannelRef, number: LockNo) -> Option<LegState> {
+        let channel = self.node.channel(&of.channel)?;
+        let flow = if incoming { &channel.incoming } else { &channel.outgoing };
+        let held = flow.lock(number)?;
+        let entry = self.node.registered(&held.lock.secret_hash);
+        let is_sure = entry.is_some_and(|entry| entry.is_deep && is_in_time(&held.lock.expiry, &entry.at));
+        let (secret, is_leaving) = match &held.state {
+            LockState::Waiting => (None, false),
+            LockState::Known(secret) => (Some(secret.clone()), false),
+            LockState::Disposed(_) => (None, true),
+        };
+        Some(LegState::Locked { secret, is_sure, is_leaving })
+    }
+
+    /// Channels in a token that can be paid over, or could be once their neighbour is there.
+    fn usable(&self, token: Option<Address>) -> impl Iterator<Item = &Channel> {
+        self.node.channels().filter(move |channel| channel.key.token() == token && channel.is_active())
+    }
+
+    fn leg_room(&self, token: Option<Address>, payee: Option<Address>) -> Vec<Units> {
+        let to = |channel: &&Channel| payee.is_none_or(|payee| channel.peer.address() == payee);
+        let free = |channel: &Channel| Units::from_signed(channel.free(channel.side)).unwrap_or_default();
+        self.usable(token).filter(to).map(free).collect()
+    }
+
+    fn leg_ways(&self, order: &LegOrder) -> Vec<Way> {
+        let payee = order.payee.address();
+        let straight = self.usable(order.token).filter(|channel| channel.peer.address() == payee);
+        if let Some(channel) = roomiest(straight, order.amount) {
+            return vec![Way { channel: channel.of.channel, amount: order.amount, expiry: order.until, onward: Vec::new() }];
+        }
+        if order.reach == 0 {
+            return Vec::new();
+        }
+        let Some(amount) = self.policy.fee(order.amount).and_then(|fee| order.amount.checked_add(fee)) else { return Vec::new() };
+        let mut over: Vec<&Channel> = self
+            .usable(order.token)
+            .filter(|channel| channel.in_step && channel.peer.address() != payee && channel.free(channel.side) >= amount.signed())
+            .collect();
+        over.sort_by_key(|channel| std::cmp::Reverse(channel.free(channel.side)));
+        let expiry = self.earlier(&order.until, 1);
+        let hop = Hop { to: payee, amount: order.amount, expiry: order.until };
+        let way = |channel: &Channel| Way { channel: channel.of.channel, amount, expiry, onward: vec![hop] };
+        over.into_iter().take(MOST_TRIED).map(way).collect()
+    }
+
+    /// The expiry of the lock so many hops before the one with that expiry: later by each mediator's slack, in all that it says.
+    fn earlier(&self, until: &Expiry, hops: u64) -> Expiry {
+        let slack_secs = self.policy.hop_slack_secs * hops;
+        let blocks = if until.opens_block.get() == 0 { 0 } else { slack_secs.div_ceil(self.block_secs.max(1)) };
+        Expiry {
+            opens_time: until.opens_time.plus_secs(slack_secs),
+            opens_block: BlockHeight::new(until.opens_block.get() + blocks),
+            closes: until.closes.map(|closes| closes.plus_secs(slack_secs)),
+            ..*until
+        }
+    }
+}
+
+fn roomiest<'a>(channels: impl Iterator<Item = &'a Channel>, amount: Units) -> Option<&'a Channel> {
+    let free = |channel: &&Channel| channel.free(channel.side);
+    channels.max_by_key(free).filter(|channel| free(channel) >= amount.signed())
+}

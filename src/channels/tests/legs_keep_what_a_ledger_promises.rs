@@ -1,0 +1,310 @@
+//! Payments as legs of swaps: what every ledger promises of a lock, kept by channels, in each order of events that can come.
+//!
+//! The same promises that the chains' adapters are held to on real nodes: absent, funded exactly as agreed, redeemed with the secret for
+//! all to see, refunded after its end and never before, each deed once however often it is ensured, and found again after a restart.
+
+use super::*;
+use crate::ledgers::Ledgers;
+use crate::legs::{LegParts, LegPort};
+use crate::pair::tests::FakeNode;
+use photon_chains::{
+    Act, Amount, Asset, BlockHeight, Expiry, Lock, LockKey, LockStatus, Party as Owner, Port as _, Progress, PublicKey, Sighting,
+    SpendKind, Template, UnixTime,
+};
+use photon_swap::Profile;
+
+const VENUE: Ledger = Ledger::EthereumChannel;
+/// Long enough that nobody is near the end who does not wait for it.
+const LASTS_SECS: u64 = 3_000;
+const AMOUNT: u128 = 40;
+
+fn secret() -> Secret {
+    Secret::from_bytes([0x5e; 32])
+}
+
+fn key(party: &Party) -> PublicKey {
+    Signer::new(*party.wallet.evm_account_key().expose()).unwrap().known().public_key()
+}
+
+/// The port of a party's channels. A restart of the party makes another one.
+struct Side {
+    port: LegPort,
+    _ledgers: Ledgers,
+}
+
+impl Side {
+    async fn of(party: &Party, lock: &Lock) -> Self {
+        let (ledgers, node) = (Ledgers::new(&[LEDGER]), FakeNode::new(0));
+        ledgers.put(LEDGER, node.clone());
+        ledgers.poll(LEDGER).await.unwrap();
+        let (weak, channels) = (ledgers.weak(), party.channels().weak());
+        let parts = LegParts {
+            ledger: VENUE,
+            chain: node,
+            ledgers: weak,
+            channels,
+            contract: CONTRACT,
+            key: key(party),
+            reach: 1,
+            profile: Profile::REGTEST,
+        };
+        let side = Self { port: LegPort::new(parts), _ledgers: ledgers };
+        side.port.watch(lock, BlockHeight::new(1));
+        side
+    }
+
+    async fn sees(&self, lock: &Lock) -> Sighting {
+        self.port.poll().await.unwrap();
+        self.port.look(lock.id()).unwrap()
+    }
+
+    async fn is_funded(&self, lock: &Lock) -> bool {
+        matches!(self.sees(lock).await.status, LockStatus::Funded { depth: 1, .. })
+    }
+
+    async fn is_redeemed(&self, lock: &Lock) -> bool {
+        matches!(self.sees(lock).await.status, LockStatus::Redeemed { .. })
+    }
+
+    async fn is_refunded(&self, lock: &Lock) -> bool {
+        matches!(self.sees(lock).await.status, LockStatus::Refunded { .. })
+    }
+
+    async fn fund(&self, lock: &Lock) -> Progress {
+        self.port.ensure(&Act::Fund { lock: *lock }).await.unwrap()
+    }
+
+    async fn redeem(&self, lock: &Lock) -> Progress {
+        self.port.ensure(&Act::Redeem { lock: *lock, secret: secret(), key: LockKey::from_bytes([1; 32]) }).await.unwrap()
+    }
+
+    async fn refund(&self, lock: &Lock) -> Progress {
+        self.port.ensure(&Act::Refund { lock: *lock, key: LockKey::from_bytes([1; 32]) }).await.unwrap()
+    }
+
+    async fn cancel(&self, lock: &Lock) -> Progress {
+        self.port.ensure(&Act::Cancel { lock: *lock }).await.unwrap()
+    }
+}
+
+/// As a swap's Beta: it closes when it opens.
+fn lock(chain: &Chain, payer: &Party, payee: &Party, reach: u8) -> Lock {
+    let end = UnixTime::from_secs(chain.now() + LASTS_SECS);
+    Lock {
+        asset: Asset::Native(VENUE),
+        amount: Amount::from_units(AMOUNT),
+        redeemer: Owner::Key(key(payee)),
+        refundee: Owner::Key(key(payer)),
+        secret_hash: secret().hash(),
+        expiry: Expiry { closes: Some(end), linked: true, ..Expiry::at(end) },
+        template: Template::Channel { contract: CONTRACT, reach },
+    }
+}
+
+/// Waits for what needs no block.
+async fn soon(what: &str, holds: impl AsyncFn() -> bool) {
+    for _ in 0..1_000 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("still not so: {what}");
+}
+
+/// Alice and Bob with a channel, and a lock that she has funded for him.
+async fn funded(chain: &Chain) -> (Party, Party, ChannelId, Lock, Side, Side) {
+    let (alice, bob) = (Party::new(chain).await, Party::new(chain).await);
+    let id = opened(chain, &alice, &bob, 100).await;
+    let lock = lock(chain, &alice, &bob, 0);
+    assert!(lock.is_consistent());
+    let (here, there) = (Side::of(&alice, &lock).await, Side::of(&bob, &lock).await);
+    assert_eq!((here.sees(&lock).await, there.sees(&lock).await), (Sighting::absent(), Sighting::absent()));
+    there.port.expect(&lock).await.unwrap();
+    there.port.expect(&lock).await.unwrap();
+    assert!(matches!(here.fund(&lock).await, Progress::Sent { .. }));
+    soon("both see it funded", async || here.is_funded(&lock).await && there.is_funded(&lock).await).await;
+    (alice, bob, id, lock, here, there)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_is_funded_and_redeemed_once_however_often_it_is_asked_for() {
+    let chain = Chain::new();
+    let (alice, bob, id, lock, here, there) = funded(&chain).await;
+    assert!(matches!(here.fund(&lock).await, Progress::Sent { .. }));
+    assert_eq!(there.sees(&lock).await.secret, None);
+    there.redeem(&lock).await;
+    soon("both see it redeemed", async || here.is_redeemed(&lock).await && there.is_redeemed(&lock).await).await;
+    assert_eq!(here.sees(&lock).await.secret, Some(secret()), "its payer learns the secret");
+    assert_eq!((here.fund(&lock).await, here.cancel(&lock).await), (Progress::Done, Progress::NotYet));
+    assert_eq!((there.redeem(&lock).await, here.refund(&lock).await), (Progress::Done, Progress::Done));
+    assert_eq!((alice.balances(id).await, bob.balances(id).await), ((60, 40), (40, 60)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_that_nobody_redeems_comes_back_after_its_end_and_never_before() {
+    let chain = Chain::new();
+    let (alice, _bob, id, lock, here, there) = funded(&chain).await;
+    assert_eq!(here.refund(&lock).await, Progress::NotYet);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(here.is_funded(&lock).await && there.is_funded(&lock).await, "its payee alone could give it back before");
+    until(&chain, "both see it refunded", async || here.is_refunded(&lock).await && there.is_refunded(&lock).await).await;
+    assert!(chain.now() >= lock.expiry.opens_time.secs());
+    assert_eq!((here.refund(&lock).await, here.fund(&lock).await), (Progress::Done, Progress::Done), "it is not paid again");
+    assert_eq!(there.redeem(&lock).await, Progress::NotYet);
+    assert_eq!(alice.balances(id).await, (100, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_whose_swap_is_over_is_given_back_at_once() {
+    let chain = Chain::new();
+    let (alice, _bob, id, lock, here, there) = funded(&chain).await;
+    there.port.unwatch(lock.id());
+    soon("it is back", async || here.is_refunded(&lock).await).await;
+    assert!(chain.now() < lock.expiry.opens_time.secs());
+    assert_eq!(alice.balances(id).await, (100, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_leg_is_never_funded_whoever_still_asks_for_it() {
+    let chain = Chain::new();
+    let (alice, mut bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    opened(&chain, &alice, &bob, 100).await;
+    let lock = lock(&chain, &alice, &bob, 0);
+    let here = Side::of(&alice, &lock).await;
+    assert_eq!((here.cancel(&lock).await, here.fund(&lock).await), (Progress::Done, Progress::NotYet));
+    assert_eq!(here.sees(&lock).await, Sighting::absent());
+
+    // One that waits for a payee who is away ends before it is locked.
+    let other = Lock { amount: Amount::from_units(7), ..lock };
+    bob.kill().await;
+    here.port.watch(&other, BlockHeight::new(1));
+    soon("its payee is away", async || !alice.channels().list().await.unwrap()[0].is_ready).await;
+    here.fund(&other).await;
+    assert!(matches!(here.sees(&other).await.status, LockStatus::Pending { depth: 0, .. }));
+    here.cancel(&other).await;
+    soon("it has ended", async || here.cancel(&other).await == Progress::Done).await;
+    assert!(here.is_refunded(&other).await);
+    bob.start().await;
+    alice.meet(&bob).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(here.is_refunded(&other).await, "also when its payee is there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_less_or_ends_sooner_than_agreed_is_not_credited() {
+    let chain = Chain::new();
+    let (alice, bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    let id = opened(&chain, &alice, &bob, 100).await;
+    let agreed = lock(&chain, &alice, &bob, 0);
+    let sooner = UnixTime::from_secs(agreed.expiry.opens_time.secs() - 1);
+    let wrong = [
+        Lock { amount: Amount::from_units(AMOUNT - 1), ..agreed },
+        Lock {
+            expiry: Expiry { closes: Some(sooner), ..agreed.expiry },
+            secret_hash: Secret::from_bytes([6; 32]).hash(),
+            ..agreed
+        },
+    ];
+    for paid in wrong {
+        let agreed = Lock { secret_hash: paid.secret_hash, ..agreed };
+        let (here, there) = (Side::of(&alice, &paid).await, Side::of(&bob, &agreed).await);
+        there.port.expect(&agreed).await.unwrap();
+        here.fund(&paid).await;
+        soon("it comes back", async || here.is_refunded(&paid).await).await;
+        assert_eq!(there.sees(&agreed).await, Sighting::absent());
+    }
+    assert_eq!(alice.balances(id).await, (100, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_both_saw_they_see_again_after_a_restart() {
+    let chain = Chain::new();
+    let (mut alice, mut bob, id, lock, ..) = funded(&chain).await;
+    let again = async |alice: &mut Party, bob: &mut Party| {
+        alice.restart().await;
+        bob.restart().await;
+        alice.meet(bob).await;
+        bob.meet(alice).await;
+        (Side::of(alice, &lock).await, Side::of(bob, &lock).await)
+    };
+    let (here, there) = again(&mut alice, &mut bob).await;
+    assert!(here.is_funded(&lock).await && there.is_funded(&lock).await);
+    there.port.expect(&lock).await.unwrap();
+    here.fund(&lock).await;
+    there.redeem(&lock).await;
+    soon("both see it redeemed", async || here.is_redeemed(&lock).await && there.is_redeemed(&lock).await).await;
+    let (here, there) = again(&mut alice, &mut bob).await;
+    assert!(here.is_redeemed(&lock).await && there.is_redeemed(&lock).await);
+    assert_eq!(here.sees(&lock).await.secret, Some(secret()));
+    assert_eq!(here.fund(&lock).await, Progress::Done);
+    assert_eq!(alice.balances(id).await, (60, 40));
+}
+
+// E12, E16
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payer_who_is_silent_once_the_secret_is_out_pays_by_the_registry() {
+    let chain = Chain::new();
+    let (mut alice, bob, id, lock, here, there) = funded(&chain).await;
+    drop(here);
+    alice.kill().await;
+    there.redeem(&lock).await;
+    let seen = there.sees(&lock).await;
+    assert!(seen.stands() && seen.spend.is_some_and(|spend| spend.kind == SpendKind::Redeem), "{seen:?}");
+    until(&chain, "the registry makes it good", async || there.is_redeemed(&lock).await).await;
+    assert!(chain.now() < lock.expiry.opens_time.secs(), "in time");
+    until(&chain, "what is owed is claimed from the contract", async || {
+        !matches!(bob.view(id).await.stage, StageView::Open | StageView::Opening)
+    })
+    .await;
+    assert!(there.is_redeemed(&lock).await, "also once the channel is closed");
+}
+
+// E12
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payer_who_closes_in_the_middle_of_the_swap_pays_all_the_same() {
+    let chain = Chain::new();
+    let (alice, _bob, id, lock, here, there) = funded(&chain).await;
+    alice.channels().close(LEDGER, id, CloseHow::Alone).await.unwrap();
+    there.redeem(&lock).await;
+    until(&chain, "both see it redeemed", async || here.is_redeemed(&lock).await && there.is_redeemed(&lock).await).await;
+    assert_eq!(here.sees(&lock).await.secret, Some(secret()));
+}
+
+// E2, E14
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mediator_who_stalls_takes_nothing_from_payee_or_payer() {
+    let chain = Chain::new();
+    let (alice, mut bob, charlie) = (Party::new(&chain).await, Party::new(&chain).await, Party::new(&chain).await);
+    opened(&chain, &alice, &bob, 200).await;
+    opened(&chain, &bob, &charlie, 200).await;
+    let lock = lock(&chain, &alice, &charlie, 1);
+    let (here, there) = (Side::of(&alice, &lock).await, Side::of(&charlie, &lock).await);
+    there.port.expect(&lock).await.unwrap();
+    here.fund(&lock).await;
+    soon("both see it funded", async || here.is_funded(&lock).await && there.is_funded(&lock).await).await;
+    bob.kill().await;
+    there.redeem(&lock).await;
+    until(&chain, "the registry makes it good", async || there.is_redeemed(&lock).await).await;
+    assert!(chain.now() < lock.expiry.opens_time.secs(), "in time");
+    until(&chain, "its payer has the secret from the registry", async || here.is_redeemed(&lock).await).await;
+    assert_eq!(here.sees(&lock).await.secret, Some(secret()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_has_the_room_that_the_channel_with_its_counterparty_has() {
+    let chain = Chain::new();
+    let (alice, bob, charlie) = (Party::new(&chain).await, Party::new(&chain).await, Party::new(&chain).await);
+    opened(&chain, &alice, &bob, 100).await;
+    let (straight, over) = (lock(&chain, &alice, &bob, 0), lock(&chain, &alice, &charlie, 1));
+    let here = Side::of(&alice, &straight).await;
+    let units = |units| Some(Amount::from_units(units));
+    assert_eq!(here.port.room(&straight).await.unwrap(), units(100));
+    assert_eq!(here.port.room(&over).await.unwrap(), units(100), "over a mediator no more than the widest channel");
+    assert_eq!(here.port.room(&Lock { template: straight.template, ..over }).await.unwrap(), units(0), "and straight, none");
+    let reach = async |who: &Party| match here.port.template_with(straight.asset, who.identity()).await.unwrap() {
+        Template::Channel { reach, .. } => reach,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((reach(&bob).await, reach(&charlie).await), (0, 1));
+}
