@@ -99,6 +99,7 @@ impl LegPort {
             ChannelsError::NoLedger(_)
             | ChannelsError::Channel(_)
             | ChannelsError::NoWay
+            | ChannelsError::NoKey
             | ChannelsError::Order(_)
             | ChannelsError::SamePayment(_)
             | ChannelsError::Refused(_) => PortError::Refused { ledger, reason },

@@ -59,8 +59,8 @@ impl Node {
                 let Op::Transfer { payment: id, amount } = op else { continue };
                 let expiry = Expiry::at(UnixTime::default());
                 let way = Way { channel: channel.of.channel, amount, expiry, onward: Vec::new() };
-                let (payee, most_fee) = (channel.peer, crate::Units::ZERO);
-                let order = Order { id, payee, amount, most_fee, tie: Tie::Direct, ways: vec![way] };
+                let (token, payee, most_fee) = (channel.key.token(), channel.peer, Units::ZERO);
+                let order = Order { id, token, payee, amount, most_fee, tie: Tie::Direct, ways: vec![way], searches: 0 };
                 let progress = Progress::Paid(channel.of, nonce);
                 self.payments.entry(id).or_insert(Payment { order, attempt: 0, progress, recalled: false });
             }
@@ -131,7 +131,7 @@ impl Node {
             return self.end(id, Outcome::Failed(reason));
         }
         payment.order.searches -= 1;
-        self.dirty.insert(Key::Payment(id));
+        self.touch_payment(id);
         self.effects.push(Effect::FindWays(id, reason));
     }
 

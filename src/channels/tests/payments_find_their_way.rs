@@ -115,7 +115,8 @@ async fn who_announces_nothing_is_paid_on_a_request_that_names_a_neighbour() {
     let to_nobody = NewPayment { by: PayBy::Sealed, ..alice.payment(&charlie, 100) };
     assert!(matches!(alice.channels().pay(to_nobody).await, Err(ChannelsError::NoKey)));
 
-    let request = NewRequest { ledger: LEDGER, amount: Units::from(100), least_secs: 0, hold: None, memo: None };
+    let request =
+        NewRequest { ledger: LEDGER, amount: Units::from(100), least_secs: 0, hold: None, id: None, until: None, memo: None };
     let request = charlie.channels().expect(request).await.unwrap();
     let edge = said().await.unwrap();
     let hint = Hint {

@@ -170,7 +170,7 @@ impl Node {
             ledger: LEDGER,
             id: None,
             token: None,
-            payee: if paying.through.is_some() { Payee::Key(payee.key) } else { Payee::Neighbour(payee.account) },
+            payee: if paying.through.is_some() { Payee::Key(payee.key) } else { Payee::Account(payee.account) },
             amount,
             most_fee: amount,
             by: if paying.through.is_some() { PayBy::Sealed } else { PayBy::Direct },

@@ -90,6 +90,7 @@ impl World {
             policy: policy_for(&config, Profile::STANDARD, &timing),
             block_secs: BLOCK_SECS,
             most_channels: MOST_CHANNELS,
+            announces: false,
             source: Arc::new(move || Some(chain.clone())),
             pace: Duration::from_millis(200),
         };
