@@ -126,11 +126,13 @@ impl From<Window> for u16 {
 
 /// What a channel is between, in what, and with which window. The window is part of it: whoever opens with another window
 /// opens another channel, so a stranger can't choose a party's window, nor stand in the way of a channel.
-#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ChannelKey {
     token: Option<Address>,
     parties: Both<Address>,
     window: Window,
+    /// Of all this. It is asked for at every turn, and costs a hash.
+    id: ChannelId,
 }
 
 impl ChannelKey {
@@ -143,7 +145,9 @@ impl ChannelKey {
         if parties.a == ZERO_ADDRESS {
             return Err(KeyError::ZeroParty);
         }
-        Ok(Self { token: token.filter(|token| *token != ZERO_ADDRESS), parties, window })
+        let token = token.filter(|token| *token != ZERO_ADDRESS);
+        let encoded = Abi::new().word(&asset(token, window)).address(&parties.a).address(&parties.b).finish();
+        Ok(Self { token, parties, window, id: ChannelId::from_bytes(keccak(&encoded)) })
     }
 
     /// The token, or none for the ledger's own coin.
@@ -168,18 +172,21 @@ impl ChannelKey {
 
     /// Token and window in one word, as the contract's functions take them: the window (in minutes) above the token's 160 bits.
     pub fn asset(&self) -> [u8; 32] {
-        let mut word = [0; 32];
-        let (window, token) = word.split_at_mut(12);
-        window.iter_mut().rev().zip(self.window.0.to_le_bytes()).for_each(|(to, byte)| *to = byte);
-        token.copy_from_slice(self.token.unwrap_or(ZERO_ADDRESS).as_bytes());
-        word
+        asset(self.token, self.window)
     }
 
     /// The channel's name in its contract.
-    pub fn id(&self) -> ChannelId {
-        let encoded = Abi::new().word(&self.asset()).address(&self.parties.a).address(&self.parties.b).finish();
-        ChannelId::from_bytes(keccak(&encoded))
+    pub const fn id(&self) -> ChannelId {
+        self.id
     }
+}
+
+fn asset(token: Option<Address>, window: Window) -> [u8; 32] {
+    let mut word = [0; 32];
+    let (minutes, address) = word.split_at_mut(12);
+    minutes.iter_mut().rev().zip(window.0.to_le_bytes()).for_each(|(to, byte)| *to = byte);
+    address.copy_from_slice(token.unwrap_or(ZERO_ADDRESS).as_bytes());
+    word
 }
 
 const ZERO_ADDRESS: Address = Address::from_bytes([0; 20]);
