@@ -110,6 +110,8 @@ pub struct Node {
     greeting: BTreeSet<ChannelId>,
     /// Channels that the counterparty wants to close, and its last update as it says.
     asked: BTreeMap<ChannelId, Nonce>,
+    /// Locks of which the counterparty was told that their payer wants them back. Where this is forgotten, their payer says it again.
+    recalls: BTreeSet<(ChannelId, LockNo)>,
     /// Since the last step.
     stirred: BTreeSet<ChannelId>,
     dirty: BTreeSet<Key>,
@@ -155,6 +157,7 @@ impl Node {
             connected: BTreeSet::new(),
             greeting: BTreeSet::new(),
             asked: BTreeMap::new(),
+            recalls: BTreeSet::new(),
             stirred: BTreeSet::new(),
             dirty: BTreeSet::new(),
             history: Vec::new(),
@@ -426,6 +429,8 @@ impl Node {
         self.due.remove(&place);
         if place.incoming {
             self.blamed.remove(&place);
+        } else {
+            self.recalls.remove(&(place.channel, place.number));
         }
         let Some(places) = self.places.get_mut(hash) else { return };
         places.retain(|other| *other != place);

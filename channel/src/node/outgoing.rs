@@ -308,6 +308,7 @@ impl Node {
     pub(super) fn say_recall(&mut self, id: ChannelId, number: LockNo) {
         let Some(channel) = self.channels.get(&id) else { return };
         self.effects.push(Effect::Send(channel.peer.address(), Message::Recall { of: channel.of, number }));
+        self.recalls.insert((id, number));
     }
 
     /// Nothing new goes through a channel any more: what waits for it looks elsewhere.

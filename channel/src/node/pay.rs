@@ -184,15 +184,16 @@ impl Node {
         }
     }
 
-    /// After a connection: the recalls that a neighbour may have missed.
+    /// After a connection: the recalls that a neighbour may have missed. Those of the owner's are found in its payments.
     pub(super) fn recall_again(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.get(&id) else { return };
         let (of, peer) = (channel.of, channel.peer.address());
-        let again = channel.outgoing.locks.iter().filter(|held| match held.link {
-            crate::flow::Link::Payment(payment) => {
-                self.payments.get(&payment).is_some_and(|payment| payment.recalled) && held.state == LockState::Waiting
-            }
-            _ => false,
+        let again = channel.outgoing.locks.iter().filter(|held| {
+            let is_own = match held.link {
+                crate::flow::Link::Payment(payment) => self.payments.get(&payment).is_some_and(|payment| payment.recalled),
+                _ => false,
+            };
+            held.state == LockState::Waiting && (is_own || self.recalls.contains(&(id, held.lock.number)))
         });
         let messages: Vec<Message> = again.map(|held| Message::Recall { of, number: held.lock.number }).collect();
         self.effects.extend(messages.into_iter().map(|message| Effect::Send(peer, message)));
