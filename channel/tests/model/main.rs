@@ -119,6 +119,23 @@ fn a_payee_whose_payer_cheats_is_paid_for_every_secret_that_it_shows() {
     }
 }
 
+/// The payee's own node, with Mallory at its wires: she shows her secret late or never, and registers it when she likes.
+#[test]
+fn a_mediator_and_a_payer_lose_nothing_to_a_payee_that_cheats() {
+    for linked in [true, false] {
+        assert_safe(Setup { linked, ..Setup::there([Honest, Honest, Mallory]) });
+    }
+}
+
+/// Each in its turn is killed once, between any two messages or blocks, and started again from its disk. Blocks come only where
+/// nothing is on its way: every order of both at once is more than can be tried in seconds.
+#[test]
+fn whoever_is_killed_once_loses_nothing_and_all_ends() {
+    for dies in 0..3 {
+        assert_safe(Setup { crashes: 1, dies: Some(dies), is_prompt: true, ..Setup::there([Honest; 3]) });
+    }
+}
+
 /// The counterexamples: each setting is safe with the whole node, and not without the one check.
 #[test]
 fn a_secret_that_is_not_registered_in_time_loses() {

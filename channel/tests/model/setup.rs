@@ -21,6 +21,10 @@ pub struct Setup {
     /// Locks are judged by the registry alone.
     pub linked: bool,
     pub crashes: u8,
+    /// Who may be killed; none: whoever is honest.
+    pub dies: Option<usize>,
+    /// Every message arrives before the next block.
+    pub is_prompt: bool,
     /// So many blocks a party may miss.
     pub away: u8,
     pub depth: u64,
@@ -37,7 +41,24 @@ pub struct Setup {
 impl Setup {
     pub fn of(parties: [Who; 3]) -> Self {
         // To miss a block, to be mined in the next one, and to see it at depth.
-        Self { parties, linked: true, crashes: 0, away: 1, depth: 1, margin: 3, slack: 3, broken: None, breaks: None }
+        Self {
+            parties,
+            linked: true,
+            crashes: 0,
+            dies: None,
+            is_prompt: false,
+            away: 1,
+            depth: 1,
+            margin: 3,
+            slack: 3,
+            broken: None,
+            breaks: None,
+        }
+    }
+
+    /// Nobody misses a block, so that a block less is enough for each margin.
+    pub fn there(parties: [Who; 3]) -> Self {
+        Self { away: 0, margin: 2, slack: 2, ..Self::of(parties) }
     }
 
     pub fn who(&self, own: usize) -> Who {

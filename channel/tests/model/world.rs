@@ -260,7 +260,8 @@ impl World {
             let count = if setup.who(from) == Who::Honest { self.wires[wire].len().min(1) } else { self.wires[wire].len() };
             out.extend((0..count).map(|at| Move::Deliver(wire, at)));
         }
-        if self.tick < setup.last_tick() {
+        let is_quiet = self.wires.iter().all(Vec::is_empty);
+        if self.tick < setup.last_tick() && (is_quiet || !setup.is_prompt) {
             out.push(Move::Tick([true; COUNT]));
             for own in (0..COUNT).filter(|own| self.away[*own] < setup.away && setup.who(*own) == Who::Honest) {
                 let mut hears = [true; COUNT];
@@ -269,7 +270,8 @@ impl World {
             }
         }
         if self.crashes < setup.crashes {
-            out.extend((0..COUNT).filter(|own| setup.who(*own) == Who::Honest).map(Move::Crash));
+            let dies = |own: &usize| setup.who(*own) == Who::Honest && setup.dies.is_none_or(|dies| dies == *own);
+            out.extend((0..COUNT).filter(dies).map(Move::Crash));
         }
         let knows = setup.who(PAYEE) != Who::Honest;
         if knows && self.registered.is_none() && !self.mempool {
