@@ -8,6 +8,7 @@ mod legs;
 mod look;
 mod payment;
 mod payments;
+mod qr;
 mod records;
 mod requests;
 mod sends;

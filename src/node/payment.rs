@@ -8,7 +8,6 @@ use crate::store::StoreError;
 use photon_chains::{Draft, Family, Ledger, LockStatus, OutsideCoin, Port, UnixTime};
 use photon_swap::{Leg, Role, SwapId};
 use qrcode::QrCode;
-use qrcode::render::svg;
 use std::sync::Arc;
 
 /// What may be paid by hand now.
@@ -82,7 +81,7 @@ impl Node {
             pay_until,
             refund_from: leg.lock.expiry.opens_time,
             address,
-            qr_svg: qr.render::<svg::Color<'_>>().build(),
+            qr_svg: super::qr::svg(&qr),
             psbt: port.funding_psbt(&leg.lock),
             uri,
             call,

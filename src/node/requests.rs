@@ -11,7 +11,6 @@ use crate::store::{RequestRow, RequestState, Store};
 use photon_chains::{Address, Asset, Ledger, SecretHash, UnixTime};
 use photon_channel::{Hint, Line, MOST_HINTS, PaymentRequest, Signer, Units};
 use qrcode::QrCode;
-use qrcode::render::svg;
 
 impl Node {
     pub(super) async fn expect(&self, new: NewPaymentRequest) -> Result<PaymentRequestView, ServiceError> {
@@ -124,7 +123,7 @@ impl Node {
         Ok(PaymentRequestView {
             secret_hash: row.hash,
             request: row.text.clone(),
-            qr_svg: qr.render::<svg::Color<'_>>().build(),
+            qr_svg: super::qr::svg(&qr),
             pay: self.desk.assets.show(asset, request.amount.into()),
             memo: Some(request.memo.as_str().to_owned()).filter(|memo| !memo.is_empty()),
             valid_until: row.valid_until,
@@ -134,13 +133,25 @@ impl Node {
         })
     }
 
+    /// Whether the engine would still take a payment for it, or holds one.
+    async fn is_expected(&self, row: &RequestRow) -> Result<bool, ServiceError> {
+        let expected = self.channels.requests(row.ledger).await.map_err(refused)?;
+        let is_paid = !self.desk.coordinator.store.received_for(row.hash).await.map_err(stored)?.is_empty();
+        Ok(is_paid || expected.iter().any(|known| known.secret_hash == row.hash))
+    }
+
     pub(super) async fn give_up_request(&self, hash: SecretHash) -> Result<PaymentRequestView, ServiceError> {
         let row = self.requested(hash).await?;
         let view = self.view_of_request(&row).await?;
         match view.state.as_str() {
             "paid" => return Err(ServiceError::Conflict("it is paid: pay it back with a payment of your own".to_owned())),
             "open" | "held" => {
-                self.channels.give_up(row.ledger, hash).await.map_err(refused)?;
+                match self.channels.give_up(row.ledger, hash).await {
+                    Ok(()) => {}
+                    // It was, and the process ended before that was written here as well.
+                    Err(ChannelsError::Refused(_)) if !self.is_expected(&row).await? => {}
+                    Err(error) => return Err(refused(error)),
+                }
                 self.desk.coordinator.store.end_request(hash, RequestState::GivenUp).await.map_err(stored)?;
             }
             _ => return Ok(view),
