@@ -47,6 +47,7 @@ impl Engine {
             standing: Standing::Active,
             leaving: None,
             is_ready: false,
+            is_filling: true,
         })
     }
 
@@ -85,6 +86,7 @@ impl Engine {
             standing: channel.standing.clone(),
             leaving: channel.leaving.map(|leaving| (leaving.side == channel.side, leaving.amount, leaving.deadline)),
             is_ready: channel.in_step,
+            is_filling: self.has_deposits(&channel.of.channel),
         }
     }
 

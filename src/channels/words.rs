@@ -42,6 +42,8 @@ pub struct ChannelView {
     pub leaving: Option<(bool, Units, UnixTime)>,
     /// Whether the counterparty is connected, and both sides have compared how far they are: payments go through.
     pub is_ready: bool,
+    /// Money of the holder's is on its way into it.
+    pub is_filling: bool,
 }
 
 /// Where a channel is in its life.

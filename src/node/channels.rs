@@ -63,7 +63,7 @@ fn doing(channel: &channels::ChannelView) -> Option<String> {
         (Some((true, ..)), _) => Some("withdraw".to_owned()),
         (Some((false, ..)), _) => Some("the other side withdraws".to_owned()),
         (None, StageView::Closing) => Some("close alone".to_owned()),
-        (None, _) => None,
+        (None, _) => channel.is_filling.then(|| "deposit".to_owned()),
     }
 }
 

@@ -26,6 +26,19 @@ async fn a_channel_opens_is_paid_over_and_closes_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn money_on_its_way_in_is_shown_until_it_is_there() {
+    let chain = Chain::new();
+    let (alice, bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    let id = opened(&chain, &alice, &bob, 100).await;
+    until(&chain, "nothing is on its way any more", async || !alice.view(id).await.is_filling).await;
+    let (peer, window, amount) = (bob.identity(), Window::SHORTEST, Units::from(50));
+    alice.channels().deposit(NewDeposit { ledger: LEDGER, token: None, peer, window, amount }).await.unwrap();
+    assert!(alice.view(id).await.is_filling, "whoever has lost the answer sees that it was taken");
+    until(&chain, "it is there", async || !alice.view(id).await.is_filling).await;
+    assert_eq!(alice.balances(id).await, (150, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_payment_goes_through_a_mediator_who_takes_a_fee() {
     let chain = Chain::new();
     let (alice, bob, charlie) = (Party::new(&chain).await, Party::new(&chain).await, Party::new(&chain).await);
