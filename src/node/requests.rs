@@ -32,7 +32,13 @@ impl Node {
         if let Some(hash) = new.secret_hash {
             self.desk.coordinator.store.pay_by_hash(hash).await.map_err(stored)?;
         }
-        let expected = self.channels.expect(wanted).await.map_err(refused)?;
+        let expected = match (self.channels.expect(wanted).await, new.secret_hash) {
+            (Err(ChannelsError::Refused(refusal)), Some(hash)) => {
+                let begun = self.begun(ledger, hash, amount).await?;
+                begun.ok_or_else(|| refused(ChannelsError::Refused(refusal)))?
+            }
+            (expected, _) => expected.map_err(refused)?,
+        };
         let request = PaymentRequest {
             chain_id,
             contract,
@@ -50,6 +56,20 @@ impl Node {
         let store = &self.desk.coordinator.store;
         store.insert_request(ledger, expected.secret_hash, text, expires).await.map_err(stored)?;
         self.request_view(expected.secret_hash).await
+    }
+
+    /// A request that the engine has taken on, before the process ended and nothing of it was written here: the same again goes on.
+    async fn begun(
+        &self,
+        ledger: Ledger,
+        hash: SecretHash,
+        amount: Units,
+    ) -> Result<Option<channels::RequestView>, ServiceError> {
+        if self.desk.coordinator.store.request(hash).await.map_err(stored)?.is_some() {
+            return Ok(None);
+        }
+        let expected = self.channels.requests(ledger).await.map_err(refused)?;
+        Ok(expected.into_iter().find(|known| known.secret_hash == hash && known.amount == amount))
     }
 
     /// Signs as the payee.
