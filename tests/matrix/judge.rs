@@ -55,18 +55,21 @@ pub async fn settled(seat: &Seat, time: &Time) -> Result<Held, String> {
 pub async fn balanced(seat: &Seat, time: &Time, before: Held, gave: &[(&str, u128)], got: &[(&str, u128)]) -> Result<(), String> {
     let until = time.now() + SETTLED_WITHIN_SECS;
     loop {
-        let wrong = match seat.held().await {
-            Ok(after) => wrong(&before, &after, gave, got),
-            Err(error) => vec![format!("{error:#}")],
-        };
-        if wrong.is_empty() {
-            return Ok(());
+        match is_balanced(seat, &before, gave, got).await {
+            Ok(()) => return Ok(()),
+            Err(why) if time.now() > until => return Err(why),
+            Err(_) => tokio::time::sleep(LOOK).await,
         }
-        if time.now() > until {
-            return Err(format!("the books of {} don't balance: {wrong:#?}", seat.party.name));
-        }
-        tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Whether a party holds that now.
+pub async fn is_balanced(seat: &Seat, before: &Held, gave: &[(&str, u128)], got: &[(&str, u128)]) -> Result<(), String> {
+    let wrong = match seat.held().await {
+        Ok(after) => wrong(before, &after, gave, got),
+        Err(error) => vec![format!("{error:#}")],
+    };
+    if wrong.is_empty() { Ok(()) } else { Err(format!("the books of {} don't balance: {wrong:#?}", seat.party.name)) }
 }
 
 fn wrong(before: &Held, after: &Held, gave: &[(&str, u128)], got: &[(&str, u128)]) -> Vec<String> {
@@ -147,6 +150,13 @@ pub fn journal_is_sound(database: &Path) -> Result<usize, String> {
         }
     }
     Ok(count)
+}
+
+/// Whether a party's owner was told of something that is named so.
+pub fn has_heard(database: &Path, what: &str, name: &str) -> Result<bool, String> {
+    let conn = rusqlite::Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(words)?;
+    let query = "SELECT EXISTS (SELECT 1 FROM events WHERE body ->> 'what' = ?1 AND body ->> 'id' = ?2)";
+    conn.query_row(query, (what, name), |row| row.get(0)).map_err(words)
 }
 
 /// The end of a log.

@@ -12,6 +12,7 @@
 //! `PHOTON_MATRIX=LTC-SMT,ETH-USDX` does so for these pairs alone; `PHOTON_MATRIX_POINTS=redeem` only where the name says so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod channels;
 mod gate;
 mod judge;
 mod plan;
@@ -26,13 +27,13 @@ use photon_chains::Ledger;
 use photon_regtest::{Mining, WorldConfig};
 use plan::{Assets, Case, Death, Kill, Leg, Point, Tale, points, tales};
 use play::{Played, play};
-use report::Report;
+use report::{Line, Report};
 use seat::{Pair, Seat, Who};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use time::Time;
+use time::{Stride, Time};
 
 /// One pair in CI, and every pair in the full matrix.
 const CI: [Assets; 1] = [("BTC", "ETH")];
@@ -41,6 +42,8 @@ const FULL: [Assets; 6] = [("BTC", "ETH"), ("ETH", "BTC"), ("LTC", "SMT"), ("SMT
 const AT_ONCE: usize = 8;
 /// Between blocks until the time is taken over.
 const SETTING_UP: Duration = Duration::from_secs(1);
+/// While everybody only waits for a lock to open.
+const STRIDE: Stride = Stride { secs: 4, block_secs: 1 };
 /// A point that is not passed in one run may be passed in the next: whether two writes share a commit is a matter of chance.
 const TRIES: usize = 3;
 /// What is left of a run that was wrong has ended within this, in the world's seconds.
@@ -66,7 +69,7 @@ fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
         let runs = troupes.iter().map(|troupe| troupe.planned.len()).sum();
         println!("matrix: {runs} runs are planned after {:.0} s", began.elapsed().as_secs_f64());
         assert!(runs > 0, "no point that was passed has such a name");
-        let report = Arc::new(Report::new(runs, began));
+        let report = Arc::new(Report::new("matrix", &["completed", "refunded", "void"], runs, began));
         let mut workers = Vec::new();
         for Troupe { cast, planned, .. } in troupes {
             let queue = Arc::new(Mutex::new(planned));
@@ -142,7 +145,7 @@ async fn troupes(stage: &Stage, parties: &Path, assets: &[Assets]) -> Vec<Troupe
         seated.push((assets, futures::future::join_all(seats).await));
     }
     let used = assets.iter().flat_map(|assets| [assets.0, assets.1]).map(plan::ledger).collect();
-    let time = Time::take_over(Arc::clone(&stage.world), used).await;
+    let time = Time::take_over(Arc::clone(&stage.world), used, STRIDE).await;
     let pair = |(alice, bob)| Pair { alice, bob, time: Arc::clone(&time) };
     let troupe = |(assets, seats): (Vec<Assets>, Vec<_>)| Troupe {
         assets,
@@ -241,12 +244,12 @@ async fn work(mut pair: Pair, queue: Arc<Mutex<VecDeque<Planned>>>, report: Arc<
         planned.tries += 1;
         match play(&mut pair, &planned.case, Some(&planned.reveal)).await {
             Ok(Played { deaths: 0, .. }) if planned.tries < TRIES => queue.lock().unwrap().push_back(planned),
-            Ok(played) => report.played(&planned.case, &played),
+            Ok(played) => report.played(&planned.case, line(&planned.case, &played)),
             Err(wrong) => {
-                report.wrong(&planned.case, &wrong, &pair);
+                report.wrong(&planned.case, &wrong, [&pair.alice, &pair.bob]);
                 // What is left of it must not spoil the next run.
                 if !comes_to_rest(&mut pair).await {
-                    report.gives_up(&pair);
+                    report.gives_up(&pair.alice);
                     break;
                 }
             }
@@ -258,6 +261,22 @@ async fn work(mut pair: Pair, queue: Arc<Mutex<VecDeque<Planned>>>, report: Arc<
             seat.database()
         })
         .into()
+}
+
+fn line(case: &Case, played: &Played) -> Line {
+    let way = case.kill.as_ref().map_or("nobody", |kill| kill.death.word());
+    let column = match played.ended {
+        Ended::Completed => 0,
+        Ended::Refunded => 1,
+        Ended::Void => 2,
+    };
+    Line {
+        row: (format!("{}-{}", case.assets.0, case.assets.1), way),
+        column,
+        points: 1,
+        deaths: played.deaths,
+        secs: played.secs,
+    }
 }
 
 /// Both started again and left alone until no swap of theirs is live. False if that does not happen.

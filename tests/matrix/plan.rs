@@ -30,6 +30,18 @@ pub enum Death {
     NodeDown(Leg),
 }
 
+impl Death {
+    /// In the table of what came of it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Death::Alone => "alone",
+            Death::Both => "both",
+            Death::Twice(_) => "twice",
+            Death::NodeDown(_) => "node down",
+        }
+    }
+}
+
 /// A leg of the swap, for its ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leg {

@@ -1,16 +1,18 @@
 //! What is shown while the matrix runs, and in the end.
 
-use crate::judge::{self, Ended};
-use crate::plan::{Case, Death};
-use crate::play::Played;
-use crate::seat::Pair;
+use crate::judge;
+use crate::seat::Seat;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
 /// Counts and complaints.
 pub struct Report {
+    /// Where the evidence of wrong runs goes, and what the columns of the table are.
+    name: &'static str,
+    columns: &'static [&'static str],
     planned: usize,
     began: Instant,
     seen: Mutex<Seen>,
@@ -19,51 +21,63 @@ pub struct Report {
 #[derive(Default)]
 struct Seen {
     runs: usize,
-    /// By pair and way of dying: how many ended so, and how many never met their point.
-    table: BTreeMap<(String, &'static str), [usize; 4]>,
+    died_at: usize,
+    /// By row: how many ended so, and how many never met their point.
+    table: BTreeMap<(String, &'static str), Vec<usize>>,
     wrong: Vec<String>,
 }
 
+/// A run that was right.
+pub struct Line {
+    /// Its row in the table: what was played, and how somebody died.
+    pub row: (String, &'static str),
+    /// How it ended: which of the columns.
+    pub column: usize,
+    /// The points that were to be died at.
+    pub points: usize,
+    /// How often somebody died as armed; zero if a point was never passed.
+    pub deaths: u32,
+    /// The world's seconds that it took.
+    pub secs: u64,
+}
+
 impl Report {
-    pub fn new(planned: usize, began: Instant) -> Self {
-        Self { planned, began, seen: Mutex::default() }
+    pub fn new(name: &'static str, columns: &'static [&'static str], planned: usize, began: Instant) -> Self {
+        Self { name, columns, planned, began, seen: Mutex::default() }
     }
 
-    pub fn played(&self, case: &Case, played: &Played) {
-        let column = match (played.deaths, played.ended) {
-            (0, _) => 3,
-            (_, Ended::Completed) => 0,
-            (_, Ended::Refunded) => 1,
-            (_, Ended::Void) => 2,
-        };
+    pub fn played(&self, case: &impl Display, line: Line) {
+        let column = if line.deaths == 0 { self.columns.len() } else { line.column };
         let mut seen = self.seen.lock().unwrap();
         seen.runs += 1;
-        seen.table.entry((format!("{}-{}", case.assets.0, case.assets.1), way(case))).or_default()[column] += 1;
-        let how = if played.deaths == 0 { "point not met".to_owned() } else { format!("{} killed", played.deaths) };
+        seen.died_at += if line.deaths == 0 { 0 } else { line.points };
+        seen.table.entry(line.row).or_insert_with(|| vec![0; self.columns.len() + 1])[column] += 1;
+        let how = if line.deaths == 0 { "point not met".to_owned() } else { format!("{} killed", line.deaths) };
         println!(
-            "[{:5}/{} {:5.0} s] {:?} ({how}, {} s): {case}",
+            "[{:5}/{} {:5.0} s] {} ({how}, {} s): {case}",
             seen.runs,
             self.planned,
             self.began.elapsed().as_secs_f64(),
-            played.ended,
-            played.secs
+            self.columns[line.column],
+            line.secs
         );
     }
 
     /// A run that was not right: said, and kept for a look.
-    pub fn wrong(&self, case: &Case, wrong: &str, pair: &Pair) {
+    pub fn wrong<'a>(&self, case: &impl Display, wrong: &str, seats: impl IntoIterator<Item = &'a Seat>) {
         let mut seen = self.seen.lock().unwrap();
         seen.runs += 1;
         let text = format!("{case}: {wrong}");
-        let evidence = evidence(seen.wrong.len());
-        let logs = [&pair.alice, &pair.bob].map(|seat| format!("\n\n{}:\n{}", seat.party.name, judge::last_words(&seat.said())));
-        let _ = std::fs::write(&evidence, format!("{text}{}", logs.concat()));
+        let evidence = evidence(self.name, seen.wrong.len());
+        let log = |seat: &Seat| format!("\n\n{}:\n{}", seat.party.name, judge::last_words(&seat.said()));
+        let logs: String = seats.into_iter().map(log).collect();
+        let _ = std::fs::write(&evidence, format!("{text}{logs}"));
         println!("[{:5}/{}] WRONG, see {}: {case}: {:.300}", seen.runs, self.planned, evidence.display(), wrong);
         seen.wrong.push(text);
     }
 
-    pub fn gives_up(&self, pair: &Pair) {
-        self.seen.lock().unwrap().wrong.push(format!("{} and its peer never come to rest", pair.alice.party.name));
+    pub fn gives_up(&self, seat: &Seat) {
+        self.seen.lock().unwrap().wrong.push(format!("{} and its peers never come to rest", seat.party.name));
     }
 
     pub fn journals(&self, journals: impl Iterator<Item = Result<usize, String>>) {
@@ -75,7 +89,7 @@ impl Report {
                 Err(wrong) => seen.wrong.push(wrong),
             }
         }
-        println!("matrix: {signed} signed transactions, none of which takes a nonce or a coin from another meaning");
+        println!("{}: {signed} signed transactions, none of which takes a nonce or a coin from another meaning", self.name);
     }
 
     /// No daemon may be left.
@@ -92,35 +106,30 @@ impl Report {
     /// The table and the two figures; fails if anything was wrong.
     pub fn close(&self) {
         let seen = self.seen.lock().unwrap();
-        println!("\n{:<12} {:<10} {:>9} {:>9} {:>5} {:>8}", "pair", "killed", "completed", "refunded", "void", "not met");
-        let mut sums = [0; 4];
-        for ((pair, way), counts) in &seen.table {
-            let [completed, refunded, void, unmet] = counts;
-            println!("{pair:<12} {way:<10} {completed:>9} {refunded:>9} {void:>5} {unmet:>8}");
-            sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        let row = |played: &str, killed: &str, cells: Vec<String>| {
+            let cells: String = cells.iter().map(|cell| format!(" {cell:>9}")).collect();
+            println!("{played:<18} {killed:<10}{cells}");
+        };
+        let heads = self.columns.iter().chain(&["not met"]).map(|head| (*head).to_owned());
+        println!();
+        row("played", "killed", heads.collect());
+        let mut unmet = 0;
+        for ((played, way), counts) in &seen.table {
+            row(played, way, counts.iter().map(usize::to_string).collect());
+            unmet += counts.last().unwrap();
         }
-        let met: usize = sums[..3].iter().sum();
+        let met = seen.died_at;
         let minutes = self.began.elapsed().as_secs_f64() / 60.0;
-        println!("\nmatrix: {met} points died at, {} not met, {} wrong, {minutes:.1} minutes", sums[3], seen.wrong.len());
+        println!("\n{}: {met} points died at, {unmet} not met, {} wrong, {minutes:.1} minutes", self.name, seen.wrong.len());
         assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
         // A point that only chance leads to may be missed; more would mean that the matrix no longer tries what it plans.
-        assert!(sums[3] * 20 <= self.planned, "too many points were never met: {}", sums[3]);
-    }
-}
-
-fn way(case: &Case) -> &'static str {
-    match case.kill.as_ref().map(|kill| kill.death) {
-        None => "nobody",
-        Some(Death::Alone) => "alone",
-        Some(Death::Both) => "both",
-        Some(Death::Twice(_)) => "twice",
-        Some(Death::NodeDown(_)) => "node down",
+        assert!(unmet * 20 <= self.planned, "too many points were never met: {unmet}");
     }
 }
 
 /// Beside what is built, so that it outlives the world.
-fn evidence(number: usize) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("matrix");
+fn evidence(name: &str, number: usize) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::create_dir_all(&folder);
     folder.join(format!("wrong-{number}.txt"))
 }

@@ -18,8 +18,6 @@ use std::time::{Duration, Instant};
 const LONGEST_AWAY_SECS: u64 = 3;
 /// A second of the world takes at least this long on this machine: daemons poll their nodes by this machine's clock.
 const SECOND: Duration = Duration::from_millis(600);
-/// So many seconds pass at once while everybody only waits for a lock to open.
-const STRIDE_SECS: u64 = 4;
 /// And so many times as long as making its blocks took: where the nodes are slow, the daemons are.
 const SLOWER_THAN_NODES: u32 = 3;
 /// A replaced funding takes a try, and a node that is not heard of a minute.
@@ -27,11 +25,21 @@ const TRIES_PER_BLOCK: u32 = 20;
 /// Nobody is away for so long on this machine, however busy it is. If time stands still for longer, somebody waits in vain.
 const LONGEST_STANDSTILL: Duration = Duration::from_secs(400);
 
+/// How time passes while everybody only waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Stride {
+    /// At most so many seconds at once.
+    pub secs: u64,
+    /// A block each time so many have passed.
+    pub block_secs: u64,
+}
+
 /// The world and its clock.
 pub struct Time {
     world: Arc<World>,
     /// The chains that are looked at; the others stand still.
     ledgers: BTreeSet<Ledger>,
+    stride: Stride,
     /// Where Bitcoin's and Litecoin's miner is paid.
     rewards: [String; 2],
     now: AtomicU64,
@@ -120,7 +128,7 @@ impl Drop for Playing {
 
 impl Time {
     /// Takes over a world, at the present or at the newest of its blocks. From now on it mines only as told here.
-    pub async fn take_over(world: Arc<World>, ledgers: BTreeSet<Ledger>) -> Arc<Self> {
+    pub async fn take_over(world: Arc<World>, ledgers: BTreeSet<Ledger>, stride: Stride) -> Arc<Self> {
         world.bitcoin.auto_mine(Mining::Manual);
         world.litecoin.auto_mine(Mining::Manual);
         world.ethereum.auto_mine(Mining::Manual);
@@ -137,6 +145,7 @@ impl Time {
         let time = Self {
             world,
             ledgers,
+            stride,
             rewards,
             now: AtomicU64::new(now),
             passed: AtomicU64::default(),
@@ -158,11 +167,11 @@ impl Time {
         tokio::spawn(async move {
             loop {
                 let began = Instant::now();
-                let stride = time.stride();
-                for _ in 0..stride {
-                    time.second().await;
+                let Stride { secs, block_secs } = time.stride();
+                for _ in 0..secs / block_secs {
+                    time.block(block_secs).await;
                 }
-                time.passed.fetch_add(stride, Ordering::Relaxed);
+                time.passed.fetch_add(secs, Ordering::Relaxed);
                 time.mining_ms.fetch_add(u64::try_from(began.elapsed().as_millis()).unwrap(), Ordering::Relaxed);
                 tokio::time::sleep(SECOND.max(began.elapsed() * SLOWER_THAN_NODES).saturating_sub(began.elapsed())).await;
                 while time.away.lock().unwrap().values().any(|since| time.now() >= since + LONGEST_AWAY_SECS) {
@@ -238,11 +247,14 @@ impl Time {
         Playing { time: Arc::clone(self), ticket: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 
-    fn stride(&self) -> u64 {
+    fn stride(&self) -> Stride {
         let waiting = self.waiting.lock().unwrap();
         let playing = self.playing.load(Ordering::Relaxed);
         let room = waiting.values().min().map_or(0, |until| until.saturating_sub(self.now()));
-        if playing > 0 && waiting.len() as u64 == playing && room > STRIDE_SECS { STRIDE_SECS } else { 1 }
+        let Stride { secs, block_secs } = self.stride;
+        let blocks = room.saturating_sub(1).min(secs) / block_secs;
+        let all_wait = playing > 0 && waiting.len() as u64 == playing;
+        if all_wait && blocks > 0 { Stride { secs: blocks * block_secs, block_secs } } else { Stride { secs: 1, block_secs: 1 } }
     }
 
     /// Returns once so much time has passed in the world. Not for who holds an [`Away`], for which time may stand still.
@@ -253,8 +265,9 @@ impl Time {
         }
     }
 
-    async fn second(&self) {
-        let now = self.now() + 1;
+    /// The next block, so many seconds after the last.
+    async fn block(&self, secs: u64) {
+        let now = self.now() + secs;
         let World { bitcoin, litecoin, ethereum, smt, .. } = &*self.world;
         let stuck: Vec<Stuck> = self.stuck.lock().unwrap().values().cloned().collect();
         let on = |ledger: Ledger| stuck.iter().filter(move |one| one.ledger == ledger).collect::<Vec<_>>();
