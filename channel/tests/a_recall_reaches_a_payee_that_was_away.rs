@@ -65,12 +65,13 @@ impl Line {
         line.talk();
         let (hash, payment) = (Secret::from_bytes([5; 32]).hash(), PaymentId::from_bytes([7; 16]));
         let amount = Units::from(10);
-        line.give(PAYEE, Event::Expect(Request { secret_hash: hash, amount, payment, secret: None, least_secs: 0 }));
+        line.give(PAYEE, Event::Expect(Request { secret_hash: hash, amount, payment, secret: None, least_secs: 0, until: None }));
         let expiry = |secs| Expiry { linked: true, ..Expiry::at(UnixTime::from_secs(NOW + secs)) };
         let hop = Hop { to: signer(PAYEE).address(), amount, expiry: expiry(2_000) };
         let way = Way { channel: key(PAYER, MEDIATOR).id(), amount, expiry: expiry(4_000), onward: vec![hop] };
         let payee = signer(PAYEE).known();
-        let order = Order { id: payment, payee, amount, most_fee: Units::ZERO, tie: Tie::Hash(hash), ways: vec![way] };
+        let (tie, most_fee) = (Tie::Hash(hash), Units::ZERO);
+        let order = Order { id: payment, token: None, payee, amount, most_fee, tie, ways: vec![way], searches: 0 };
         line.give(PAYER, Event::Pay(order));
         line.talk();
         line

@@ -3,7 +3,7 @@
 use super::Node;
 use super::channels::{asset_of, refused, units};
 use super::service::stored;
-use crate::channels::{Channels, ChannelsError, NewRequest};
+use crate::channels::{self, Channels, ChannelsError, NewRequest};
 use crate::clock;
 use crate::config::EvmLedger;
 use crate::service::{AssetAmount, NewPaymentRequest, PaymentRequestView, ServiceError};
