@@ -87,6 +87,12 @@ impl Between {
         Self { counterparty, offline_secs, alpha: (offer.want.asset, None), beta: (offer.give.asset, None) }
     }
 
+    /// As an offer says, by the templates of the terms that were drawn up on it. That they lock what was offered is checked after.
+    const fn answered(offer: &Offer, terms: &Terms) -> Self {
+        let drawn_up = Self::drawn_up(terms, offer.maker);
+        Self { alpha: (offer.want.asset, drawn_up.alpha.1), beta: (offer.give.asset, drawn_up.beta.1), ..drawn_up }
+    }
+
     /// As terms say.
     const fn drawn_up(terms: &Terms, counterparty: Address) -> Self {
         let (alpha, beta) = (&terms.alpha.lock, &terms.beta.lock);

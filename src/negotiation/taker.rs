@@ -147,7 +147,7 @@ impl Taker {
         if !is_signed_by(maker.identity(), terms.digest(Consent::Propose, Role::Participant), &signature) {
             return Err(TakerError::Signature);
         }
-        let rules = self.desk.rules(&Between::drawn_up(&terms, offer.maker), now()).await?;
+        let rules = self.desk.rules(&Between::answered(&offer, &terms), now()).await?;
         photon_swap::verify_draft(&take, &offer, &terms, &rules)?;
         let accept = self.desk.sign(terms.digest(Consent::Accept, Role::Initiator));
         {
