@@ -89,13 +89,19 @@ async fn a_payment_that_fails_on_one_way_goes_another_and_the_next_one_goes_ther
     assert_eq!(attempts(&mut told), [], "what failed is remembered");
 
     // Bob wants more than he has said: who pays what he said is given it back, and goes another way.
-    bob.policy = Policy { fee_ppm: 100_000, ..POLICY };
+    // He says nothing new, however long this takes.
+    (bob.announces, bob.policy) = (false, Policy { fee_ppm: 100_000, ..POLICY });
+    // He listens elsewhere now, so it is he who dials: he knows where Dora is, and Alice.
+    bob.meet(&alice).await;
     bob.restart().await;
-    alice.meet(&bob).await;
-    until(&chain, "Bob is back", async || bob.channels().list().await.unwrap().iter().all(|channel| channel.is_ready)).await;
-    assert!(matches!(pay_anyhow(&alice, &dora, 50).await, Outcome::Paid(Some(_))));
-    assert_eq!(attempts(&mut told), [(Reason::Fee, Some((bob.identity(), dora.identity(), 50)))]);
-    assert_eq!(ways(&alice, dora.identity(), 50).await, [(1, dear)]);
+    until(&chain, "Bob is back, as all of them see it", async || {
+        let all = [&alice, &bob, &dora].map(|party| async { party.channels().list().await.unwrap() });
+        futures::future::join_all(all).await.iter().flatten().all(|channel| channel.is_ready)
+    })
+    .await;
+    assert!(matches!(pay_anyhow(&alice, &dora, 200).await, Outcome::Paid(Some(_))));
+    assert_eq!(attempts(&mut told), [(Reason::Fee, Some((bob.identity(), dora.identity(), 200)))]);
+    assert_eq!(ways(&alice, dora.identity(), 200).await, [(4, dear)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
