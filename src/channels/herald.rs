@@ -73,6 +73,8 @@ pub(super) struct Herald {
     unseen: Unseen,
     /// New neighbours, and up to where they were told.
     told: BTreeMap<Address, Option<ChannelId>>,
+    /// Neighbours whose channel has just opened here. They listen once they see it too: when they speak of it, or by then.
+    silent: Vec<(UnixTime, ChannelId, Address)>,
     /// To be passed on, and who brought it.
     fresh: Vec<(Tiding, Address)>,
     turn: Option<ChannelId>,
@@ -91,6 +93,7 @@ impl Herald {
             said: BTreeMap::new(),
             unseen: Unseen::default(),
             told: BTreeMap::new(),
+            silent: Vec::new(),
             fresh: Vec::new(),
             turn: None,
             anew: BTreeSet::new(),
@@ -166,6 +169,9 @@ impl Herald {
 
     fn is_news(&mut self, tiding: Tiding, speaker: Address, from: Address) {
         let id = tiding.announced.announcement.of.channel;
+        if self.silent.extract_if(.., |(_, silent, peer)| *silent == id && *peer == speaker).next().is_some() {
+            self.told.insert(speaker, None);
+        }
         self.anew.insert((id, speaker));
         self.is_changed = true;
         self.fresh.push((tiding, from));
@@ -201,7 +207,11 @@ impl Herald {
             self.is_changed = true;
         }
         for (id, own) in &survey.own {
-            self.is_changed |= self.own.get(id).is_none_or(|before| (before.of, before.total) != (own.of, own.total));
+            let before = self.own.get(id);
+            self.is_changed |= before.is_none_or(|before| (before.of, before.total) != (own.of, own.total));
+            if before.is_none_or(|before| before.of != own.of) {
+                self.silent.push((now.plus_secs(LEAST_SECS), *id, own.peer));
+            }
             self.parts.chart.lock().board.opened(own.key, own.of.epoch, own.total);
         }
         self.own = survey.own;
@@ -295,7 +305,12 @@ impl Herald {
 
     /// Tells new neighbours of all channels, a page at a round.
     fn tell_newcomers(&mut self, now: UnixTime) {
-        let neighbours: BTreeSet<Address> = self.parts.neighbours.of(self.parts.ledger).into_iter().collect();
+        // Who announces nothing says nothing, and may listen by now all the same.
+        let late: Vec<_> = self.silent.extract_if(.., |(due, ..)| *due <= now).collect();
+        for (_, _, peer) in late.into_iter().filter(|(_, _, peer)| self.links.has(peer)) {
+            self.told.insert(peer, None);
+        }
+        let neighbours: BTreeSet<Address> = self.own.values().map(|own| own.peer).collect();
         let newcomers: Vec<Address> = self.told.keys().filter(|peer| neighbours.contains(*peer)).copied().collect();
         for peer in newcomers {
             let Some(after) = self.told.get(&peer).copied() else { continue };

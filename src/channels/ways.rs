@@ -14,7 +14,7 @@ use photon_channel::{
 
 /// How often other ways are looked for before a payment is given up.
 const MOST_SEARCHES: u8 = 8;
-/// After a start, so long a way that is not known yet may become known: neighbours tell it page by page.
+/// For a payment of an earlier process, so long after the start a way may become known: neighbours tell it page by page.
 const LEARN_SECS: u64 = 60;
 /// Ways that are shown.
 const SHOWN: usize = 5;
@@ -242,7 +242,9 @@ impl Engine {
     /// All ways of a payment have failed, and others are asked for.
     pub(super) fn seek(&mut self, id: PaymentId, reason: Reason) {
         let now = crate::clock::now();
-        self.sought.push(Sought { id, reason, until: self.begun.plus_secs(LEARN_SECS), next: now });
+        let is_of_this_process = self.running.get(&id).is_some_and(|running| running.waiter.is_some());
+        let until = if is_of_this_process { now } else { self.begun.plus_secs(LEARN_SECS) };
+        self.sought.push(Sought { id, reason, until, next: now });
     }
 
     /// Answers what the core has asked for. True if that makes another step.
