@@ -443,9 +443,14 @@ impl World {
             };
             let Some(call) = call else { continue };
             if matches!(call, Call::Close { .. }) {
-                // Told before it is sent: what is taken afterwards would be in no proof.
+                // Told, and durable, before it is sent: what is taken afterwards would be in no proof.
                 self.parties[own].closing.insert(of);
                 self.hear_channel(own, key);
+                let is_told = self.parties[own].node.channel(&of.channel).is_some_and(|it| it.chain.stage == Stage::Closed);
+                if !is_told {
+                    // Killed over it: it closes at a later block.
+                    continue;
+                }
             }
             self.chain.send_once(from, What::Call(key, Box::new(call)));
         }
