@@ -56,7 +56,7 @@ fn whoever_is_killed_anywhere_and_comes_back_loses_nothing() {
         let Some(world) = photon_regtest::own_world(WorldConfig::every(Mining::Every(SETTING_UP))).await else { return };
         let (assets, deaths) = chosen(std::env::var("PHOTON_MATRIX").ok().as_deref());
         let began = Instant::now();
-        let stage = Stage::set(Arc::new(world), &scratch()).await.unwrap();
+        let stage = Stage::set(Arc::new(world), &scratch("swaps")).await.unwrap();
         let parties = stage.world.dir().join("parties");
         std::fs::create_dir(&parties).unwrap();
         let mut troupes = troupes(&stage, &parties, &assets).await;
@@ -107,9 +107,9 @@ fn is_wanted(point: &Point) -> bool {
     std::env::var("PHOTON_MATRIX_POINTS").map_or(true, |part| point.name.contains(&part))
 }
 
-/// For what the stage itself writes down.
-fn scratch() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("photon-matrix-{}", std::process::id()));
+/// For what the stage of one matrix itself writes down: both run in one process, and a database has one owner.
+fn scratch(matrix: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("photon-matrix-{matrix}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }

@@ -51,7 +51,7 @@ fn whoever_is_killed_anywhere_in_a_channel_comes_back_and_loses_nothing() {
         let which = std::env::var("PHOTON_MATRIX").ok();
         let (assets, is_full) = if which.is_some() { (FULL.to_vec(), true) } else { (CI.to_vec(), false) };
         let began = Instant::now();
-        let stage = Stage::set(Arc::new(world), &crate::scratch()).await.unwrap();
+        let stage = Stage::set(Arc::new(world), &crate::scratch("channels")).await.unwrap();
         let parties = stage.world.dir().join("parties");
         std::fs::create_dir(&parties).unwrap();
         let mut troupes = troupes(&stage, &parties, &assets).await;
