@@ -7,6 +7,7 @@ use super::engine::Engine;
 use super::views;
 use super::words::{ChannelsError, PaymentState};
 use super::{Channels, Deed};
+use crate::clock;
 use photon_chains::{Address, BlockHeight, Expiry, Ledger, Secret, SecretHash};
 use photon_channel::{
     Channel, ChannelRef, Hop, KnownKey, LockNo, LockState, PaymentId, Progress, Units, Way, is_in_time, is_open,
@@ -127,7 +128,8 @@ impl Channels {
         self.look(ledger, move |engine| engine.usable(token).any(|channel| channel.peer.address() == peer)).await
     }
 
-    /// Tells the engine a secret that is public: whatever it opens is claimed, or paid.
+    /// Tells the engine a secret that is public, or may be: whatever it opens is claimed, or paid. Refused where what is held for it
+    /// could not be claimed any more: then it would be shown and take nothing.
     pub async fn learn(&self, ledger: Ledger, secret: Secret) -> Result<(), ChannelsError> {
         self.deed(ledger, Deed::Learn(secret)).await
     }
@@ -136,6 +138,15 @@ impl Channels {
 impl Engine {
     fn leg(&self, leg: &Leg) -> Found {
         if leg.is_ours { self.own_leg(leg) } else { self.awaited_leg(leg) }
+    }
+
+    /// Whether what is held for a secret closes before the next block can show that it was public in time.
+    pub(super) fn is_shut(&self, hash: &SecretHash) -> bool {
+        let Some((of, number)) = self.node.request(hash).and_then(|expected| expected.lock) else { return false };
+        let lock = self.node.channel(&of.channel).and_then(|channel| channel.incoming.lock(number));
+        let closes = lock.and_then(|held| held.lock.expiry.closes);
+        let next_block = clock::now().max(self.node.tip().latest.time).plus_secs(self.block_secs);
+        closes.is_some_and(|closes| next_block >= closes)
     }
 
     fn own_leg(&self, leg: &Leg) -> Found {

@@ -176,6 +176,9 @@ impl Engine {
             }
             Deed::Learn(secret) => {
                 let hash = secret.hash();
+                if self.is_shut(&hash) {
+                    return Err(ChannelsError::Refused(Refused::Release(hash)));
+                }
                 (Event::Secret(secret), Refused::Release(hash))
             }
             Deed::GiveUp(hash) => (Event::GiveUp(hash), Refused::Request(hash)),

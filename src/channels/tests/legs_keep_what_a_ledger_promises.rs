@@ -8,8 +8,8 @@ use crate::ledgers::Ledgers;
 use crate::legs::{LegParts, LegPort};
 use crate::pair::tests::FakeNode;
 use photon_chains::{
-    Act, Amount, Asset, BlockHeight, Expiry, Lock, LockKey, LockStatus, Party as Owner, Port as _, Progress, PublicKey, Sighting,
-    SpendKind, Template, UnixTime,
+    Act, Amount, Asset, BlockHeight, Expiry, Lock, LockKey, LockStatus, Party as Owner, Port as _, PortError, Progress,
+    PublicKey, Sighting, SpendKind, Template, UnixTime,
 };
 use photon_swap::Profile;
 
@@ -258,6 +258,26 @@ async fn a_payer_who_is_silent_once_the_secret_is_out_pays_by_the_registry() {
     })
     .await;
     assert!(there.is_redeemed(&lock).await, "also once the channel is closed");
+}
+
+// E16
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_can_not_be_public_in_time_any_more_is_shown_to_nobody() {
+    let chain = Chain::new();
+    let (mut alice, bob, id, lock, here, there) = funded(&chain).await;
+    drop(here);
+    alice.kill().await;
+    until(&chain, "its end has come", async || chain.now() >= lock.expiry.opens_time.secs()).await;
+    until(&chain, "and is seen", async || {
+        let end = lock.expiry.opens_time;
+        bob.channels().look(LEDGER, move |engine| engine.node.tip().latest.time >= end).await.unwrap()
+    })
+    .await;
+    let late = there.port.ensure(&Act::Redeem { lock, secret: secret(), key: LockKey::from_bytes([1; 32]) }).await;
+    assert!(matches!(late, Err(PortError::Refused { .. })), "{late:?}");
+    let seen = there.sees(&lock).await;
+    assert!(seen.stands() && seen.secret.is_none() && seen.spend.is_none(), "{seen:?}");
+    assert_eq!(bob.view(id).await.stage, StageView::Open);
 }
 
 // E12
