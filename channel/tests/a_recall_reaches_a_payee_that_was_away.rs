@@ -1,33 +1,19 @@
 //! A payer that wants a payment back asks its payee, over whoever is between: also if one of them is killed as it hears of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
-use photon_chains::{Address, BlockHeight, Expiry, Secret, UnixTime};
+mod common;
+
+use common::{NOW, POLICY, domain};
+use photon_chains::{BlockHeight, Expiry, Secret, UnixTime};
 use photon_channel::*;
 use std::collections::{BTreeMap, VecDeque};
 
-const NOW: u64 = 1_800_000_000;
 const PAYER: usize = 0;
 const MEDIATOR: usize = 1;
 const PAYEE: usize = 2;
-const POLICY: Policy = Policy {
-    fee_base: Units::ZERO,
-    fee_ppm: 0,
-    hop_slack_secs: 900,
-    reveal_margin_secs: 600,
-    longest_lock_secs: 20_000,
-    most_locks: 100,
-    most_pending: Units::MAX,
-    expire_patience_secs: 60,
-    consent_secs: 600,
-    resend_secs: 60,
-};
 
 fn signer(own: usize) -> Signer {
-    Signer::new([own as u8 + 1; 32]).unwrap()
-}
-
-fn domain() -> Domain {
-    Domain::new(1, Address::from_bytes([9; 20]))
+    common::signer(own as u8 + 1)
 }
 
 fn key(one: usize, other: usize) -> ChannelKey {

@@ -1,25 +1,13 @@
 //! Closing together and taking money out: what is signed by whom, when, and that the contract takes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
-use photon_chains::{Address, BlockHeight, Secret, SecretHash, UnixTime};
+mod common;
+
+use common::{NOW, POLICY, domain, signer};
+use photon_chains::{BlockHeight, Secret, SecretHash, UnixTime};
 use photon_channel::contract::{Call, Consent, Contract, Open, Slot};
 use photon_channel::*;
 use std::collections::VecDeque;
-
-const NOW: u64 = 1_800_000_000;
-
-const POLICY: Policy = Policy {
-    fee_base: Units::ZERO,
-    fee_ppm: 0,
-    hop_slack_secs: 900,
-    reveal_margin_secs: 600,
-    longest_lock_secs: 20_000,
-    most_locks: 100,
-    most_pending: Units::MAX,
-    expire_patience_secs: 60,
-    consent_secs: 600,
-    resend_secs: 60,
-};
 
 struct Pair {
     keys: [Signer; 2],
@@ -35,10 +23,6 @@ fn moment(secs: u64) -> Moment {
     Moment { time: UnixTime::from_secs(secs), block: BlockHeight::new((secs - NOW) / 15) }
 }
 
-fn domain() -> Domain {
-    Domain::new(1, Address::from_bytes([9; 20]))
-}
-
 fn holdings() -> Holdings {
     Holdings { total: Units::from(200), net_a: 100 }
 }
@@ -49,7 +33,7 @@ fn chain(stage: Stage) -> OnChain {
 
 impl Pair {
     fn new() -> Self {
-        let keys = [Signer::new([1; 32]).unwrap(), Signer::new([2; 32]).unwrap()];
+        let keys = [signer(1), signer(2)];
         let key = ChannelKey::new(None, keys[0].address(), keys[1].address(), Window::SHORTEST).unwrap();
         let nodes = [0, 1].map(|own: usize| {
             let mut node = Node::new(keys[own].clone(), domain(), POLICY);

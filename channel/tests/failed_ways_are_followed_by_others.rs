@@ -1,32 +1,12 @@
 //! A payment that fails on its way: its payer is told where and why, asks for another way, and goes on asking after a restart.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{NOW, POLICY, domain, signer};
 use photon_chains::{Address, BlockHeight, Expiry, Secret, UnixTime};
 use photon_channel::*;
 use std::collections::{BTreeMap, VecDeque};
-
-const NOW: u64 = 1_800_000_000;
-
-const POLICY: Policy = Policy {
-    fee_base: Units::ZERO,
-    fee_ppm: 0,
-    hop_slack_secs: 900,
-    reveal_margin_secs: 600,
-    longest_lock_secs: 20_000,
-    most_locks: 100,
-    most_pending: Units::MAX,
-    expire_patience_secs: 60,
-    consent_secs: 600,
-    resend_secs: 60,
-};
-
-fn domain() -> Domain {
-    Domain::new(1, Address::from_bytes([9; 20]))
-}
-
-fn signer(own: u8) -> Signer {
-    Signer::new([own; 32]).unwrap()
-}
 
 fn address(own: u8) -> Address {
     signer(own).address()

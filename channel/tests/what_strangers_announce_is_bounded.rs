@@ -2,18 +2,15 @@
 //! them than there are channels.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{NOW, domain, signer};
 use photon_chains::{Address, UnixTime};
 use photon_channel::route::*;
 use photon_channel::*;
 
-const NOW: u64 = 1_800_000_000;
-
-fn domain() -> Domain {
-    Domain::new(1, Address::from_bytes([9; 20]))
-}
-
 fn signers() -> [Signer; 2] {
-    let [one, other] = [1, 2].map(|seed| Signer::new([seed; 32]).unwrap());
+    let [one, other] = [1, 2].map(signer);
     if one.address() < other.address() { [one, other] } else { [other, one] }
 }
 

@@ -18,7 +18,8 @@
 //! Where to look:
 //!
 //! - [`Channels`]: the handle for the rest of the program. `words`: what it is told and tells.
-//! - `engine`: the loop. `step`: how what it comes to is saved, and let out. `orders`: what the owner asks for. `tell`: what listeners hear. `views`: what is shown.
+//! - `engine`: the loop. `step`: how what it comes to is saved, and let out. `orders`: what the owner asks for. `tell`: what
+//!   listeners hear. `views`: what is shown.
 //! - `follow`, `interests`: what is read off the chain. `chain`: what follows from it. `acts`: the calls that are wanted, made by
 //!   `actor`. `deposits`: money on its way in. `fees`: what mediating has earned. `hints`: how a neighbour learns of a channel.
 //! - `peers`: the connections to neighbours. `ways`: over which channels a payment goes, as the `chart` shows it, which the

@@ -51,3 +51,17 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers one request; `from` has proven its identity. The same request may come twice.
     async fn handle(&self, from: Address, request: PeerRequest) -> PeerReply;
 }
+
+/// Answers nothing: for who only talks about channels.
+pub struct Silent;
+
+#[async_trait]
+impl Handler for Silent {
+    fn knows(&self, _kind: &str) -> bool {
+        false
+    }
+
+    async fn handle(&self, _from: Address, _request: PeerRequest) -> PeerReply {
+        PeerReply::Failed
+    }
+}

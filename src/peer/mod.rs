@@ -50,7 +50,7 @@ mod tests;
 
 pub use address::{PeerAddress, PeerAddressError};
 pub use error::{PeerError, RefusalCode};
-pub use handler::{Handler, PeerReply, PeerRequest, Together};
+pub use handler::{Handler, PeerReply, PeerRequest, Silent, Together};
 pub use limits::{Limits, MAX_MESSAGE};
 pub use net::PeerNet;
 pub use stream::{Heard, Link, STREAM, Streams};

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_arguments;
+mod bench;
 mod command_line;
 mod deadlines_of_every_pair;
 mod the_demo_says_what_is_missing;

@@ -11,8 +11,7 @@ mod restarts_lose_no_payment;
 use super::*;
 use crate::config::Network;
 use crate::keys::{SeedWords, Wallet};
-use crate::peer::{Handler, Limits, PeerAddress, PeerReply, PeerRequest};
-use async_trait::async_trait;
+use crate::peer::{Limits, PeerAddress, Silent};
 use ledger::{BLOCK_SECS, CHAIN_ID, CONTRACT, Chain, LEDGER, REGISTRY};
 use photon_channel::{Outcome, Signer, Window};
 use std::collections::BTreeSet;
@@ -32,19 +31,6 @@ const POLICY: Policy = Policy {
     consent_secs: 6_000,
     resend_secs: 60,
 };
-
-/// Asks nothing and answers nothing: only channels are talked about.
-struct Silent;
-
-#[async_trait]
-impl Handler for Silent {
-    fn knows(&self, _kind: &str) -> bool {
-        false
-    }
-    async fn handle(&self, _from: Address, _request: PeerRequest) -> PeerReply {
-        PeerReply::Failed
-    }
-}
 
 /// A node: what survives it, and what runs.
 struct Party {

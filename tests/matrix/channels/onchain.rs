@@ -6,6 +6,7 @@ use super::plan::{Part, Tale};
 use super::play::{Ended, Run, Trio};
 use crate::judge::{self, Held};
 use crate::play::words;
+use crate::seat::Seat;
 use photon::service::{ChannelView, Closing};
 use photon_chains::Secret;
 
@@ -53,6 +54,26 @@ impl Run<'_> {
     }
 
     pub(super) async fn deposit(&mut self, before: Books) -> Result<(Ended, Books), String> {
+        let after = before.filled(i128::try_from(MOVED).unwrap());
+        let ask = async |alice: &Seat, channel: &ChannelView| asks::deposit(alice, channel, MOVED).await.map(drop).map_err(words);
+        self.moves("put in", ask, (MOVED, 0), after).await
+    }
+
+    pub(super) async fn withdraw(&mut self, before: Books) -> Result<(Ended, Books), String> {
+        let after = before.filled(-i128::try_from(MOVED).unwrap());
+        let ask =
+            async |alice: &Seat, channel: &ChannelView| asks::withdraw(alice, channel, MOVED).await.map(drop).map_err(words);
+        self.moves("taken out", ask, (0, MOVED), after).await
+    }
+
+    /// Alice asks for something in her channel, until it has begun, and gives so much of what she has on the chain, or gets it.
+    async fn moves(
+        &mut self,
+        what: &str,
+        ask: impl AsyncFn(&Seat, &ChannelView) -> Result<(), String>,
+        (gave, got): (u128, u128),
+        after: Books,
+    ) -> Result<(Ended, Books), String> {
         let (channel, held) = (self.channel(Part::Alice).await?, self.held(Part::Alice).await?);
         let asset = self.case.asset;
         let ask = async |trio: &Trio| {
@@ -62,29 +83,10 @@ impl Run<'_> {
             if now.doing.is_some() || now.balance != channel.balance {
                 return Ok(());
             }
-            asks::deposit(alice, &channel, MOVED).await.map(drop).map_err(words)
+            ask(alice, &channel).await
         };
-        self.soon("put in", ask).await?;
-        let after = before.filled(i128::try_from(MOVED).unwrap());
-        self.chain_is(Part::Alice, &held, MOVED, 0).await?;
-        self.books_are(after).await?;
-        Ok((Ended::Done, after))
-    }
-
-    pub(super) async fn withdraw(&mut self, before: Books) -> Result<(Ended, Books), String> {
-        let (channel, held) = (self.channel(Part::Alice).await?, self.held(Part::Alice).await?);
-        let asset = self.case.asset;
-        let ask = async |trio: &Trio| {
-            let [alice, bob, _] = &trio.seats;
-            let now = asks::channel(alice, bob, asset).await.map_err(words)?.ok_or("there is no channel")?;
-            if now.doing.is_some() || now.balance != channel.balance {
-                return Ok(());
-            }
-            asks::withdraw(alice, &channel, MOVED).await.map(drop).map_err(words)
-        };
-        self.soon("taken out", ask).await?;
-        let after = before.filled(-i128::try_from(MOVED).unwrap());
-        self.chain_is(Part::Alice, &held, 0, MOVED).await?;
+        self.soon(what, ask).await?;
+        self.chain_is(Part::Alice, &held, gave, got).await?;
         self.books_are(after).await?;
         Ok((Ended::Done, after))
     }

@@ -5,10 +5,9 @@ use crate::channels::{Channels, EngineParts, policy_for};
 use crate::commands::bench::chain::timing;
 use crate::config::ChannelsConfig;
 use crate::keys::{SeedWords, Wallet};
-use crate::peer::{Handler, Limits, PeerNet, PeerReply, PeerRequest};
+use crate::peer::{Limits, PeerNet, Silent};
 use crate::store::Store;
 use anyhow::Context;
-use async_trait::async_trait;
 use photon_chains::{Address, Ledger, Network, PublicKey};
 use photon_channel::{MOST_LOCKS, Signer};
 use photon_swap::Profile;
@@ -23,20 +22,6 @@ use tokio::task::JoinSet;
 pub const LEDGER: Ledger = Ledger::Ethereum;
 /// More than any run has.
 const MOST_CHANNELS: usize = 100_000;
-
-/// Only channels are talked about.
-struct Silent;
-
-#[async_trait]
-impl Handler for Silent {
-    fn knows(&self, _kind: &str) -> bool {
-        false
-    }
-
-    async fn handle(&self, _from: Address, _request: PeerRequest) -> PeerReply {
-        PeerReply::Failed
-    }
-}
 
 /// A node that is up.
 pub struct World {
