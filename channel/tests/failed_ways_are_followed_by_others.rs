@@ -215,3 +215,57 @@ fn a_payee_that_gives_a_payment_back_is_nobodys_failure() {
     assert!(net.notices.contains(&Notice::Attempt { payment: id, reason: Reason::Unknown, failed: None }), "{:?}", net.notices);
     assert_eq!(net.outcome(id), Some(Outcome::Failed(Reason::Unknown)));
 }
+
+/// A mediator has started again, and is connected to the payer only.
+fn mediator_alone() -> (Net, Order) {
+    let mut net = Net::new();
+    net.restart(2);
+    net.connect(1, 2);
+    net.run();
+    (net, order(0, vec![way(&[2, 3])]))
+}
+
+#[test]
+fn a_mediator_that_starts_again_waits_for_its_payee_instead_of_failing_the_payment() {
+    let (mut net, order) = mediator_alone();
+    let id = order.id;
+    net.give(1, Event::Pay(order));
+    assert_eq!(net.outcome(id), None);
+    // And again, with the lock on its way.
+    net.restart(2);
+    net.connect(1, 2);
+    net.run();
+    net.give(2, Event::Clock(UnixTime::from_secs(NOW + POLICY.return_secs - 1)));
+    assert_eq!(net.outcome(id), None);
+    net.connect(2, 3);
+    net.run();
+    assert!(matches!(net.outcome(id), Some(Outcome::Paid(Some(_)))));
+}
+
+#[test]
+fn a_mediator_holds_nothing_for_a_payee_that_stays_away() {
+    let (mut net, first) = mediator_alone();
+    let id = first.id;
+    net.give(1, Event::Pay(first.clone()));
+    net.give(2, Event::Clock(UnixTime::from_secs(NOW + POLICY.return_secs)));
+    assert_eq!(net.outcome(id), Some(Outcome::Failed(Reason::NoWay)));
+    let second = Order { id: PaymentId::from_bytes([9; 16]), tie: Tie::Sealed(Secret::from_bytes([5; 32])), ..first };
+    let id = second.id;
+    net.give(1, Event::Pay(second));
+    assert_eq!(net.outcome(id), Some(Outcome::Failed(Reason::NoWay)), "and it is not waited for again");
+}
+
+#[test]
+fn a_neighbour_that_has_just_gone_is_waited_for_once() {
+    let mut net = Net::new();
+    net.give(2, Event::Disconnected(address(3)));
+    net.give(2, Event::Clock(UnixTime::from_secs(NOW + 1)));
+    // It tries to come back, and says nothing.
+    net.give(2, Event::Disconnected(address(3)));
+    let order = order(0, vec![way(&[2, 3])]);
+    let id = order.id;
+    net.give(1, Event::Pay(order));
+    assert_eq!(net.outcome(id), None);
+    net.give(2, Event::Clock(UnixTime::from_secs(NOW + POLICY.return_secs)));
+    assert_eq!(net.outcome(id), Some(Outcome::Failed(Reason::NoWay)));
+}

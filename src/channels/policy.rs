@@ -29,6 +29,7 @@ pub fn policy_for(config: &ChannelsConfig, profile: Profile, timing: &Timing) ->
         expire_patience_secs: profile.skew_secs + timing.block_secs * 2,
         consent_secs: (to_depth + profile.act_secs).max(600),
         resend_secs: 30,
+        return_secs: 20,
     }
 }
 

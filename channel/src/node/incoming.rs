@@ -159,7 +159,8 @@ impl Node {
         Ok(())
     }
 
-    /// The holder mediates: for its fee, with time to act, into a channel that has the money.
+    /// The holder mediates: for its fee, with time to act, into a channel that has the money; of several, into one whose
+    /// counterparty is there.
     fn forward(&mut self, place: Place, held: &Held, hop: Hop, onward: Onward) -> Result<(), Reason> {
         let fee = self.policy.fee(hop.amount).ok_or(Reason::Fee)?;
         if Guard::Fee.refuses(hop.amount.checked_add(fee).is_none_or(|least| held.lock.amount < least)) {
@@ -171,18 +172,18 @@ impl Node {
             return Err(Reason::Time);
         }
         let token = self.channels.get(&place.channel).and_then(|channel| channel.key.token());
-        let mut best: Option<(i128, ChannelId)> = None;
+        let mut best: Option<(bool, i128, ChannelId)> = None;
         for id in self.neighbours.get(&hop.to).into_iter().flatten().filter(|id| **id != place.channel) {
             let Some(channel) = self.channels.get(id) else { continue };
             if Guard::SameToken.demands(channel.key.token() == token)
                 && channel.is_active()
-                && channel.in_step
+                && (channel.in_step || self.away.holds(id))
                 && !self.asked.contains_key(id)
             {
-                best = best.max(Some((channel.free(channel.side), *id)));
+                best = best.max(Some((channel.in_step, channel.free(channel.side), *id)));
             }
         }
-        let (free, onto) = best.ok_or(Reason::NoWay)?;
+        let (_, free, onto) = best.ok_or(Reason::NoWay)?;
         if Guard::ForwardFunds.refuses(free < hop.amount.signed()) {
             return Err(Reason::Funds);
         }

@@ -141,6 +141,7 @@ impl Node {
         self.dirty.extend(channel.disposed.iter().map(|hash| Key::Disposed(of, *hash)));
         self.dirty.insert(Key::Channel(of));
         self.neighbours.entry(peer).or_default().remove(&id);
+        self.away.end(&id);
         self.sent_at.remove(&id);
         self.consents.remove(&id);
         self.asked.remove(&id);

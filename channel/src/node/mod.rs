@@ -10,6 +10,7 @@
 //! Nobody is ever asked for a secret: the payee has it from its own request, or sealed with the lock, or from its owner. So a
 //! hash that a stranger knows gives no power over a payment.
 
+mod away;
 mod incoming;
 mod learn;
 mod outgoing;
@@ -31,6 +32,7 @@ use crate::guard::Guard;
 use crate::key::{ChannelId, ChannelRef};
 use crate::lock::LockNo;
 use crate::message::{Message, Reason};
+use crate::node::away::Away;
 use crate::seal::Seals;
 use crate::sign::{KnownKey, Signer};
 use crate::units::Nonce;
@@ -101,6 +103,7 @@ pub struct Node {
     /// When a pending lock wants to be looked at, and those that want it at every tip from now on.
     timers: BTreeSet<(UnixTime, Place)>,
     due: BTreeSet<Place>,
+    away: Away,
     /// Channels with something under way: not acknowledged (since when), or not yet agreed, signed and mined.
     sent_at: BTreeMap<ChannelId, UnixTime>,
     consents: BTreeSet<ChannelId>,
@@ -152,6 +155,7 @@ impl Node {
             carried: BTreeMap::new(),
             timers: BTreeSet::new(),
             due: BTreeSet::new(),
+            away: Away::default(),
             sent_at: BTreeMap::new(),
             consents: BTreeSet::new(),
             connected: BTreeSet::new(),
@@ -301,7 +305,7 @@ impl Node {
     /// Takes in what happened. Nothing leaves before [`Node::finish`].
     pub fn take(&mut self, event: Event) {
         match event {
-            Event::Clock(now) => self.now = self.now.max(now),
+            Event::Clock(now) => self.clock(now),
             Event::Tip(tip) => self.moved(tip),
             Event::Registered { secret, at, is_deep } => self.was_registered(&secret, at, is_deep),
             Event::Unregistered(hash) => {

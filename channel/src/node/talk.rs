@@ -39,8 +39,9 @@ impl Node {
         for id in self.channels_with(&peer) {
             self.asked.remove(&id);
             self.greeting.remove(&id);
-            if let Some(channel) = self.channels.get_mut(&id) {
-                channel.in_step = false;
+            let Some(channel) = self.channels.get_mut(&id) else { continue };
+            if std::mem::take(&mut channel.in_step) {
+                self.wait_for(id);
             }
         }
     }
@@ -79,6 +80,7 @@ impl Node {
 
     fn greeted(&mut self, id: ChannelId, received: Nonce, held: Option<&SignedProof>) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
+        self.away.end(&id);
         match channel.greeted(received, held, &self.signer) {
             Greeting::Behind => {
                 self.touch(&id);

@@ -35,6 +35,9 @@ pub struct Policy {
     pub consent_secs: u64,
     /// An update that was not acknowledged is sent again after so long.
     pub resend_secs: u64,
+    /// A neighbour that has just gone, or was not there yet since the start, is waited for so long before what is to go onward to
+    /// it is given back.
+    pub return_secs: u64,
 }
 
 impl Policy {

@@ -17,6 +17,7 @@ pub const POLICY: Policy = Policy {
     expire_patience_secs: 60,
     consent_secs: 600,
     resend_secs: 60,
+    return_secs: 20,
 };
 
 pub fn domain() -> Domain {

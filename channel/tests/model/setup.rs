@@ -109,5 +109,6 @@ pub fn policy(setup: &Setup) -> Policy {
         consent_secs: 600,
         // By connections alone: a message is never lost while both are there.
         resend_secs: 1_000_000,
+        return_secs: 1_000_000,
     }
 }

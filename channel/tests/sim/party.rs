@@ -21,6 +21,7 @@ pub const POLICY: Policy = Policy {
     expire_patience_secs: 60,
     consent_secs: 600,
     resend_secs: 60,
+    return_secs: 20,
 };
 
 /// What a party's disk holds.

@@ -30,6 +30,7 @@ const POLICY: Policy = Policy {
     expire_patience_secs: 60,
     consent_secs: 6_000,
     resend_secs: 60,
+    return_secs: 20,
 };
 
 /// A node: what survives it, and what runs.

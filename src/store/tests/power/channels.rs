@@ -29,6 +29,7 @@ const POLICY: Policy = Policy {
     expire_patience_secs: 60,
     consent_secs: 600,
     resend_secs: 60,
+    return_secs: 20,
 };
 
 fn domain() -> Domain {
