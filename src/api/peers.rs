@@ -19,7 +19,7 @@ pub struct PeerList {
     pub peers: Vec<PeerView>,
 }
 
-/// Peers we know.
+/// Peers we know, and strangers that swapped with us last, at most 200.
 #[utoipa::path(get, path = "/v1/peers", operation_id = "listPeers", tag = "peers", responses((status = 200, body = PeerList)))]
 pub(super) async fn list(State(app): State<App>) -> Result<axum::Json<PeerList>, Problem> {
     Ok(axum::Json(PeerList { peers: app.service.peers().await? }))

@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 pub enum PeerCommand {
     /// Remember a peer, and a name for it
     Add(AddArgs),
-    /// List the peers we know
+    /// List the peers we know and those that swapped with us, and how swaps with each ended
     List,
 }
 
@@ -63,7 +63,7 @@ fn row(peer: &PeerView) -> Vec<Cell> {
     vec![
         peer.alias.as_deref().unwrap_or("-").into(),
         peer.identity.to_string().into(),
-        (&peer.endpoint).into(),
+        if peer.endpoint.is_empty() { Cell::new("-", Tone::Dim) } else { (&peer.endpoint).into() },
         if peer.connected { Cell::new("yes", Tone::Good) } else { Cell::new("no", Tone::Dim) },
         peer.score.completed.to_string().into(),
         // It left after we had locked money.

@@ -15,7 +15,7 @@ use crate::service::{
     ProposalView, QuoteView, ReceiptView, RelayedView, SendView, Service, ServiceError, SignedPayment, StatementPage,
     StatementQuery, StoredAnswer, SwapPage, SwapQuery, SwapView, WebhookView,
 };
-use crate::store::{MOST_WEBHOOKS, OfferState, StoreError, SwapFilter};
+use crate::store::{MOST_WEBHOOKS, OfferState, PeerRow, StoreError, SwapFilter};
 use crate::webhook::Place;
 use async_trait::async_trait;
 use photon_chains::{Hash32, Ledger, LockId, PortError};
@@ -306,7 +306,12 @@ impl Service for Node {
     }
 
     async fn peers(&self) -> Result<Vec<PeerView>, ServiceError> {
-        let rows = self.desk.coordinator.store.peers().await.map_err(stored)?;
+        /// Strangers that swapped with us and are shown for how that ended.
+        const MOST_STRANGERS: u32 = 200;
+        let store = &self.desk.coordinator.store;
+        let mut rows = store.peers().await.map_err(stored)?;
+        let strangers = store.scored_strangers(MOST_STRANGERS).await.map_err(stored)?.into_iter();
+        rows.extend(strangers.map(|identity| PeerRow { identity, endpoint: String::new(), alias: None, last_seen: None }));
         self.peer_views(rows).await
     }
 

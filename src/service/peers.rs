@@ -12,7 +12,7 @@ pub struct PeerView {
     /// Its identity.
     #[schema(value_type = String)]
     pub identity: Address,
-    /// Where it listens, `host:port`.
+    /// Where it listens, `host:port`; empty for one that only called us.
     pub endpoint: String,
     /// True if a connection to it stands now.
     pub connected: bool,

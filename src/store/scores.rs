@@ -1,6 +1,6 @@
 //! How swaps with each peer ended: counted in the transaction in which they end, and kept when they are forgotten.
 
-use super::rows::{change, first_row};
+use super::rows::{all_rows, change, first_row};
 use super::writer::Write;
 use super::{Store, StoreError};
 use photon_chains::{Address, UnixTime};
@@ -35,6 +35,16 @@ impl Store {
                 scores.extend(score.map(|score| (peer, score)));
             }
             Ok(scores)
+        })
+        .await
+    }
+
+    /// Peers that are in no list but with whom something came to something, or walked away, whose swaps ended last; at most `most`.
+    pub async fn scored_strangers(&self, most: u32) -> Result<Vec<Address>, StoreError> {
+        self.read(move |read| {
+            let sql = "SELECT s.peer FROM scores s LEFT JOIN peers p ON p.identity = s.peer \
+                       WHERE p.identity IS NULL AND (s.completed > 0 OR s.walked > 0) ORDER BY s.changed_at DESC LIMIT ?1";
+            all_rows!(read.conn, sql, [most], |row| Ok::<_, StoreError>(Address::from_bytes(row.get(0)?)))
         })
         .await
     }

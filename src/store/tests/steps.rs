@@ -272,6 +272,9 @@ async fn how_swaps_with_a_peer_ended_is_remembered_longer_than_the_swaps() {
     assert_eq!(world.store.score(mallory).await.unwrap(), Score { completed: 2, walked: 1, failed: 3 });
     let known = world.store.scores(vec![mallory, Address::from_bytes([8; 20])]).await.unwrap();
     assert_eq!(known.len(), 1);
+    assert_eq!(world.store.scored_strangers(10).await.unwrap(), [mallory]);
+    world.store.saw_peer(mallory, "127.0.0.1:1".to_owned()).await.unwrap();
+    assert_eq!(world.store.scored_strangers(10).await.unwrap(), [], "it is in the list of peers now");
 }
 
 // H6
