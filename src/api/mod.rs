@@ -24,6 +24,7 @@ mod health;
 mod once;
 mod openapi;
 mod params;
+mod patient;
 mod peers;
 mod problem;
 mod quotes;

@@ -2,6 +2,7 @@
 
 use super::guard::Hosts;
 use super::once::Keys;
+use super::patient::Patient;
 use super::rate::Rates;
 use super::routes;
 use super::tokens::Tokens;
@@ -40,6 +41,8 @@ pub struct Limits {
     pub heartbeat: Duration,
     /// For a listener to take what was written to its socket.
     pub taken_within: Duration,
+    /// For a caller to take anything at all of what is written to it. Longer than [`Limits::taken_within`]: a socket says goodbye.
+    pub stalled_within: Duration,
     /// For what runs to end at a shutdown.
     pub drain_within: Duration,
 }
@@ -56,6 +59,7 @@ impl Default for Limits {
             answer_within: Duration::from_secs(60),
             heartbeat: Duration::from_secs(15),
             taken_within: Duration::from_secs(10),
+            stalled_within: Duration::from_secs(30),
             drain_within: Duration::from_secs(10),
         }
     }
@@ -154,6 +158,7 @@ pub(super) async fn serve_app(
             () = &mut shutdown => break,
         };
         // A request may ask to become a socket.
+        let stream = Patient::new(stream, app.limits.stalled_within);
         let connection = server.serve_connection(TokioIo::new(stream), router.clone()).with_upgrades();
         let mut stopping = app.stopping.clone();
         tokio::spawn(async move {

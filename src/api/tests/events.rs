@@ -100,6 +100,29 @@ async fn listeners_are_bounded_and_their_place_comes_back() {
 }
 
 #[tokio::test]
+async fn a_listener_that_reads_nothing_loses_its_place() {
+    let world = World::with(|settings| {
+        settings.limits.listeners = 1;
+        settings.limits.stalled_within = Duration::from_millis(300);
+    })
+    .await;
+    let stuck = world.get("/v1/events?after=0").await;
+    assert!(stuck.status().is_success());
+    // More than all buffers between the two hold.
+    let much = "x".repeat(50_000);
+    for _ in 0..400 {
+        world.fake.happened("swap", "abc", serde_json::json!({ "much": much }));
+    }
+    let place_is_free = async || {
+        while world.app.listeners.available_permits() == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), place_is_free()).await.expect("it keeps its place");
+    drop(stuck);
+}
+
+#[tokio::test]
 async fn streams_end_when_the_node_stops() {
     let world = World::new().await;
     let mut heard = Heard::new(world.get("/v1/events?after=0").await);
