@@ -206,9 +206,9 @@ fn nobody_consents_to_more_than_is_free() {
 }
 
 /// A lock for a neighbour itself, its secret sealed with it.
-fn sealed_lock(key: ChannelKey) -> Update {
+fn sealed_lock(key: ChannelKey, expiry: Expiry) -> Update {
     let mut payer = node(1, &[key]);
-    let way = Way { channel: key.id(), amount: Units::from(10), expiry: expiry(5_000), onward: vec![] };
+    let way = Way { channel: key.id(), amount: Units::from(10), expiry, onward: vec![] };
     let (tie, id) = (Tie::Sealed(Secret::from_bytes([4; 32])), PaymentId::from_bytes([2; 16]));
     let (payee, most_fee) = (signer(2).known(), Units::ZERO);
     payer.take(Event::Pay(Order {
@@ -235,7 +235,7 @@ fn a_payee_takes_no_lock_whose_secret_it_may_not_register_in_time() {
     let shows = || {
         let mut payee = node(2, &[key]);
         payee.take(Event::Clock(moment(4_500).time));
-        payee.take(Event::Message(signer(1).address(), Message::Update(sealed_lock(key))));
+        payee.take(Event::Message(signer(1).address(), Message::Update(sealed_lock(key, expiry(5_000)))));
         payee.finish().effects.iter().any(|effect| matches!(effect, Effect::Send(_, Message::Reveal { .. })))
     };
     assert!(!shows());
@@ -248,7 +248,7 @@ fn a_registration_that_may_be_undone_is_asked_for_again() {
     let key = key(None, 1, 2);
     let asks = || {
         let mut payee = node(2, &[key]);
-        payee.take(Event::Message(signer(1).address(), Message::Update(sealed_lock(key))));
+        payee.take(Event::Message(signer(1).address(), Message::Update(sealed_lock(key, expiry(5_000)))));
         let shown = payee.finish().effects.into_iter().find_map(|effect| match effect {
             Effect::Send(_, Message::Reveal { secret, .. }) => Some(secret),
             _ => None,
@@ -259,6 +259,21 @@ fn a_registration_that_may_be_undone_is_asked_for_again() {
     };
     assert!(asks());
     assert!(!without(Guard::RegisterDeep, asks), "its block is undone, and nobody registers any more");
+}
+
+// C18: a halt puts the end off where the end needs its block, and nowhere else.
+#[test]
+fn a_lock_that_closes_by_the_clock_alone_is_registered_a_halt_earlier() {
+    let key = key(None, 1, 2);
+    let registers = |expiry: Expiry, at: u64| {
+        let mut payee = node(2, &[key]);
+        payee.take(Event::Message(signer(1).address(), Message::Update(sealed_lock(key, expiry))));
+        payee.take(Event::Tip(tip(at, at - 100)));
+        payee.finish().effects.iter().any(|effect| matches!(effect, Effect::Register(..)))
+    };
+    let closing = Expiry { closes: Some(moment(5_000).time), ..expiry(5_000) };
+    assert!(!registers(closing, 4_099) && registers(closing, 4_100));
+    assert!(!registers(expiry(5_000), 4_399) && registers(expiry(5_000), 4_400));
 }
 
 // E2, E15.

@@ -1,7 +1,7 @@
 //! What the owner allows, and the margins that follow from how long this node may be away and how fast the ledger is.
 
 use crate::config::ChannelsConfig;
-use photon_chains::Timing;
+use photon_chains::{ClockRule, Timing};
 use photon_channel::{MOST_HOPS, MOST_LOCKS, Policy, Units};
 use photon_swap::Profile;
 
@@ -23,6 +23,10 @@ pub fn policy_for(config: &ChannelsConfig, profile: Profile, timing: &Timing) ->
         fee_ppm: config.fee_ppm,
         hop_slack_secs,
         reveal_margin_secs,
+        halt_secs: match timing.rule {
+            ClockRule::BlockTime { halt_secs, .. } => halt_secs,
+            ClockRule::MedianTimePast { .. } => 0,
+        },
         longest_lock_secs: reveal_margin_secs * 4 + hop_slack_secs * USUAL_HOPS.min(MOST_HOPS as u64),
         most_locks,
         most_pending: config.most_pending.map_or(Units::MAX, |most| Units::try_from(most).unwrap_or(Units::MAX)),

@@ -416,7 +416,10 @@ impl Node {
         }
         places.push(place);
         let at = if place.incoming {
-            end_of(&held.lock.expiry).minus_secs(Guard::RegisterInTime.keeps(self.policy.reveal_margin_secs))
+            // Where the end needs its block too, a halt puts it off.
+            let halt_secs = held.lock.expiry.closes.map_or(0, |_| self.policy.halt_secs);
+            let early_secs = self.policy.reveal_margin_secs.saturating_add(halt_secs);
+            end_of(&held.lock.expiry).minus_secs(Guard::RegisterInTime.keeps(early_secs))
         } else {
             held.lock.expiry.opens_time.plus_secs(self.policy.expire_patience_secs)
         };

@@ -23,6 +23,8 @@ pub struct Policy {
     /// So long before its end a lock is not paid on a secret shown by a neighbour any more, only on a registration at depth; and
     /// a payee that was not paid by then registers.
     pub reveal_margin_secs: u64,
+    /// How long the chain may halt while its clock runs on. A lock that closes by its clock alone is registered for so much earlier.
+    pub halt_secs: u64,
     /// A lock that ends later than that from now is not taken.
     pub longest_lock_secs: u64,
     /// The most that may be pending from one neighbour, in number. It is bounded by what the contract can unlock besides.

@@ -11,6 +11,7 @@ pub const POLICY: Policy = Policy {
     fee_ppm: 0,
     hop_slack_secs: 900,
     reveal_margin_secs: 600,
+    halt_secs: 300,
     longest_lock_secs: 20_000,
     most_locks: 100,
     most_pending: Units::MAX,

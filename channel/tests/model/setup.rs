@@ -102,6 +102,7 @@ pub fn policy(setup: &Setup) -> Policy {
         fee_ppm: 0,
         hop_slack_secs: setup.slack * TICK_SECS,
         reveal_margin_secs: setup.margin * TICK_SECS,
+        halt_secs: 0,
         longest_lock_secs: 100_000,
         most_locks: 10,
         most_pending: Units::MAX,

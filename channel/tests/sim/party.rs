@@ -15,6 +15,7 @@ pub const POLICY: Policy = Policy {
     hop_slack_secs: 900,
     // Away, mined in a spike, undone once and mined again, at depth.
     reveal_margin_secs: 720,
+    halt_secs: 0,
     longest_lock_secs: 20_000,
     most_locks: 100,
     most_pending: Units::MAX,

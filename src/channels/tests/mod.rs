@@ -24,6 +24,7 @@ const POLICY: Policy = Policy {
     fee_ppm: 10_000,
     hop_slack_secs: 900,
     reveal_margin_secs: 600,
+    halt_secs: 0,
     longest_lock_secs: 200_000,
     most_locks: 100,
     most_pending: Units::MAX,
