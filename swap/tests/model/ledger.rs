@@ -1,5 +1,6 @@
 //! One lock on a ledger, small enough to try everything.
 
+use crate::channel::Channel;
 use crate::common::{HEIGHT, hash, secret, txid};
 use crate::setup::{Broken, Setup, at};
 use photon_chains::*;
@@ -52,11 +53,16 @@ impl Tx {
 pub enum Kind {
     Fund,
     Cancel,
+    /// Of a lock in a channel: its secret is written into the registry.
     Redeem,
     Refund,
+    /// A channel is closed, with a word of before its lock.
+    Close,
+    /// The word that has the lock is shown.
+    Show,
 }
 
-pub const KINDS: [Kind; 4] = [Kind::Fund, Kind::Cancel, Kind::Redeem, Kind::Refund];
+pub const KINDS: [Kind; 6] = [Kind::Fund, Kind::Cancel, Kind::Redeem, Kind::Refund, Kind::Close, Kind::Show];
 
 /// All that can happen to one lock.
 #[derive(Copy, Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -65,6 +71,10 @@ pub struct Leg {
     pub cancel: Tx,
     pub redeem: Tx,
     pub refund: Tx,
+    pub close: Tx,
+    pub show: Tx,
+    /// What is so in a channel alone.
+    pub channel: Channel,
 }
 
 impl Leg {
@@ -74,6 +84,8 @@ impl Leg {
             Kind::Cancel => self.cancel,
             Kind::Redeem => self.redeem,
             Kind::Refund => self.refund,
+            Kind::Close => self.close,
+            Kind::Show => self.show,
         }
     }
 
@@ -83,15 +95,30 @@ impl Leg {
             Kind::Cancel => &mut self.cancel,
             Kind::Redeem => &mut self.redeem,
             Kind::Refund => &mut self.refund,
+            Kind::Close => &mut self.close,
+            Kind::Show => &mut self.show,
         }
     }
 
     pub fn stands(&self) -> bool {
-        self.fund.is_mined() && !self.redeem.is_mined() && !self.refund.is_mined()
+        self.fund.is_mined() && !self.is_taken() && !self.is_back()
+    }
+
+    /// Its redeemer has it.
+    pub fn is_taken(&self) -> bool {
+        if self.channel.is_one { self.is_good() } else { self.redeem.is_mined() }
+    }
+
+    /// Its refundee has it.
+    pub fn is_back(&self) -> bool {
+        if self.channel.is_one { self.channel.is_back || self.channel.is_gone } else { self.refund.is_mined() }
     }
 
     /// Whether a block of this tick may hold it.
     pub fn is_valid(&self, kind: Kind, name: LegName, now: u8, setup: &Setup) -> bool {
+        if self.channel.is_one {
+            return self.can_in_channel(kind);
+        }
         let closes = setup.beta_closes && name == LegName::Beta;
         let is_unused = !self.fund.is_mined() && !self.cancel.is_mined();
         match kind {
@@ -100,6 +127,7 @@ impl Leg {
             Kind::Redeem => self.stands() && !(closes && now >= setup.opens(name)),
             // A script is judged by the clock of the block before (BIP-113), a contract by that of its own.
             Kind::Refund => self.stands() && now >= setup.opens(name) + u8::from(!closes),
+            Kind::Close | Kind::Show => false,
         }
     }
 
@@ -134,6 +162,9 @@ impl Leg {
 
     /// What our node shows. `flashed`: the secret stood in a mempool a moment ago.
     pub fn look(&self, setup: &Setup, now: u8, flashed: bool, cancelled: bool) -> LegView {
+        if self.channel.is_one {
+            return self.look_in_channel(setup, now, cancelled);
+        }
         let height = HEIGHT.plus(u64::from(now));
         let block = BlockRef { height, hash: hash(1) };
         let reads_mempool = !setup.is(Broken::ReadsNoMempool);
@@ -181,7 +212,7 @@ pub fn sender(kind: Kind, name: LegName) -> Role {
         LegName::Beta => Role::Participant,
     };
     match kind {
-        Kind::Fund | Kind::Cancel | Kind::Refund => payer,
-        Kind::Redeem => payer.other(),
+        Kind::Fund | Kind::Cancel | Kind::Refund | Kind::Close => payer,
+        Kind::Redeem | Kind::Show => payer.other(),
     }
 }

@@ -5,12 +5,13 @@
 //!
 //! Time is discrete and one clock serves all, so this shows the shape of the margins (how often an absence, an inclusion and
 //! a reorganisation must fit), and that one tick less loses; real clocks are `schedule`'s matter, and the simulator's.
-//! Liveness is a bound: when time is up, nothing of ours is stuck. Every fault that must lead to a counterexample is below,
-//! but for the settle window of a channel that is one block too short: channels are not part of this version.
+//! Liveness is a bound: when time is up, nothing of ours is stuck. Every fault that must lead to a counterexample is below. One
+//! leg may lie in a payment channel, as far as a swap can see it; the channels' own rules have a model of their own.
 //!
 //! `cargo test -p photon-swap --test model -- --nocapture` prints the states of every exploration.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod channel;
 #[path = "../common/mod.rs"]
 mod common;
 mod ledger;
@@ -21,7 +22,7 @@ mod world;
 
 use photon_swap::Guard;
 use promises::*;
-use setup::{Broken, Honest, Setup};
+use setup::{Broken, Honest, InChannel, Setup};
 use stateright::{Checker, HasDiscoveries, Model};
 use std::time::Instant;
 use world::World;
@@ -208,4 +209,36 @@ fn an_unmined_beta_that_is_not_cancelled_loses_at_any_margin() {
 #[test]
 fn crediting_one_lock_to_two_swaps_loses() {
     assert_needed(Broken::CreditsALockTwice, Setup::of(Honest::Participant));
+}
+
+/// What a channel adds: its payer may go silent, and close it with a word of before the lock. Figures as in [`SEAS`].
+const CHANNEL_SEAS: [(u8, u8, u8, u8, u8, u8, bool); 4] =
+    [(1, 1, 1, 0, 0, 0, false), (1, 2, 1, 0, 0, 0, false), (1, 1, 2, 0, 1, 1, false), (2, 1, 1, 1, 0, 0, false)];
+
+fn over_a_channel(honest: Honest, in_channel: InChannel, figures: (u8, u8, u8, u8, u8, u8, bool)) -> Setup {
+    Setup { in_channel, ..sea(honest, true, figures) }.with_margins()
+}
+
+#[test]
+fn whoever_is_paid_in_a_channel_never_loses_and_one_tick_less_to_register_or_to_answer_a_close_loses() {
+    for (honest, in_channel) in [(Honest::Initiator, InChannel::Beta), (Honest::Participant, InChannel::Alpha)] {
+        for figures in CHANNEL_SEAS {
+            let setup = over_a_channel(honest, in_channel, figures);
+            assert_safe(setup);
+            assert_loses(Setup { margin: setup.margin - 1, ..setup });
+            assert_loses(Setup { settle: setup.settle - 1, ..setup });
+        }
+    }
+}
+
+#[test]
+fn whoever_pays_in_a_channel_never_loses() {
+    for (honest, in_channel) in [(Honest::Initiator, InChannel::Alpha), (Honest::Participant, InChannel::Beta)] {
+        for figures in CHANNEL_SEAS {
+            assert_safe(over_a_channel(honest, in_channel, figures));
+        }
+    }
+    for in_channel in [InChannel::Alpha, InChannel::Beta] {
+        assert_safe(over_a_channel(Honest::Both, in_channel, CHANNEL_SEAS[2]));
+    }
 }

@@ -72,7 +72,7 @@ impl Party {
             Kind::Fund => self.fund_intent,
             Kind::Cancel => self.cancel_intent,
             Kind::Redeem => self.reveal_intent || self.secret,
-            Kind::Refund => true,
+            Kind::Refund | Kind::Close | Kind::Show => true,
         }
     }
 }

@@ -48,21 +48,21 @@ fn no_loss(world: &World, state: &State) -> bool {
     let mut lost = false;
     for (own, peer) in legs {
         let is_new = !received.iter().any(|other| std::ptr::eq(*other, peer));
-        let got = peer.redeem.is_mined() && is_new;
+        let got = peer.is_taken() && is_new;
         received.extend(got.then_some(peer));
-        lost |= own.redeem.is_mined() && !got;
+        lost |= own.is_taken() && !got;
     }
     !lost
 }
 
 fn is_free(world: &World, state: &State, party: usize) -> bool {
     let (own, peer) = world.legs_of(state, party);
-    state.parties[party].ended.is_some() && (!own.stands() || peer.redeem.is_mined())
+    state.parties[party].ended.is_some() && (!own.stands() || peer.is_taken())
 }
 
 fn believes_truth(world: &World, state: &State, party: usize) -> bool {
     let (own, peer) = world.legs_of(state, party);
-    let (took_back, received) = (own.refund.is_mined(), peer.redeem.is_mined());
+    let (took_back, received) = (own.is_back(), peer.is_taken());
     state.parties[party].ended.is_none_or(|ended| match ended {
         Outcome::TookBoth => received && took_back,
         // What was sent safety first, and evicted, may be mined by whoever kept it long after we looked away: the other leg too.
@@ -70,7 +70,7 @@ fn believes_truth(world: &World, state: &State, party: usize) -> bool {
         Outcome::Refunded => took_back,
         // A reorganisation undid our funding after the counterparty had shown the secret. What we sent then may still be mined.
         Outcome::Void => !own.fund.is_mined(),
-        Outcome::Lost => own.redeem.is_mined() && !received,
+        Outcome::Lost => own.is_taken() && !received,
     })
 }
 
@@ -81,7 +81,7 @@ fn alike(world: &World, state: &State) -> bool {
     }
     let took_both = |party| {
         let (own, peer) = world.legs_of(state, party);
-        own.refund.is_mined() && peer.redeem.is_mined()
+        own.is_back() && peer.is_taken()
     };
     let done = Some(Outcome::Completed);
     (one.ended == done) == (two.ended == done) && !took_both(0) && !took_both(1)

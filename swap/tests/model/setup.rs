@@ -1,7 +1,7 @@
 //! What is varied: small figures, who is honest, what the adversary may do, and what is broken on purpose. One tick is one
 //! block on either ledger.
 
-use crate::common::{NOW, terms};
+use crate::common::{HEIGHT, NOW, terms};
 use photon_chains::*;
 use photon_swap::{Guard, LegName, Role, Terms};
 
@@ -30,6 +30,14 @@ pub enum Honest {
     Both,
 }
 
+/// Which leg lies in a payment channel.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum InChannel {
+    Neither,
+    Alpha,
+    Beta,
+}
+
 /// One model. Figures are ticks, or how often something may happen.
 #[derive(Copy, Clone, Debug)]
 pub struct Setup {
@@ -56,6 +64,11 @@ pub struct Setup {
     pub cycles: bool,
     /// Honest fundings may lie unmined for as long as the adversary likes.
     pub lingers: bool,
+    pub in_channel: InChannel,
+    /// So long before its lock's end a channel's payee registers what was not paid.
+    pub margin: u8,
+    /// So long a close can be answered.
+    pub settle: u8,
     pub broken: Option<Broken>,
 }
 
@@ -76,6 +89,9 @@ impl Setup {
             rejections: 0,
             cycles: false,
             lingers: true,
+            in_channel: InChannel::Neither,
+            margin: 0,
+            settle: 0,
             broken: None,
         };
         calm.with_margins()
@@ -90,7 +106,22 @@ impl Setup {
     /// What it must take from Beta's expiry to Alpha's: the Participant's redeem, likewise. Without a closing time the last
     /// redeem of Beta can come just before a slow refund, and only then the Participant's begins.
     pub fn least_gap(&self) -> u8 {
-        if self.beta_closes { self.inclusion + self.again(1) - 1 } else { 2 * self.inclusion + self.again(2) }
+        let by_registry = u8::from(self.in_channel == InChannel::Alpha);
+        if self.beta_closes {
+            self.inclusion + self.again(1) - 1 + by_registry
+        } else {
+            2 * self.inclusion + self.again(2) + by_registry
+        }
+    }
+
+    /// What an engine needs to have a secret in the registry before a tick: the same, whichever leg it is.
+    pub fn least_margin(&self) -> u8 {
+        self.inclusion + 1 + self.again(1)
+    }
+
+    /// What it needs to answer a close.
+    pub fn least_settle(&self) -> u8 {
+        self.inclusion + 1 + self.again(1)
     }
 
     /// Everything that has to be done once more. An outage in which mempools forget costs the absence and the wait; one in
@@ -114,7 +145,8 @@ impl Setup {
             Honest::Initiator => self.least_window(),
             Honest::Participant | Honest::Both => self.least_window().max(self.time_to_cancel()),
         };
-        Self { window, gap: self.least_gap().max(1), ..self }
+        let (margin, settle) = (self.least_margin(), self.least_settle());
+        Self { window, gap: self.least_gap().max(1), margin, settle, ..self }
     }
 
     pub fn roles(&self) -> &'static [Role] {
@@ -165,16 +197,25 @@ impl Setup {
     /// The same figures as terms that two parties could sign.
     pub fn terms(&self) -> Terms {
         let beta = if self.beta_closes { Ledger::Ethereum } else { Ledger::Litecoin };
-        let mut terms = terms(Ledger::Bitcoin, beta);
+        let (alpha, beta) = match self.in_channel {
+            InChannel::Neither => (Ledger::Bitcoin, beta),
+            InChannel::Alpha => (Ledger::SmtChannel, beta),
+            InChannel::Beta => (Ledger::Bitcoin, Ledger::EthereumChannel),
+        };
+        let mut terms = terms(alpha, beta);
         terms.deadlines.agreed_at = NOW;
         terms.deadlines.fund_alpha_by = at(self.fund_alpha_by());
         terms.deadlines.fund_beta_by = at(self.fund_beta_by());
         terms.deadlines.reveal_by = at(self.reveal_by());
-        terms.alpha.lock.expiry = Expiry::at(at(self.opens(LegName::Alpha)));
-        terms.beta.lock.expiry = Expiry::at(at(self.opens(LegName::Beta)));
+        let opens = |leg| Expiry::at(at(self.opens(leg)));
+        terms.alpha.lock.expiry = Expiry { linked: alpha.is_channel(), ..opens(LegName::Alpha) };
+        terms.beta.lock.expiry = Expiry { linked: beta.is_channel(), ..opens(LegName::Beta) };
+        if alpha.is_channel() {
+            terms.alpha.lock.expiry.opens_block = HEIGHT.plus(u64::from(self.opens(LegName::Alpha)));
+        }
         if self.beta_closes {
             terms.beta.lock.expiry.closes = Some(at(self.opens(LegName::Beta)));
-            terms.beta.lock.expiry.lock_by = Some(at(self.reveal_by()));
+            terms.beta.lock.expiry.lock_by = (!beta.is_channel()).then_some(at(self.reveal_by()));
         }
         terms.alpha.confirmations = u32::from(self.confirmations);
         terms.beta.confirmations = u32::from(self.confirmations);

@@ -1,8 +1,8 @@
 //! Every move that anybody can make, and what must be true whatever the moves were.
 
-use crate::ledger::{KINDS, Kind, Leg, Tx, sender};
+use crate::ledger::{KINDS, Kind, Leg, Tx, final_depth, sender};
 use crate::party::{Breach, Party};
-use crate::setup::{Broken, Setup, at};
+use crate::setup::{Broken, InChannel, Setup, at};
 use photon_swap::*;
 use stateright::{Model, Property};
 
@@ -87,6 +87,15 @@ impl World {
         }
     }
 
+    fn new_leg(&self, index: usize) -> Leg {
+        let is_channel = match self.setup.in_channel {
+            InChannel::Neither => false,
+            InChannel::Alpha => index == 0,
+            InChannel::Beta => index > 0,
+        };
+        if is_channel { Leg::in_channel() } else { Leg::default() }
+    }
+
     /// A party's own leg and the counterparty's.
     pub fn legs_of<'a>(&self, state: &'a State, party: usize) -> (&'a Leg, &'a Leg) {
         let role = self.swaps[party].role;
@@ -104,7 +113,7 @@ impl World {
         }
         for reorg in reorgs {
             for cycles in [false, true] {
-                for entry in [None, Some(Kind::Fund), Some(Kind::Cancel)] {
+                for entry in [None, Some(Kind::Fund), Some(Kind::Cancel), Some(Kind::Close), Some(Kind::Show)] {
                     for spend in [None, Some(Kind::Redeem), Some(Kind::Refund)] {
                         if self.mined(state, *leg, name, (reorg, cycles, entry, spend)).is_some() {
                             moves.push(Move::Block { reorg, cycles, entry, spend });
@@ -142,6 +151,9 @@ impl World {
             }
             *leg.tx_mut(kind) = Tx::Mined(1);
         }
+        if leg.channel.is_one {
+            leg.judge([entry, spend], name, state.now, setup);
+        }
         if reorg.is_none() && !self.wait(&mut leg, name, state.now) {
             return None;
         }
@@ -150,7 +162,9 @@ impl World {
 
     fn adversary_has(&self, state: &State, kind: Kind) -> bool {
         match kind {
-            Kind::Fund | Kind::Refund => true,
+            Kind::Fund | Kind::Refund | Kind::Close => true,
+            // Who gains by it that a word is shown is its payee.
+            Kind::Show => false,
             // To cancel a funding of one's own is not to send it.
             Kind::Cancel => false,
             Kind::Redeem => state.knows,
@@ -232,6 +246,23 @@ impl World {
         for effect in turn.effects {
             self.send(next, party, effect);
         }
+        self.serve(next, party);
+    }
+
+    /// The engine of the party's channels has its turn.
+    fn serve(&self, next: &mut State, party: usize) {
+        let (role, now) = (self.swaps[party].role, next.now);
+        for name in [role.own_leg(), role.peer_leg()] {
+            let leg = &mut next.legs[self.leg_index(party, name)];
+            if !leg.channel.is_one {
+                continue;
+            }
+            if name == role.own_leg() {
+                leg.pay(name, now, &self.setup);
+            } else {
+                leg.claim(name, now, &self.setup);
+            }
+        }
     }
 
     /// What a port does: asks whether it is done, else sends.
@@ -246,6 +277,18 @@ impl World {
         let me = &mut next.parties[party];
         next.breach.without_intent |= !me.has_intent(kind);
         let leg = &mut next.legs[index];
+        if leg.channel.is_one {
+            match kind {
+                Kind::Fund => leg.fund = Tx::Mined(final_depth(&self.setup)),
+                Kind::Cancel => me.nothing_to_cancel |= !leg.fund.is_mined(),
+                Kind::Redeem => {
+                    leg.channel.is_asked = true;
+                    next.knows = true;
+                }
+                Kind::Refund | Kind::Close | Kind::Show => {}
+            }
+            return;
+        }
         match kind {
             Kind::Cancel if leg.fund == Tx::Unsent => me.nothing_to_cancel = true,
             Kind::Cancel => {
@@ -256,7 +299,7 @@ impl World {
                 leg.redeem.send();
                 next.knows = true;
             }
-            Kind::Fund | Kind::Refund => leg.tx_mut(kind).send(),
+            Kind::Fund | Kind::Refund | Kind::Close | Kind::Show => leg.tx_mut(kind).send(),
         }
     }
 
@@ -338,7 +381,7 @@ impl Model for World {
         vec![State {
             now: 1,
             turn: 0,
-            legs: vec![Leg::default(); 1 + betas],
+            legs: (0..=betas).map(|index| self.new_leg(index)).collect(),
             parties,
             knows: !self.setup.is_honest(Role::Initiator),
             flashed: false,

@@ -1,6 +1,6 @@
 //! What must be true at the end, read from the ledgers and not from the parties' memories.
 
-use crate::ledger::State;
+use crate::ledger::{SimLedger, State};
 use crate::party::Party;
 use crate::world::Setting;
 use photon_chains::Amount;
@@ -45,10 +45,11 @@ impl Wrong {
     }
 }
 
-pub fn judge(setting: &Setting, honest: &[Party], alpha: State, beta: State) -> Result<Report, Wrong> {
+pub fn judge(setting: &Setting, honest: &[Party], alpha: &SimLedger, beta: &SimLedger) -> Result<Report, Wrong> {
     let mut report = Report::default();
     for party in honest {
         let role = party.swap.role;
+        let (alpha, beta) = (alpha.state_for(role), beta.state_for(role));
         let (own, peer) = match role {
             Role::Initiator => (alpha, beta),
             Role::Participant => (beta, alpha),
@@ -93,7 +94,9 @@ fn judge_one(setting: &Setting, party: &Party, outcome: Option<Outcome>, own: St
     };
     // Who could not see for a second that the other leg is its own for good may take its own back too, and learn of it after
     // the end. Only who let its own time pass can lose by that, and honest parties don't: that would be a theft.
-    let missed = setting.mallory.is_some() && truth == Outcome::TookBoth && outcome == Some(Outcome::Completed);
+    // Nor does it cost us anything if a lock in a channel is paid that its payer could have had back.
+    let is_known = |outcome| outcome == Outcome::Completed || (setting.over_channels && outcome == Outcome::Refunded);
+    let missed = setting.mallory.is_some() && truth == Outcome::TookBoth && outcome.is_some_and(is_known);
     if outcome != Some(truth) && !missed {
         return Err(Wrong::Belief(role, outcome));
     }

@@ -1,5 +1,6 @@
 //! A ledger with one lock on it: blocks, a mempool, two kinds of clock, fees, reorganisations, halts.
 
+use crate::channel::Channel;
 use crate::rng::Rng;
 use photon_chains::*;
 use photon_swap::Role;
@@ -63,6 +64,8 @@ pub enum Kind {
     Refund,
     /// Takes back what was paid beside the lock.
     Sweep,
+    /// Writes the secret into the registry that judges locks in channels.
+    Register,
 }
 
 /// Whose secret a redeem shows.
@@ -165,6 +168,9 @@ pub struct SimLedger {
     /// The Initiator's secret has left its machine this way, whether or not a block could hold it.
     leaked: bool,
     weather: Weather,
+    /// The lock is not on the chain itself.
+    pub(crate) channel: Option<Channel>,
+    pub(crate) now: u64,
 }
 
 impl SimLedger {
@@ -189,6 +195,8 @@ impl SimLedger {
             floor_until: 0,
             leaked: false,
             weather,
+            channel: None,
+            now,
         }
     }
 
@@ -200,8 +208,26 @@ impl SimLedger {
         self.forks.get(height as usize).copied().unwrap_or_default()
     }
 
+    pub fn stamp_at(&self, height: u64) -> u64 {
+        self.stamps.get(height as usize).copied().unwrap_or_default()
+    }
+
     pub fn key(&self) -> Option<Key> {
         self.key
+    }
+
+    /// The lock names the redeemer and the hash of the swap.
+    pub fn is_right(&self) -> bool {
+        self.is_right_redeemer && self.key == Some(Key::Swap)
+    }
+
+    /// From now on it shows the same blocks as that one.
+    pub fn copy_chain(&mut self, chain: &SimLedger) {
+        self.mined.clone_from(&chain.mined);
+        self.mempool.clone_from(&chain.mempool);
+        self.stamps.clone_from(&chain.stamps);
+        self.forks.clone_from(&chain.forks);
+        (self.next_block_at, self.floor, self.floor_until) = (chain.next_block_at, chain.floor, chain.floor_until);
     }
 
     pub fn floor(&self) -> u32 {
@@ -231,6 +257,7 @@ impl SimLedger {
                 Kind::Redeem => &mut state.redeemed,
                 Kind::Refund => &mut state.refunded,
                 Kind::Sweep => &mut state.swept,
+                Kind::Register => continue,
             };
             *place = Some(*height);
         }
@@ -239,6 +266,9 @@ impl SimLedger {
 
     /// Whether the next block, stamped so, may hold it.
     pub fn is_valid(&self, tx: &Tx, stamp: u64) -> bool {
+        if let Some(channel) = &self.channel {
+            return self.can_in_channel(channel, tx);
+        }
         let state = self.state();
         let expiry = &self.lock.expiry;
         let unused = state.funded.is_none() && state.cancelled.is_none() && state.wrong.is_none();
@@ -256,11 +286,15 @@ impl SimLedger {
             }
             Kind::Refund => stands && (is_open || self.code != Code::Ours),
             Kind::Sweep => state.wrong.is_some() && state.swept.is_none() && is_open,
+            Kind::Register => false,
         }
     }
 
     /// Hands a transaction to the network. What is there already is not sent twice, but its fee is raised.
     pub fn send(&mut self, tx: Tx, rng: &mut Rng) {
+        if self.do_in_channel(&tx, rng) {
+            return;
+        }
         self.leaked |= tx.kind == Kind::Redeem && tx.key == Key::Swap && tx.public && !tx.held;
         if self.mined.iter().any(|(_, other)| other.kind == tx.kind && other.from == tx.from) {
             return;
@@ -314,27 +348,41 @@ impl SimLedger {
 
     /// Whether that party's spend waits in the mempools, and the next block may hold it.
     pub fn is_about_to(&self, kind: Kind, from: Role, now: u64) -> bool {
+        if self.channel.is_some() {
+            return self.ends_within(3, now);
+        }
         self.mempool.iter().any(|(tx, _)| tx.kind == kind && tx.from == from && tx.public && self.is_valid(tx, now))
     }
 
     /// Whether that spend is to be mined with the next block.
     pub fn is_due(&self, kind: Kind, from: Role, now: u64) -> bool {
+        if self.channel.is_some() {
+            return self.ends_within(1, now);
+        }
         let is_due = |(tx, waited): &(Tx, u32)| tx.kind == kind && tx.from == from && waited + 1 >= INCLUSION_BLOCKS;
         now >= self.next_block_at.saturating_sub(1) && self.mempool.iter().any(|sent| is_due(sent) && self.is_valid(&sent.0, now))
     }
 
     /// The secret that a redeem shows here now.
     pub fn shown(&self) -> Option<Key> {
-        let mined = self.mined.iter().find(|(_, tx)| tx.kind == Kind::Redeem).map(|(_, tx)| tx.key);
+        let shows = |tx: &Tx| matches!(tx.kind, Kind::Redeem | Kind::Register);
+        let mined = self.mined.iter().find(|(_, tx)| shows(tx)).map(|(_, tx)| tx.key);
+        if self.channel.is_some() {
+            // The engines read blocks alone.
+            return mined;
+        }
         mined.or_else(|| self.mempool.iter().find(|(tx, _)| tx.public && tx.kind == Kind::Redeem).map(|(tx, _)| tx.key))
     }
 
     /// Whether whoever looks hard enough knows the Initiator's secret.
     pub fn has_leaked(&self) -> bool {
-        self.leaked || self.shown() == Some(Key::Swap)
+        let by_channel = self.channel.as_ref().is_some_and(Channel::has_leaked);
+        let waits = |(tx, _): &(Tx, u32)| tx.kind == Kind::Register && tx.key == Key::Swap;
+        self.leaked || by_channel || self.shown() == Some(Key::Swap) || self.mempool.iter().any(waits)
     }
 
     pub fn tick(&mut self, now: u64, rng: &mut Rng) {
+        self.now = now;
         if now >= self.floor_until {
             self.floor = 1;
         }
@@ -429,7 +477,7 @@ impl SimLedger {
             self.held_back.retain(|held| *held < height);
             let orphaned: Vec<Tx> = self.mined.extract_if(.., |(at, _)| *at == height).map(|(_, tx)| tx).collect();
             for tx in orphaned {
-                if tx.honest || rng.percent(50) {
+                if tx.honest || tx.kind == Kind::Register || rng.percent(50) {
                     self.mempool.push((Tx { held: false, ..tx }, 0));
                 } else if tx.kind == Kind::Fund {
                     self.mempool.push((Tx { kind: Kind::Cancel, ..tx }, 0));

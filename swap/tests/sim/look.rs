@@ -2,7 +2,7 @@
 
 use crate::ledger::{CONFIRMATIONS, Code, FINAL_CONFIRMATIONS, Kind, SimLedger};
 use photon_chains::*;
-use photon_swap::LegView;
+use photon_swap::{LegView, Role};
 
 impl SimLedger {
     fn depth(&self, height: u64) -> u32 {
@@ -17,8 +17,8 @@ impl SimLedger {
         height.is_some_and(|height| self.depth(height) >= FINAL_CONFIRMATIONS)
     }
 
-    /// What a node shows of all this.
-    pub fn look(&self, cancelled_for_good: bool) -> LegView {
+    /// What a party's node shows of all this.
+    pub fn look(&self, role: Role, cancelled_for_good: bool) -> LegView {
         let tip = Tip {
             block: self.block(self.height()),
             time: UnixTime::from_secs(self.tip_stamp()),
@@ -31,7 +31,10 @@ impl SimLedger {
         LegView {
             tip: Some(tip),
             healthy: true,
-            sighting: Some(self.sighting()),
+            sighting: Some(match &self.channel {
+                Some(channel) => self.look_in_channel(channel, role),
+                None => self.sighting(),
+            }),
             cancelled: cancelled_for_good || self.is_final(state.cancelled),
             swept: self.is_final(state.swept),
         }
@@ -98,6 +101,7 @@ impl SimLedger {
             Family::Utxo => self.median(),
             Family::Evm => self.tip_stamp(),
         };
-        format!("#{} clock {} {mined:?} waiting {waiting:?}", self.height(), clock % 100_000)
+        let channel = self.told_of_channel();
+        format!("#{} clock {} {mined:?} waiting {waiting:?}{channel}", self.height(), clock % 100_000)
     }
 }

@@ -1,11 +1,13 @@
 //! Both parties of a swap run their real decisions over simulated ledgers, from a seed: messages are lost and repeated, the
 //! parties crash and are away, chains reorganise and halt, fees rise, miners lie about the time, and Mallory cheats. Whatever
-//! happens, an honest party ends with what it had, or with what it was promised.
+//! happens, an honest party ends with what it had, or with what it was promised. So it is where a leg lies in a payment channel,
+//! or both, whose counterparty goes silent or closes and whose mediator stalls: see [`channel`].
 //!
 //! `PHOTON_SIM_SEEDS=1000000` plays more swaps; a seed that fails is printed and is played alone with
 //! `PHOTON_SIM_SEED=<seed>`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod channel;
 #[path = "../common/mod.rs"]
 mod common;
 mod judge;
@@ -144,5 +146,36 @@ fn an_honest_initiator_never_loses_to_mallory() {
 #[test]
 fn an_honest_participant_never_loses_to_mallory() {
     let tally = play(&Setting { mallory: Some(Role::Initiator), ..Setting::default() }, u64::MAX);
+    tally.assert_reached(&["Completed", "Refunded", "Void", "no swap"]);
+}
+
+/// Swaps with a leg in channels, straight or over a mediator: fewer, since each takes longer.
+const OVER_CHANNELS: u64 = 20_000;
+
+fn over_channels(mallory: Option<Role>) -> Setting {
+    Setting { mallory, over_channels: true, ..Setting::default() }
+}
+
+#[test]
+fn two_honest_parties_complete_over_channels_when_nothing_goes_wrong() {
+    let tally = play(&Setting { is_calm: true, ..over_channels(None) }, 2_000);
+    assert_eq!(tally.ends.keys().collect::<Vec<_>>(), ["Completed/Completed"]);
+}
+
+#[test]
+fn two_honest_parties_end_alike_over_channels_that_close_and_mediators_that_stall() {
+    let tally = play(&over_channels(None), OVER_CHANNELS);
+    tally.assert_reached(&["Completed/Completed", "Refunded/Refunded", "Refunded/Void", "Void/Void"]);
+}
+
+#[test]
+fn an_honest_initiator_never_loses_to_mallory_in_its_channel() {
+    let tally = play(&over_channels(Some(Role::Participant)), OVER_CHANNELS);
+    tally.assert_reached(&["Completed", "Refunded", "Void", "no swap"]);
+}
+
+#[test]
+fn an_honest_participant_never_loses_to_mallory_in_its_channel() {
+    let tally = play(&over_channels(Some(Role::Initiator)), OVER_CHANNELS);
     tally.assert_reached(&["Completed", "Refunded", "Void", "no swap"]);
 }

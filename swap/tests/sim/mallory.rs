@@ -101,7 +101,7 @@ impl Mallory {
             fee: HIGHEST_FEE,
             key: key.unwrap_or(Key::Mallorys),
         };
-        let peer_is_there = peer.state().funded.is_some();
+        let peer_is_there = peer.state_for(self.role).funded.is_some();
         if self.fund_at.is_some_and(|at| now >= at) && (peer_is_there || !self.waits_for_peer) {
             let kind = if self.funds_wrong { Kind::FundWrong } else { Kind::Fund };
             own.send(Tx { public: true, ..tx(kind) }, rng);
@@ -113,7 +113,7 @@ impl Mallory {
         if self.refunds && own.is_valid(&tx(Kind::Refund), now) {
             own.send(tx(Kind::Refund), rng);
         }
-        let is_back = own.state().refunded.is_some();
+        let is_back = own.state_for(self.role).refunded.is_some();
         if self.digs_up && is_back {
             peer.boost(Kind::Fund, from.other());
         }
@@ -121,7 +121,7 @@ impl Mallory {
             self.cycle(now, peer, tx(Kind::Redeem), is_watched, rng);
             return;
         }
-        let is_undone = self.undoes && peer.state().refunded.is_some();
+        let is_undone = self.undoes && peer.state_for(self.role).refunded.is_some();
         let is_time = if self.snipes {
             peer.is_due(Kind::Refund, from.other(), now) || (peer.is_about_to(Kind::Refund, from.other(), now) && rng.percent(20))
         } else {

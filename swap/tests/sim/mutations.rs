@@ -2,6 +2,7 @@
 //! in this one build, and every name of the table stands in one of the two lists below. A name that is in the table and in no
 //! list fails a test, so no check is added without its mutation.
 
+use crate::channel::Weak;
 use crate::judge::Wrong;
 use crate::world::{Setting, run};
 use photon_swap::Guard::*;
@@ -86,6 +87,26 @@ const COVERED: &[(Guard, &str)] = &[
     (CancelWithoutAlpha, "AlphaDepth: a sound Alpha is not reorganised away"),
 ];
 
+/// What is weakened where legs lie in channels: a guard of the swap, or the channels' engine.
+#[derive(Copy, Clone, Debug)]
+enum InChannels {
+    Core(Guard, Mutation),
+    Engine(Weak),
+}
+
+/// Weakened so, each of these costs somebody money over channels.
+const FOUND_IN_CHANNELS: &[(InChannels, Option<Role>)] = &[
+    (InChannels::Core(Gap, Halved), Some(Initiator)),
+    (InChannels::Core(RevealWindow, Halved), Some(Participant)),
+    (InChannels::Core(AlphaFirst, Removed), Some(Initiator)),
+    (InChannels::Core(RevealIntent, Removed), Some(Participant)),
+    (InChannels::Engine(Weak::RegistersLate), Some(Participant)),
+    (InChannels::Engine(Weak::ForgetsHalts), Some(Participant)),
+    (InChannels::Engine(Weak::PaysLate), Some(Initiator)),
+    (InChannels::Engine(Weak::ForgetsSlack), Some(Initiator)),
+    (InChannels::Engine(Weak::EndsInTheWrongOrder), Some(Initiator)),
+];
+
 #[test]
 fn every_guard_stands_in_exactly_one_list() {
     let found: BTreeSet<Guard> = FOUND.iter().map(|(guard, ..)| *guard).collect();
@@ -105,14 +126,28 @@ fn first_wrong(row: Row, most: u64) -> Option<(u64, Wrong)> {
     switched(Some((guard, mutation)), || (0..most).find_map(|seed| run(seed, &setting).err().map(|wrong| (seed, wrong))))
 }
 
+fn first_wrong_in_channels((weak, mallory): (InChannels, Option<Role>), most: u64) -> Option<(u64, Wrong)> {
+    let over = Setting { mallory, over_channels: true, ..Setting::default() };
+    let (switch, setting) = match weak {
+        InChannels::Core(guard, mutation) => (Some((guard, mutation)), over),
+        InChannels::Engine(weak) => (None, Setting { weak: Some(weak), ..over }),
+    };
+    switched(switch, || (0..most).find_map(|seed| run(seed, &setting).err().map(|wrong| (seed, wrong))))
+}
+
 fn weaken_each(rows: &[Row], most: u64) -> Vec<(Row, Option<(u64, Wrong)>)> {
+    each(rows, |row| first_wrong(row, most))
+}
+
+/// Every row on every processor, in their order.
+fn each<R: Copy + Send + Sync, T: Send>(rows: &[R], find: impl Fn(R) -> T + Sync) -> Vec<(R, T)> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     let worker = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(row) = rows.get(at) else { return };
-            let found = first_wrong(*row, most);
+            let found = find(*row);
             results.lock().expect("no thread panics").push((at, *row, found));
         }
     };
@@ -152,6 +187,17 @@ fn with_any_guard_weakened_some_seed_loses_money() {
     let missing = told(&results);
     println!("{} mutations in {:.1} s", FOUND.len(), began.elapsed().as_secs_f64());
     assert_eq!(missing, 0, "guards that can be weakened without a loss");
+}
+
+#[test]
+fn with_any_check_weakened_some_seed_loses_money_over_channels() {
+    let results = each(FOUND_IN_CHANNELS, |row| first_wrong_in_channels(row, MOST_SEEDS));
+    for ((weak, mallory), found) in &results {
+        let found = found.as_ref().map_or("nothing".to_owned(), |(seed, wrong)| format!("{:>6} {}", seed + 1, wrong.told()));
+        println!("{:<36} {:<20} {found}", format!("{weak:?}"), format!("{mallory:?}"));
+    }
+    let missing: Vec<_> = results.iter().filter(|(_, found)| found.is_none()).map(|(row, _)| row).collect();
+    assert!(missing.is_empty(), "can be weakened over channels without a loss: {missing:?}");
 }
 
 /// `PHOTON_SIM_WEAK=20000` looks for a loss with each guard that is said to be covered: what is found belongs above.

@@ -160,7 +160,13 @@ impl Party {
         if self.is_there(now) && self.begins_outage(now, alpha, beta) {
             self.leave(now, rng, alpha, beta);
         }
-        if !self.is_there(now) || self.has_ended() || self.sleeps(now, rng) {
+        let has_channels = alpha.channel.is_some() || beta.channel.is_some();
+        if !self.is_there(now) || (self.has_ended() && !has_channels) || self.sleeps(now, rng) {
+            return;
+        }
+        self.serve(now, [&mut *alpha, &mut *beta], rng);
+        if self.has_ended() {
+            self.last_act = now;
             return;
         }
         self.drift(rng);
@@ -197,6 +203,15 @@ impl Party {
         }
     }
 
+    /// Its channels' engine takes its turn, also when the swap has ended.
+    fn serve(&self, now: u64, ledgers: [&mut SimLedger; 2], rng: &mut Rng) {
+        let latest = self.clock(now) + SKEW_SECS as u64;
+        for ledger in ledgers {
+            let fee = if self.fate.is_poor { 0 } else { ledger.floor().min(HIGHEST_FEE) };
+            ledger.serve(self.swap.role, latest, self.has_ended(), fee, rng);
+        }
+    }
+
     /// A step, or, where nothing that it depends on has moved, what the last one wanted.
     fn step(&mut self, view: View) -> Step {
         if let (true, Some((wake, before))) = (self.uses_wake, &self.last_look)
@@ -229,8 +244,8 @@ impl Party {
         let mut view = View {
             now_lo: UnixTime::from_secs(clock - SKEW_SECS as u64),
             now_hi: UnixTime::from_secs(clock + SKEW_SECS as u64),
-            alpha: alpha.look(done(LegName::Alpha)),
-            beta: beta.look(done(LegName::Beta)),
+            alpha: alpha.look(self.swap.role, done(LegName::Alpha)),
+            beta: beta.look(self.swap.role, done(LegName::Beta)),
             facts: Facts::default(),
             may_risk: !self.fate.is_poor,
         };
@@ -354,6 +369,10 @@ impl Party {
             }
             // What is in a stranger's hands can't be cancelled; from the refund on nobody counts on it.
             EffectKind::Cancel if self.fate.pays_wrong && self.clock(now) <= ledger.lock.expiry.opens_time.secs() => return,
+            EffectKind::Cancel if ledger.channel.is_some() => {
+                self.nothing_to_cancel |= ledger.state_for(self.swap.role).funded.is_none();
+                return;
+            }
             EffectKind::Cancel if !self.signed_funding => {
                 self.nothing_to_cancel = true;
                 return;

@@ -1,6 +1,7 @@
 //! How a swap is agreed, over a wire that loses messages, repeats them and lets them overtake each other; and what Mallory
 //! writes into a draft.
 
+use crate::channel::{Weak, channel_timing};
 use crate::common::{ALICE, BOB, address, party};
 use crate::ledger::{Key, timing};
 use crate::rng::Rng;
@@ -57,11 +58,41 @@ const CHANGES: [Change; 11] = [
 /// Of a hundred drafts of Mallory's, as many are changed. Who refuses one asks again.
 const CHANGED_PERCENT: u64 = 35;
 
+/// Where the two legs lie.
+#[derive(Copy, Clone, Debug)]
+pub struct Legs {
+    pub alpha: Ledger,
+    pub beta: Ledger,
+    /// Mediators on the way, where a leg is in channels.
+    pub reach: u8,
+    /// What is left out of the engines.
+    pub weak: Option<Weak>,
+}
+
+impl Legs {
+    /// Both legs hang on one registry.
+    pub fn are_linked(&self) -> bool {
+        self.alpha == self.beta
+    }
+
+    pub fn rules(&self, ledger: Ledger) -> LegRules {
+        let rules = crate::common::leg_rules(ledger);
+        match rules.template {
+            Template::Channel { contract, .. } => LegRules {
+                timing: channel_timing(self.reach, self.weak),
+                template: Template::Channel { contract, reach: self.reach },
+                ..rules
+            },
+            Template::P2wsh | Template::Htlc { .. } => LegRules { timing: timing(ledger.family()), ..rules },
+        }
+    }
+}
+
 struct Talk<'a> {
     setting: &'a Setting,
     offer: Offer,
     take: Take,
-    legs: (Ledger, Ledger),
+    legs: Legs,
     /// Every draft that was sent, in order.
     drafts: Vec<Terms>,
     wire: Vec<(u64, Role, Message)>,
@@ -74,17 +105,19 @@ struct Talk<'a> {
 }
 
 /// The clocks of both parties are right to the second here; their skew comes later.
-pub fn agree(setting: &Setting, legs: (Ledger, Ledger), rng: &mut Rng) -> Agreement {
-    let money = |ledger| Money { asset: Asset::Native(ledger), amount: Amount::from_units(1_000) };
+pub fn agree(setting: &Setting, legs: Legs, rng: &mut Rng) -> Agreement {
+    let money = |asset| Money { asset, amount: Amount::from_units(1_000) };
+    let (want, give) = (Asset::Native(legs.alpha), Asset::Native(legs.beta));
+    let give = if legs.are_linked() { Asset::Token(legs.beta, address(0x70)) } else { give };
     let valid_until = UnixTime::from_secs(START + 60);
-    let offer = Offer::new(address(BOB), money(legs.1), money(legs.0), valid_until, Salt::from_bytes([1; 16]));
+    let offer = Offer::new(address(BOB), money(give), money(want), valid_until, Salt::from_bytes([1; 16]));
     let take = Take {
         offer: offer.id,
         taker: address(ALICE),
         salt: Salt::from_bytes([2; 16]),
         secret_hash: Key::Swap.secret().hash(),
-        alpha_refundee: party(legs.0, ALICE),
-        beta_redeemer: party(legs.1, ALICE + 1),
+        alpha_refundee: party(legs.alpha, ALICE),
+        beta_redeemer: party(legs.beta, ALICE + 1),
         offline_secs: 5,
     };
     let mut talk = Talk {
@@ -114,17 +147,17 @@ pub fn agree(setting: &Setting, legs: (Ledger, Ledger), rng: &mut Rng) -> Agreem
     }
 }
 
-pub fn rules(legs: (Ledger, Ledger), now: u64) -> Rules {
+pub fn rules(legs: Legs, now: u64) -> Rules {
     let leg = |ledger: Ledger| {
         let tip = Tip {
             block: BlockRef { height: BlockHeight::new(HEIGHT + now - START), hash: Hash32::from_bytes([1; 32]) },
             time: UnixTime::from_secs(now),
             lock_clock: UnixTime::from_secs(now),
         };
-        LegRules { timing: timing(ledger.family()), tip, ..crate::common::leg_rules(ledger) }
+        LegRules { tip, ..legs.rules(ledger) }
     };
     let now = UnixTime::from_secs(now);
-    Rules { now, profile: Profile::REGTEST, alpha: leg(legs.0), beta: leg(legs.1), max_lock_secs: 600 }
+    Rules { now, profile: Profile::REGTEST, alpha: leg(legs.alpha), beta: leg(legs.beta), max_lock_secs: 600 }
 }
 
 impl Talk<'_> {
@@ -210,8 +243,8 @@ impl Talk<'_> {
         let half = MakerHalf {
             maker: address(BOB),
             salt: Salt::from_bytes([3 + self.drafts.len() as u8; 16]),
-            alpha_redeemer: party(self.legs.0, BOB),
-            beta_refundee: party(self.legs.1, BOB + 1),
+            alpha_redeemer: party(self.legs.alpha, BOB),
+            beta_refundee: party(self.legs.beta, BOB + 1),
         };
         let mut terms = build_terms(&self.offer, &self.take, &half, &rules(self.legs, now)).ok()?;
         if self.setting.mallory == Some(Role::Participant) && rng.percent(CHANGED_PERCENT) {

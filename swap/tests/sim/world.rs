@@ -1,12 +1,13 @@
 //! One swap from a seed to its end.
 
+use crate::channel::{Channel, Conduct, Weak};
 use crate::common::{ALICE, BOB, party as key_of};
 use crate::judge::{Report, Wrong, judge};
 use crate::ledger::{Code, EARLY_SECS, HIGHEST_FEE, SimLedger, Weather};
 use crate::mallory::Mallory;
 use crate::party::{Fate, Outage, Party, Presence};
 use crate::rng::Rng;
-use crate::talk::agree;
+use crate::talk::{Legs, agree};
 use photon_chains::*;
 use photon_swap::*;
 
@@ -17,6 +18,16 @@ const PAIRS: [(Ledger, Ledger); 4] = [
     (Ledger::Bitcoin, Ledger::Ethereum),
     (Ledger::Smt, Ledger::Litecoin),
     (Ledger::Ethereum, Ledger::Smt),
+];
+/// One leg in a channel, either one; both, on two chains; both on one chain, and so linked.
+const CHANNEL_PAIRS: [(Ledger, Ledger); 7] = [
+    (Ledger::Bitcoin, Ledger::EthereumChannel),
+    (Ledger::EthereumChannel, Ledger::Litecoin),
+    (Ledger::Smt, Ledger::EthereumChannel),
+    (Ledger::EthereumChannel, Ledger::Ethereum),
+    (Ledger::EthereumChannel, Ledger::SmtChannel),
+    (Ledger::EthereumChannel, Ledger::EthereumChannel),
+    (Ledger::EthereumChannel, Ledger::EthereumChannel),
 ];
 /// Points of its own at which a party may be killed, counted from the start of its swap.
 const MOST_POINTS: u64 = 16;
@@ -29,6 +40,19 @@ pub struct Setting {
     pub is_calm: bool,
     /// Every step is printed.
     pub is_told: bool,
+    /// A leg of every swap lies in channels.
+    pub over_channels: bool,
+    /// What is left out of the channels' engines.
+    pub weak: Option<Weak>,
+}
+
+impl Setting {
+    fn legs(&self, seed: u64) -> Legs {
+        let pick = |pairs: &[(Ledger, Ledger)]| pairs[(seed % pairs.len() as u64) as usize];
+        let (alpha, beta) = if self.over_channels { pick(&CHANNEL_PAIRS) } else { pick(&PAIRS) };
+        let reach = u8::from(seed / CHANNEL_PAIRS.len() as u64 % 2 == 1);
+        Legs { alpha, beta, reach, weak: self.weak }
+    }
 }
 
 fn weather(rng: &mut Rng, end: u64) -> Weather {
@@ -97,7 +121,8 @@ fn troubled(mut party: Party, is_worst: bool, rng: &mut Rng, end: u64, setting: 
         is_poor: rng.percent(3),
         lied_to_until: (setting.mallory.is_some() && rng.percent(5)).then_some(lied_to_until.secs()),
         set_back_secs: if rng.percent(if is_worst { 50 } else { 20 }) { rng.between(1, 60) } else { 0 },
-        pays_wrong: rng.percent(2),
+        // Nobody pays into a channel by hand.
+        pays_wrong: rng.percent(2) && !terms.own_leg(party.swap.role).lock.asset.ledger().is_channel(),
         blind_percent: rng.pick(&[0, 0, 0, 20]),
     };
     party
@@ -106,12 +131,12 @@ fn troubled(mut party: Party, is_worst: bool, rng: &mut Rng, end: u64, setting: 
 /// Plays one swap.
 pub fn run(seed: u64, setting: &Setting) -> Result<Report, Wrong> {
     let mut rng = Rng::new(seed);
-    let pair = PAIRS[(seed % 4) as usize];
-    let agreement = agree(setting, pair, &mut rng);
-    let initiator = agreement.initiator.map(|(terms, at)| (Role::Initiator, terms, at));
-    let participant = agreement.participant.map(|(terms, at)| (Role::Participant, terms, Some(at)));
+    let legs = setting.legs(seed);
+    let agreement = agree(setting, legs, &mut rng);
+    let initiator = agreement.initiator.map(|(terms, at)| (Role::Initiator, as_ordered(terms, setting), at));
+    let participant = agreement.participant.map(|(terms, at)| (Role::Participant, as_ordered(terms, setting), Some(at)));
     let Some((_, terms, _)) = participant.or(initiator) else { return Ok(Report::default()) };
-    let end = START + lasts(pair);
+    let end = START + lasts(legs);
     let is_worst = rng.percent(30);
     let sky = |leg: LegName, rng: &mut Rng| match setting.mallory {
         _ if setting.is_calm => Weather::default(),
@@ -120,17 +145,26 @@ pub fn run(seed: u64, setting: &Setting) -> Result<Report, Wrong> {
     };
     let code = |leg: LegName, rng: &mut Rng| {
         let is_mallorys = setting.mallory.is_some_and(|role| role.own_leg() == leg);
-        let is_contract = terms.leg(leg).lock.asset.ledger().family() == Family::Evm;
-        match (is_mallorys && is_contract, agreement.is_trap && terms.beta.lock.template != honest_template(pair.1)) {
+        let ledger = terms.leg(leg).lock.asset.ledger();
+        let is_contract = ledger.family() == Family::Evm && !ledger.is_channel();
+        match (is_mallorys && is_contract, agreement.is_trap && terms.beta.lock.template != legs.rules(legs.beta).template) {
             (true, true) => Code::AsInTheTerms,
             (true, false) if rng.percent(5) => Code::Changed,
             (true, false) | (false, _) => Code::Ours,
         }
     };
     let codes = [code(LegName::Alpha, &mut rng), code(LegName::Beta, &mut rng)];
-    let mut alpha = SimLedger::new(terms.alpha.lock, key_of(pair.0, BOB), codes[0], HEIGHT, START, sky(LegName::Alpha, &mut rng));
+    let mut alpha =
+        SimLedger::new(terms.alpha.lock, key_of(legs.alpha, BOB), codes[0], HEIGHT, START, sky(LegName::Alpha, &mut rng));
     let mut beta =
-        SimLedger::new(terms.beta.lock, key_of(pair.1, ALICE + 1), codes[1], HEIGHT, START, sky(LegName::Beta, &mut rng));
+        SimLedger::new(terms.beta.lock, key_of(legs.beta, ALICE + 1), codes[1], HEIGHT, START, sky(LegName::Beta, &mut rng));
+    for (ledger, payer) in [(&mut alpha, Role::Initiator), (&mut beta, Role::Participant)] {
+        if ledger.lock.asset.ledger().is_channel() {
+            let conduct =
+                if setting.is_calm { Conduct::fair() } else { Conduct::any(setting.mallory.is_none(), START, end, &mut rng) };
+            ledger.channel = Some(Channel::new(&ledger.lock, payer, setting.mallory, conduct, setting.weak));
+        }
+    }
     let mut honest: Vec<Party> = [initiator, participant]
         .into_iter()
         .flatten()
@@ -152,8 +186,16 @@ pub fn run(seed: u64, setting: &Setting) -> Result<Report, Wrong> {
         if spikes > 0 && rng.percent(2) {
             spikes -= u64::from(spike(now, &mut honest, &mut alpha, &mut rng) || spike(now, &mut honest, &mut beta, &mut rng));
         }
+        if legs.are_linked() {
+            beta.lend(&mut alpha);
+        }
         alpha.tick(now, &mut rng);
-        beta.tick(now, &mut rng);
+        if legs.are_linked() {
+            beta.copy_chain(&alpha);
+        } else {
+            beta.tick(now, &mut rng);
+        }
+        [&mut alpha, &mut beta].into_iter().for_each(|ledger| ledger.pass_on(now));
         if let Some(mallory) = &mut mallory {
             let is_watched = honest.iter().all(|party| party.is_there(now));
             mallory.act(now, &mut alpha, &mut beta, is_watched, &mut rng);
@@ -169,18 +211,26 @@ pub fn run(seed: u64, setting: &Setting) -> Result<Report, Wrong> {
             tell(now - START, &honest, &alpha, &beta);
         }
     }
-    judge(setting, &honest, alpha.state(), beta.state())
+    judge(setting, &honest, &alpha, &beta)
 }
 
-fn honest_template(ledger: Ledger) -> Template {
-    crate::common::leg_rules(ledger).template
+/// The terms, or, where that is what is broken, with the ends of both legs the other way round.
+fn as_ordered(mut terms: Terms, setting: &Setting) -> Terms {
+    if setting.weak == Some(Weak::EndsInTheWrongOrder) {
+        let (alpha, beta) = (&mut terms.alpha.lock.expiry, &mut terms.beta.lock.expiry);
+        std::mem::swap(&mut alpha.opens_time, &mut beta.opens_time);
+        alpha.opens_block = BlockHeight::new(HEIGHT + alpha.opens_time.secs_since(UnixTime::from_secs(START)));
+        beta.closes = Some(beta.opens_time);
+    }
+    terms
 }
 
 /// How long the longest swap of that pair takes that our own schedule allows, with a minute to end it.
-fn lasts(pair: (Ledger, Ledger)) -> u64 {
-    let rules = crate::talk::rules(pair, START);
+fn lasts(legs: Legs) -> u64 {
+    let rules = crate::talk::rules(legs, START);
     let plan = schedule(&rules.profile, &rules.alpha.timing, &rules.beta.timing);
-    plan.alpha_expiry + 80
+    let mediated_secs = if legs.alpha.is_channel() || legs.beta.is_channel() { crate::channel::slack_secs() } else { 0 };
+    plan.alpha_expiry + 80 + mediated_secs * u64::from(legs.reach)
 }
 
 /// Fees rise. Where that hits what an honest party has sent, it counts like an outage that loses it.
