@@ -3,7 +3,7 @@
 use crate::coordinator::{Book, Live};
 use crate::ledgers::Ledgers;
 use crate::service::Funding;
-use photon_chains::{Address, Amount, Asset, Family, Lock, LockId, PortError, Purpose};
+use photon_chains::{Address, Amount, Asset, Family, Lock, LockId, NoRoom, PortError, Purpose};
 use photon_swap::{Phase, Role, SwapId, Terms};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -201,6 +201,9 @@ pub enum ReserveError {
         /// What is wanted.
         least_mb: u64,
     },
+    /// Nothing leads to the counterparty.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// The same swap is being agreed to at this moment.
     #[error("this swap is being agreed to already")]
     Twice,
@@ -353,28 +356,21 @@ impl Reserves {
             self.check_asset(sums, *asset, *needed).await?;
         }
         if funding == Funding::Wallet {
-            self.check_room(&terms.own_leg(role).lock).await?;
+            self.keep_room(&terms.own_leg(role).lock).await?;
         }
         Ok(sum.needs)
     }
 
-    /// Where it depends on the counterparty how much can be locked: there must be room beside what other swaps with it will lock.
-    async fn check_room(&self, lock: &Lock) -> Result<(), ReserveError> {
+    /// Where it depends on the counterparty what can be locked, that is kept until the lock is funded, beside what is kept for others.
+    async fn keep_room(&self, lock: &Lock) -> Result<(), ReserveError> {
         let Some(port) = self.ledgers.port(lock.asset.ledger()) else { return Ok(()) };
-        let Some(room) = port.room(lock).await? else { return Ok(()) };
-        let is_same = |other: &Lock| (other.asset, other.redeemer) == (lock.asset, lock.redeemer) && other.id() != lock.id();
-        let sum = |sum: Amount, other: &Lock| sum.checked_add(other.amount).unwrap_or(Amount::MAX);
         let promised: Vec<Lock> = held_lock(&self.promised).swaps.values().map(|promise| promise.own).collect();
         let running = self.running().into_iter().map(|held| held.terms.own_leg(held.role).lock);
-        let mut locks: Vec<Lock> = running.filter(|other| self.is_unfunded(other)).chain(promised).filter(is_same).collect();
-        locks.sort_by_key(Lock::id);
-        locks.dedup();
-        let taken = locks.iter().fold(Amount::ZERO, sum);
-        let free = room.checked_sub(taken).unwrap_or_default();
-        if free < lock.amount {
-            return Err(ReserveError::NotEnough { asset: lock.asset, needed: lock.amount, available: free });
-        }
-        Ok(())
+        let mut beside: Vec<Lock> = running.filter(|other| self.is_unfunded(other)).chain(promised).collect();
+        beside.retain(|other| other.asset == lock.asset && other.id() != lock.id());
+        beside.sort_by_key(Lock::id);
+        beside.dedup();
+        port.keep_room(lock, &beside).await?.map_or(Ok(()), |why| Err(why.into()))
     }
 
     /// Once a lock was seen, or an attempt to fund it sent, its money has left the wallet's balance.

@@ -46,7 +46,8 @@ pub use party::{Address, Hash32, HexError, LockKey, Party, PublicKey, TxId};
 #[doc(hidden)]
 pub use party::{read_hex, show_hex};
 pub use port::{
-    Act, Balance, Draft, Found, FoundLock, IntentKey, IntentKeyError, OutsideCoin, Port, PortError, Progress, Progressed, Purpose,
+    Act, Balance, Draft, Found, FoundLock, IntentKey, IntentKeyError, NoRoom, OutsideCoin, Port, PortError, Progress, Progressed,
+    Purpose,
 };
 pub use secret::{Secret, SecretHash};
 pub use sighting::{BlockRef, Fault, LockStatus, Sighting, Spend, SpendKind, Tip};

@@ -274,6 +274,26 @@ pub struct Found {
 /// Told how far a search has come: blocks read, and blocks to read.
 pub type Progressed<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
+/// Why a lock can't be funded towards its redeemer, whatever the balance says. It names no amount: how much there is beside what was
+/// asked for is nobody's business.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoom {
+    /// No channel, or none with so much left.
+    #[error("no channel with enough room leads to the counterparty: open one, or swap less")]
+    NoWay,
+    /// There are ways, but longer or dearer ones.
+    #[error(
+        "the ways to the counterparty have more mediators than the swap allows, or they ask for more: open a channel with it"
+    )]
+    Reach,
+    /// Payer and payee would not have the time to act.
+    #[error("the lock would end too soon for a payment over channels: compare both sides' clocks and profiles")]
+    TooShort,
+    /// Mediators would not lock their money for so long.
+    #[error("the lock would end later than mediators lock money: open a channel with the counterparty, or pay it on the chain")]
+    TooLong,
+}
+
 /// One ledger. The adapters of Bitcoin, Litecoin, Ethereum and SMT fill it, and the payment channels on the last two.
 ///
 /// An adapter keeps what it watches in memory, and is told again after a restart. It holds no protocol state: everything
@@ -302,8 +322,10 @@ pub trait Port: Send + Sync {
         *self.timing()
     }
 
-    /// How much can be locked for that lock's redeemer now, where that depends on who it is. None: whatever the balance says.
-    async fn room(&self, _lock: &Lock) -> Result<Option<Amount>, PortError> {
+    /// Keeps what that lock needs beside the balance, where it depends on who its redeemer is, until it is funded: nobody else gets it
+    /// meanwhile. `beside`: the other locks of ours of that asset that are agreed and not funded, which keep theirs; what was kept
+    /// for any other is free again. None: it is kept, or nothing is needed. Else why it can't be.
+    async fn keep_room(&self, _lock: &Lock, _beside: &[Lock]) -> Result<Option<NoRoom>, PortError> {
         Ok(None)
     }
 

@@ -5,12 +5,13 @@
 
 use super::engine::Engine;
 use super::views;
+use super::ways::Trip;
 use super::words::{ChannelsError, PaymentState};
 use super::{Channels, Deed};
 use crate::clock;
 use photon_chains::{Address, BlockHeight, Expiry, Ledger, Secret, SecretHash};
 use photon_channel::{
-    Channel, ChannelRef, Hop, KnownKey, LockNo, LockState, PaymentId, Progress, Units, Way, is_in_time, is_open,
+    Channel, ChannelId, ChannelRef, Hop, KnownKey, LockNo, LockState, PaymentId, Progress, Units, Way, is_in_time, is_open,
 };
 
 /// A leg, as it is looked for.
@@ -58,7 +59,7 @@ enum Found {
 }
 
 /// A leg to be paid.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegOrder {
     /// The token, or none for the ledger's own coin.
     pub token: Option<Address>,
@@ -70,10 +71,16 @@ pub struct LegOrder {
     pub until: Expiry,
     /// The most mediators.
     pub reach: u8,
+    /// Its hash: a channel in which it was given back is not asked again.
+    pub hash: SecretHash,
+    /// What is kept in which channel for other legs.
+    pub kept: Vec<(ChannelId, Units)>,
 }
 
-/// Neighbours that are tried as mediators.
-const MOST_TRIED: usize = 8;
+/// Ways that are tried.
+pub(super) const MOST_TRIED: usize = 8;
+/// So many millionths of what arrives may mediators ask for in all, or else what each of them would be paid by this node's own policy.
+const MOST_FEE_PPM: u128 = 10_000;
 
 impl Channels {
     /// How far these legs are, in their order; none for one that is just ending.
@@ -113,14 +120,9 @@ impl Channels {
         self.look(ledger, move |engine| engine.leg_ways(&order)).await
     }
 
-    /// How much of a token can be paid now: to that neighbour, or, with mediators, to anybody.
-    pub async fn leg_room(
-        &self,
-        ledger: Ledger,
-        token: Option<Address>,
-        payee: Option<Address>,
-    ) -> Result<Vec<Units>, ChannelsError> {
-        self.look(ledger, move |engine| engine.leg_room(token, payee)).await
+    /// How much of a token can be paid now over each channel.
+    pub async fn leg_room(&self, ledger: Ledger, token: Option<Address>) -> Result<Vec<Units>, ChannelsError> {
+        self.look(ledger, move |engine| engine.leg_room(token)).await
     }
 
     /// Whether there is an open channel with that neighbour in that token.
@@ -178,7 +180,12 @@ impl Engine {
         let flow = if incoming { &channel.incoming } else { &channel.outgoing };
         let held = flow.lock(number)?;
         let entry = self.node.registered(&held.lock.secret_hash);
-        let is_sure = entry.is_some_and(|entry| entry.is_deep && is_in_time(&held.lock.expiry, &entry.at));
+        let in_time = entry.filter(|entry| is_in_time(&held.lock.expiry, &entry.at));
+        // Its payer may never say so, but it can only go back: a secret that was shown too late is no claim.
+        if incoming && in_time.is_none() && is_open(&held.lock.expiry, &self.node.tip().deep) {
+            return Some(LegState::Back);
+        }
+        let is_sure = in_time.is_some_and(|entry| entry.is_deep);
         let (secret, is_leaving) = match &held.state {
             LockState::Waiting => (None, false),
             LockState::Known(secret) => (Some(secret.clone()), false),
@@ -192,36 +199,62 @@ impl Engine {
         self.node.channels().filter(move |channel| channel.key.token() == token && channel.is_active())
     }
 
-    fn leg_room(&self, token: Option<Address>, payee: Option<Address>) -> Vec<Units> {
-        let to = |channel: &&Channel| payee.is_none_or(|payee| channel.peer.address() == payee);
+    fn leg_room(&self, token: Option<Address>) -> Vec<Units> {
         let free = |channel: &Channel| Units::from_signed(channel.free(channel.side)).unwrap_or_default();
-        self.usable(token).filter(to).map(free).collect()
+        self.usable(token).map(free).collect()
     }
 
     fn leg_ways(&self, order: &LegOrder) -> Vec<Way> {
         let payee = order.payee.address();
         let straight = self.usable(order.token).filter(|channel| channel.peer.address() == payee);
-        if let Some(channel) = roomiest(straight, order.amount) {
+        if let Some(channel) = roomiest(straight, order) {
             return vec![Way { channel: channel.of.channel, amount: order.amount, expiry: order.until, onward: Vec::new() }];
         }
         if order.reach == 0 {
             return Vec::new();
         }
+        let most_fee = self.most_leg_fee(order);
+        let trip = Trip {
+            token: order.token,
+            payee,
+            amount: order.amount,
+            most_fee,
+            hash: Some(order.hash),
+            without: None,
+            kept: &order.kept,
+        };
+        // The terms count on no more than this node's own slack for each mediator.
+        let most_secs = self.policy.hop_slack_secs.saturating_mul(u64::from(order.reach));
+        let most_secs = u32::try_from(most_secs).unwrap_or(u32::MAX);
+        let mut ways = self.routes(&trip, most_secs, MOST_TRIED, &|later_secs| self.earlier(&order.until, later_secs));
+        ways.retain(|way| way.onward.len() <= usize::from(order.reach));
+        if ways.is_empty() { self.guessed_ways(order) } else { ways }
+    }
+
+    /// Over a neighbour that may know the payee though nobody has announced it, and is paid as this node would be.
+    fn guessed_ways(&self, order: &LegOrder) -> Vec<Way> {
+        let payee = order.payee.address();
         let Some(amount) = self.policy.fee(order.amount).and_then(|fee| order.amount.checked_add(fee)) else { return Vec::new() };
         let mut over: Vec<&Channel> = self
             .usable(order.token)
-            .filter(|channel| channel.in_step && channel.peer.address() != payee && channel.free(channel.side) >= amount.signed())
+            .filter(|channel| channel.in_step && channel.peer.address() != payee && order.left_in(channel) >= amount.signed())
             .collect();
-        over.sort_by_key(|channel| std::cmp::Reverse(channel.free(channel.side)));
-        let expiry = self.earlier(&order.until, 1);
+        over.sort_by_key(|channel| std::cmp::Reverse(order.left_in(channel)));
+        let expiry = self.earlier(&order.until, self.policy.hop_slack_secs);
         let hop = Hop { to: payee, amount: order.amount, expiry: order.until };
         let way = |channel: &Channel| Way { channel: channel.of.channel, amount, expiry, onward: vec![hop] };
         over.into_iter().take(MOST_TRIED).map(way).collect()
     }
 
-    /// The expiry of the lock so many hops before the one with that expiry: later by each mediator's slack, in all that it says.
-    fn earlier(&self, until: &Expiry, hops: u64) -> Expiry {
-        let slack_secs = self.policy.hop_slack_secs * hops;
+    fn most_leg_fee(&self, order: &LegOrder) -> Units {
+        let part = Units::new(order.amount.get().saturating_mul(MOST_FEE_PPM).div_ceil(1_000_000)).unwrap_or(Units::MAX);
+        let own = self.policy.fee(order.amount).unwrap_or_default();
+        let all = (0..order.reach).try_fold(Units::ZERO, |sum, _| sum.checked_add(own)).unwrap_or(Units::MAX);
+        part.max(all)
+    }
+
+    /// The expiry of a lock that ends so much later than the one with that expiry, in all that it says.
+    fn earlier(&self, until: &Expiry, slack_secs: u64) -> Expiry {
         let blocks = if until.opens_block.get() == 0 { 0 } else { slack_secs.div_ceil(self.block_secs.max(1)) };
         Expiry {
             opens_time: until.opens_time.plus_secs(slack_secs),
@@ -232,7 +265,15 @@ impl Engine {
     }
 }
 
-fn roomiest<'a>(channels: impl Iterator<Item = &'a Channel>, amount: Units) -> Option<&'a Channel> {
-    let free = |channel: &&Channel| channel.free(channel.side);
-    channels.max_by_key(free).filter(|channel| free(channel) >= amount.signed())
+impl LegOrder {
+    /// What a channel has to spend beside what is kept in it for other legs.
+    fn left_in(&self, channel: &Channel) -> i128 {
+        let kept = self.kept.iter().filter(|(id, _)| *id == channel.of.channel).map(|(_, amount)| amount.signed());
+        kept.fold(channel.free(channel.side), i128::saturating_sub)
+    }
+}
+
+fn roomiest<'a>(channels: impl Iterator<Item = &'a Channel>, order: &LegOrder) -> Option<&'a Channel> {
+    let left = |channel: &&Channel| order.left_in(channel);
+    channels.max_by_key(left).filter(|channel| left(channel) >= order.amount.signed())
 }

@@ -20,15 +20,17 @@ const LEARN_SECS: u64 = 60;
 const SHOWN: usize = 5;
 
 /// What a way is looked for.
-struct Trip {
-    token: Option<Address>,
-    payee: Address,
-    amount: Units,
-    most_fee: Units,
+pub(super) struct Trip<'a> {
+    pub(super) token: Option<Address>,
+    pub(super) payee: Address,
+    pub(super) amount: Units,
+    pub(super) most_fee: Units,
     /// It must not be used twice in a channel.
-    hash: Option<SecretHash>,
+    pub(super) hash: Option<SecretHash>,
     /// The channel straight to the payee over which it has failed.
-    without: Option<ChannelId>,
+    pub(super) without: Option<ChannelId>,
+    /// What is kept in which own channel for something else.
+    pub(super) kept: &'a [(ChannelId, Units)],
 }
 
 /// A payment for which another way is looked for.
@@ -52,7 +54,7 @@ impl Engine {
             PayBy::Direct | PayBy::Sealed => None,
         };
         let NewPayment { token, amount, most_fee, .. } = *new;
-        let trip = Trip { token, payee: payee.address(), amount, most_fee, hash, without: None };
+        let trip = Trip { token, payee: payee.address(), amount, most_fee, hash, without: None, kept: &[] };
         let (ways, searches) = match &new.through {
             Through::Ways(ways) => (ways.clone(), 0),
             Through::Mediators(mediators) => (vec![self.over(&trip, mediators)?], 0),
@@ -82,7 +84,7 @@ impl Engine {
     }
 
     /// Straight, and at once: nothing is locked.
-    fn at_once(&self, trip: &Trip) -> Result<Way, ChannelsError> {
+    fn at_once(&self, trip: &Trip<'_>) -> Result<Way, ChannelsError> {
         let channel = self.roomiest(trip, &trip.payee, trip.amount).ok_or(ChannelsError::NoWay)?;
         Ok(Way { channel: channel.of.channel, amount: trip.amount, expiry: self.expiry_in(0), onward: Vec::new() })
     }
@@ -93,7 +95,7 @@ impl Engine {
     }
 
     /// The best way, and one over each neighbour that the payee has named.
-    fn ways_of(&self, trip: &Trip, hints: &[Hint]) -> Vec<Way> {
+    fn ways_of(&self, trip: &Trip<'_>, hints: &[Hint]) -> Vec<Way> {
         let mut ways: Vec<Way> = self.lead(trip, self.last_secs()).into_iter().collect();
         ways.extend(hints.iter().filter_map(|hint| self.lead_over(trip, hint)));
         ways.sort_by_key(|way| (way.amount, way.onward.len()));
@@ -102,7 +104,7 @@ impl Engine {
     }
 
     /// The best way to somebody: straight, where there is a channel with room.
-    fn lead(&self, trip: &Trip, left_secs: u64) -> Option<Way> {
+    fn lead(&self, trip: &Trip<'_>, left_secs: u64) -> Option<Way> {
         // What others ask for is no reason to lock money for longer than is allowed to anybody.
         if left_secs > self.policy.longest_lock_secs {
             return None;
@@ -115,7 +117,7 @@ impl Engine {
     }
 
     /// The way over a neighbour of the payee's that its request names.
-    fn lead_over(&self, trip: &Trip, hint: &Hint) -> Option<Way> {
+    fn lead_over(&self, trip: &Trip<'_>, hint: &Hint) -> Option<Way> {
         if hint.capacity < trip.amount || hint.from == self.node.address() || hint.from == trip.payee {
             return None;
         }
@@ -128,12 +130,18 @@ impl Engine {
         (way.onward.len() <= MOST_HOPS).then_some(way)
     }
 
-    /// Ways over mediators, the cheapest first. Neighbours that are connected are preferred: the others are waited for.
-    fn found(&self, trip: &Trip, left_secs: u64, count: usize) -> Vec<Way> {
+    /// Ways over mediators for a payment that ends so late, the cheapest first.
+    fn found(&self, trip: &Trip<'_>, left_secs: u64, count: usize) -> Vec<Way> {
+        let most_secs = u32::try_from(self.policy.longest_lock_secs.saturating_sub(left_secs)).unwrap_or(u32::MAX);
+        self.routes(trip, most_secs, count, &|later_secs| self.expiry_in(left_secs + later_secs))
+    }
+
+    /// Ways over mediators, the cheapest first; `end`: of a lock that ends so many seconds after the last one. Neighbours that are
+    /// connected are preferred: the others are waited for.
+    pub(super) fn routes(&self, trip: &Trip<'_>, most_secs: u32, count: usize, end: &dyn Fn(u64) -> Expiry) -> Vec<Way> {
         let mut drawn = self.chart.lock();
         let Drawn { graphs, finder, .. } = &mut *drawn;
         let Some(graph) = graphs.get(&trip.token) else { return Vec::new() };
-        let most_secs = u32::try_from(self.policy.longest_lock_secs.saturating_sub(left_secs)).unwrap_or(u32::MAX);
         let Trip { payee, amount, most_fee, .. } = *trip;
         let query = Query { payer: self.node.address(), payee, amount, most_fee, most_secs };
         for connected in [true, false] {
@@ -143,33 +151,23 @@ impl Engine {
                 count => finder.several_by(graph, &query, count, own),
             };
             if !routes.is_empty() {
-                return routes.iter().filter_map(|route| self.way_along(graph, route, left_secs)).collect();
+                return routes.iter().filter_map(|route| way_along(graph, route, end)).collect();
             }
         }
         Vec::new()
     }
 
     /// What can be locked in an own channel for this.
-    fn room(&self, trip: &Trip, id: &ChannelId, connected: bool) -> Units {
+    fn room(&self, trip: &Trip<'_>, id: &ChannelId, connected: bool) -> Units {
         let channel = self.node.channel(id).filter(|channel| fits(trip, channel) && (channel.in_step || !connected));
-        channel.and_then(|channel| Units::from_signed(channel.free(channel.side))).unwrap_or_default()
-    }
-
-    fn way_along(&self, graph: &Graph, route: &Route, left_secs: u64) -> Option<Way> {
-        let mut hops = Vec::with_capacity(route.edges.len());
-        for ((edge, amount), later_secs) in route.edges.iter().zip(&route.amounts).zip(&route.later_secs) {
-            let edge = graph.edge(*edge)?;
-            let expiry = self.expiry_in(left_secs + u64::from(*later_secs));
-            hops.push((edge.channel, Hop { to: edge.to, amount: *amount, expiry }));
-        }
-        let ((channel, first), onward) = hops.split_first()?;
-        let onward = onward.iter().map(|(_, hop)| *hop).collect();
-        Some(Way { channel: *channel, amount: first.amount, expiry: first.expiry, onward })
+        let free = channel.and_then(|channel| Units::from_signed(channel.free(channel.side))).unwrap_or_default();
+        let kept = trip.kept.iter().filter(|(other, _)| other == id);
+        kept.fold(free, |free, (_, amount)| free.saturating_sub(*amount))
     }
 
     /// The way through these mediators, each of them paid what it announces, or else as this node would be, and each lock before
     /// another later by what its mediator needs.
-    fn over(&self, trip: &Trip, mediators: &[Address]) -> Result<Way, ChannelsError> {
+    fn over(&self, trip: &Trip<'_>, mediators: &[Address]) -> Result<Way, ChannelsError> {
         if mediators.len() > MOST_HOPS {
             return Err(ChannelsError::Order("too many mediators"));
         }
@@ -196,7 +194,7 @@ impl Engine {
     }
 
     /// The channel with that neighbour that has the most to spend, if it has so much.
-    fn roomiest(&self, trip: &Trip, peer: &Address, amount: Units) -> Option<&Channel> {
+    fn roomiest(&self, trip: &Trip<'_>, peer: &Address, amount: Units) -> Option<&Channel> {
         let fitting =
             self.node.channels_with_peer(peer).filter(|channel| channel.key.token() == trip.token && fits(trip, channel));
         let free = |channel: &&Channel| channel.free(channel.side);
@@ -214,7 +212,7 @@ impl Engine {
     /// The ways on which a payment would be tried now.
     pub(super) fn ways_now(&self, query: &WayQuery) -> Vec<FoundWay> {
         let WayQuery { token, payee, amount, most_fee, .. } = *query;
-        let trip = Trip { token, payee, amount, most_fee, hash: None, without: None };
+        let trip = Trip { token, payee, amount, most_fee, hash: None, without: None, kept: &[] };
         let mut ways = Vec::new();
         if let Some(channel) = self.roomiest(&trip, &payee, amount).filter(|channel| channel.in_step) {
             let expiry = self.expiry_in(self.last_secs());
@@ -278,13 +276,24 @@ impl Engine {
         let payee = order.payee.address();
         let without = self.node.channel(&running.channel).filter(|channel| channel.peer.address() == payee);
         let without = without.map(|channel| channel.of.channel);
-        let trip = Trip { token: order.token, payee, amount: order.amount, most_fee: order.most_fee, hash, without };
+        let trip = Trip { token: order.token, payee, amount: order.amount, most_fee: order.most_fee, hash, without, kept: &[] };
         self.ways_of(&trip, &running.hints)
     }
 }
 
+fn way_along(graph: &Graph, route: &Route, end: &dyn Fn(u64) -> Expiry) -> Option<Way> {
+    let mut hops = Vec::with_capacity(route.edges.len());
+    for ((edge, amount), later_secs) in route.edges.iter().zip(&route.amounts).zip(&route.later_secs) {
+        let edge = graph.edge(*edge)?;
+        hops.push((edge.channel, Hop { to: edge.to, amount: *amount, expiry: end(u64::from(*later_secs)) }));
+    }
+    let ((channel, first), onward) = hops.split_first()?;
+    let onward = onward.iter().map(|(_, hop)| *hop).collect();
+    Some(Way { channel: *channel, amount: first.amount, expiry: first.expiry, onward })
+}
+
 /// Whether a channel can take the first lock.
-fn fits(trip: &Trip, channel: &Channel) -> bool {
+fn fits(trip: &Trip<'_>, channel: &Channel) -> bool {
     let is_used = trip.hash.is_some_and(|hash| channel.disposed.contains(&hash));
     channel.is_active() && !is_used && trip.without != Some(channel.of.channel) && channel.outgoing.locks.len() < MOST_LOCKS
 }

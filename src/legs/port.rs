@@ -1,17 +1,17 @@
 //! The port of one chain's payment channels.
 
+mod room;
+
 use super::timing_of;
-use crate::channels::{
-    Channels, ChannelsError, Leg, LegOrder, LegState, NewPayment, NewRequest, PayBy, Payee, Through, WeakChannels,
-};
+use crate::channels::{Channels, ChannelsError, Leg, LegState, NewPayment, NewRequest, PayBy, Payee, Through, WeakChannels};
 use crate::clock;
 use crate::ledgers::WeakLedgers;
 use async_trait::async_trait;
 use photon_chains::{
-    Act, Address, Amount, Asset, Balance, BlockHeight, BlockRef, Hash32, Ledger, Lock, LockId, LockKey, LockStatus, Party, Port,
-    PortError, Progress, PublicKey, Purpose, Secret, Sighting, Spend, SpendKind, Template, Timing, Tip, TxId,
+    Act, Address, Amount, Asset, Balance, BlockHeight, BlockRef, Hash32, Ledger, Lock, LockId, LockKey, LockStatus, NoRoom,
+    Party, Port, PortError, Progress, PublicKey, Purpose, Secret, Sighting, Spend, SpendKind, Template, Timing, Tip, TxId,
 };
-use photon_channel::{KnownKey, PaymentId, Units, Way};
+use photon_channel::{ChannelId, KnownKey, PaymentId, Units};
 use photon_swap::Profile;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +44,10 @@ pub struct LegPort {
     watched: Mutex<HashMap<LockId, Watched>>,
     /// Legs that are not to be paid any more, whoever is about to.
     cancelled: Mutex<HashSet<LockId>>,
+    /// Legs that are to be funded, the channel in which each has its room, and how much that is.
+    kept: Mutex<HashMap<LockId, (ChannelId, Units)>>,
+    /// Room is looked for by one at a time.
+    keeping: tokio::sync::Mutex<()>,
     /// One deed about a leg at a time.
     turns: [tokio::sync::Mutex<()>; TURNS],
 }
@@ -74,7 +78,15 @@ impl LegPort {
     pub fn new(parts: LegParts) -> Self {
         let timing = timing_of(parts.chain.timing(), &parts.profile, parts.reach);
         let turns = std::array::from_fn(|_| tokio::sync::Mutex::new(()));
-        Self { parts, timing, watched: Mutex::default(), cancelled: Mutex::default(), turns }
+        Self {
+            parts,
+            timing,
+            watched: Mutex::default(),
+            cancelled: Mutex::default(),
+            kept: Mutex::default(),
+            keeping: tokio::sync::Mutex::default(),
+            turns,
+        }
     }
 
     /// The chain, as the engines name it.
@@ -134,17 +146,6 @@ impl LegPort {
         Ok(states.into_iter().next().flatten())
     }
 
-    async fn ways(&self, lock: &Lock) -> Result<Vec<Way>, PortError> {
-        let order = LegOrder {
-            token: lock.asset.token(),
-            payee: self.payee(lock)?,
-            amount: self.units(lock.amount)?,
-            until: lock.expiry,
-            reach: self.reach_of(lock),
-        };
-        self.channels()?.leg_ways(self.chain(), order).await.map_err(|error| self.failed(error))
-    }
-
     async fn fund(&self, lock: &Lock) -> Result<Progress, PortError> {
         let sent = Progress::Sent { txid: name_of(lock) };
         if held(&self.cancelled).contains(&lock.id()) {
@@ -155,7 +156,7 @@ impl LegPort {
             None | Some(LegState::Queued | LegState::Locked { .. }) => return Ok(sent),
             Some(LegState::Paid(_) | LegState::Back) => return Ok(Progress::Done),
         }
-        let (payee, amount, ways) = (self.payee(lock)?, self.units(lock.amount)?, self.ways(lock).await?);
+        let (payee, amount, ways) = (self.payee(lock)?, self.units(lock.amount)?, self.ways_to_fund(lock).await?);
         let most = ways.iter().map(|way| way.amount).max();
         let most = most.ok_or_else(|| self.refused("no channel leads to the counterparty that has so much to spend"))?;
         let payment = NewPayment {
@@ -289,10 +290,8 @@ impl Port for LegPort {
         timing_of(self.parts.chain.timing(), &self.parts.profile.at_least_offline(offline_secs), *reach)
     }
 
-    async fn room(&self, lock: &Lock) -> Result<Option<Amount>, PortError> {
-        let to = (self.reach_of(lock) == 0).then_some(self.payee(lock)?.address());
-        let free = self.channels()?.leg_room(self.chain(), lock.asset.token(), to).await.map_err(|error| self.failed(error))?;
-        Ok(Some(free.into_iter().max().unwrap_or_default().into()))
+    async fn keep_room(&self, lock: &Lock, beside: &[Lock]) -> Result<Option<NoRoom>, PortError> {
+        self.make_room(lock, beside).await
     }
 
     async fn expect(&self, lock: &Lock) -> Result<(), PortError> {
@@ -329,6 +328,7 @@ impl Port for LegPort {
     /// The swap is over: what was expected for it and did not come, or was not taken, is not waited for any more.
     fn unwatch(&self, lock: LockId) {
         held(&self.cancelled).remove(&lock);
+        held(&self.kept).remove(&lock);
         let Some(watched) = held(&self.watched).remove(&lock) else { return };
         let (Ok(channels), chain, hash) = (self.channels(), self.chain(), watched.leg.hash) else { return };
         if !watched.leg.is_ours {
@@ -387,7 +387,7 @@ impl Port for LegPort {
 
     /// What all channels in that token can pay, together.
     async fn balance(&self, asset: Asset) -> Result<Balance, PortError> {
-        let free = self.channels()?.leg_room(self.chain(), asset.token(), None).await.map_err(|error| self.failed(error))?;
+        let free = self.channels()?.leg_room(self.chain(), asset.token()).await.map_err(|error| self.failed(error))?;
         let sum = free.into_iter().try_fold(Amount::ZERO, |sum, free| sum.checked_add(free.into()));
         Ok(Balance { available: sum.unwrap_or(Amount::MAX), incoming: Amount::ZERO })
     }

@@ -10,7 +10,7 @@ use crate::reserve::{Pledge, ReserveError};
 use crate::service::{Funding, ServiceError};
 use crate::store::{FromOffer, NewSwap, OfferState, StoreError};
 use async_trait::async_trait;
-use photon_chains::{Address, UnixTime};
+use photon_chains::{Address, NoRoom, UnixTime};
 use photon_swap::{Consent, MakerHalf, Offer, Role, SwapId, Terms};
 use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
@@ -32,6 +32,8 @@ pub(crate) enum No {
     HashUsed,
     #[error("the maker can't serve this offer now")]
     CannotServe,
+    #[error("the maker can't pay you over channels: {0}")]
+    NoRoom(NoRoom),
     #[error("fees are too high for this offer now: {0}")]
     NotWorth(DeskError),
     #[error("too many swaps between you and the maker came to nothing after it had paid in: try again tomorrow")]
@@ -289,6 +291,10 @@ impl Maker {
     fn turned_away(&self, error: ReserveError) -> Failure {
         match error {
             ReserveError::Twice => No::Busy.into(),
+            ReserveError::NoRoom(why) => {
+                tracing::warn!(%why, "a taker was turned away");
+                No::NoRoom(why).into()
+            }
             // How much we have is nobody's business.
             error @ (ReserveError::NotEnough { .. }
             | ReserveError::DiskFull { .. }
@@ -324,7 +330,12 @@ impl From<Failure> for ServiceError {
                 ServiceError::Unavailable(no.to_string())
             }
             Failure::No(
-                no @ (No::Signature | No::Terms(_) | No::NotWorth(_) | No::Unreliable | No::Market(MarketError::Limits { .. })),
+                no @ (No::Signature
+                | No::Terms(_)
+                | No::NoRoom(_)
+                | No::NotWorth(_)
+                | No::Unreliable
+                | No::Market(MarketError::Limits { .. })),
             ) => ServiceError::Refused(no.to_string()),
             Failure::Ours(error) => {
                 tracing::error!(error = format!("{error:#}"), "could not answer");

@@ -285,7 +285,12 @@ impl Service for Node {
                 )));
             }
             Err(ReserveError::Port(error)) => return Err(ported(error)),
-            Err(error @ (ReserveError::DiskFull { .. } | ReserveError::Twice | ReserveError::StrangerCap)) => {
+            Err(
+                error @ (ReserveError::DiskFull { .. }
+                | ReserveError::NoRoom(_)
+                | ReserveError::Twice
+                | ReserveError::StrangerCap),
+            ) => {
                 return Err(ServiceError::Refused(error.to_string()));
             }
         }

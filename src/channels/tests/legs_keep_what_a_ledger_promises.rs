@@ -8,7 +8,7 @@ use crate::ledgers::Ledgers;
 use crate::legs::{LegParts, LegPort};
 use crate::pair::tests::FakeNode;
 use photon_chains::{
-    Act, Amount, Asset, BlockHeight, Expiry, Lock, LockKey, LockStatus, Party as Owner, Port as _, PortError, Progress,
+    Act, Amount, Asset, BlockHeight, Expiry, Lock, LockKey, LockStatus, NoRoom, Party as Owner, Port as _, PortError, Progress,
     PublicKey, Sighting, SpendKind, Template, UnixTime,
 };
 use photon_swap::Profile;
@@ -312,16 +312,83 @@ async fn a_mediator_who_stalls_takes_nothing_from_payee_or_payer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leg_has_the_room_that_the_channel_with_its_counterparty_has() {
+async fn a_leg_whose_payer_is_silent_goes_back_by_the_clock_and_a_secret_that_comes_later_is_no_claim() {
+    let chain = Chain::new();
+    let (mut alice, _bob, _, lock, _here, there) = funded(&chain).await;
+    alice.kill().await;
+    until(&chain, "it can only go back", async || there.is_refunded(&lock).await).await;
+    assert_eq!(there.redeem(&lock).await, Progress::NotYet);
+    assert!(there.is_refunded(&lock).await);
+}
+
+/// The same lock of another swap.
+fn of_another_swap(lock: &Lock, number: u8, units: u128) -> Lock {
+    Lock { amount: Amount::from_units(units), secret_hash: Secret::from_bytes([number; 32]).hash(), ..*lock }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channels_room_is_kept_once_however_many_swaps_ask_for_it() {
     let chain = Chain::new();
     let (alice, bob, charlie) = (Party::new(&chain).await, Party::new(&chain).await, Party::new(&chain).await);
     opened(&chain, &alice, &bob, 100).await;
     let (straight, over) = (lock(&chain, &alice, &bob, 0), lock(&chain, &alice, &charlie, 1));
     let here = Side::of(&alice, &straight).await;
-    let units = |units| Some(Amount::from_units(units));
-    assert_eq!(here.port.room(&straight).await.unwrap(), units(100));
-    assert_eq!(here.port.room(&over).await.unwrap(), units(100), "over a mediator no more than the widest channel");
-    assert_eq!(here.port.room(&Lock { template: straight.template, ..over }).await.unwrap(), units(0), "and straight, none");
+    let room = async |lock: &Lock, beside: &[Lock]| here.port.keep_room(lock, beside).await.unwrap();
+    assert_eq!(room(&straight, &[]).await, None);
+    let another = |units| of_another_swap(&straight, 1, units);
+    assert_eq!(room(&another(61), &[straight]).await, Some(NoRoom::NoWay));
+    assert_eq!(room(&another(60), &[straight]).await, None);
+    // Over a mediator, who takes one, it is the same channel's room.
+    assert_eq!(room(&over, &[straight]).await, None);
+    assert_eq!(room(&of_another_swap(&over, 2, 19), &[straight, over]).await, Some(NoRoom::NoWay));
+    assert_eq!(room(&of_another_swap(&over, 2, 18), &[straight, over]).await, None);
+    assert_eq!(room(&another(19), &[straight, over]).await, None, "what was only asked for is free again");
+    // What a leg that is to be funded has kept, no other one takes: the first is watched here.
+    room(&straight, &[]).await;
+    let greedy = another(70);
+    here.port.watch(&greedy, BlockHeight::new(1));
+    assert!(here.port.ensure(&Act::Fund { lock: greedy }).await.is_err());
+    let unreached = Lock { template: straight.template, ..over };
+    assert_eq!(room(&unreached, &[]).await, Some(NoRoom::Reach), "with a mediator it would go");
+    let soon = UnixTime::from_secs(crate::clock::now().secs() + 100);
+    let short = Lock { expiry: Expiry { closes: Some(soon), ..Expiry { opens_time: soon, ..straight.expiry } }, ..straight };
+    assert_eq!(room(&short, &[]).await, Some(NoRoom::TooShort));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_goes_over_as_many_mediators_as_the_terms_allow_at_the_fees_they_announce() {
+    let chain = Chain::new();
+    let (alice, bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    let (charlie, dora) = (Party::new(&chain).await, Party::new(&chain).await);
+    let first = opened(&chain, &alice, &bob, 100).await;
+    opened(&chain, &bob, &charlie, 100).await;
+    let last = opened(&chain, &charlie, &dora, 100).await;
+    let leg = lock(&chain, &alice, &dora, 2);
+    until(&chain, "the news has come", async || {
+        let (amount, most_fee) = (Units::from(40), Units::from(10));
+        let query = WayQuery { ledger: LEDGER, token: None, payee: dora.identity(), amount, most_fee };
+        alice.channels().ways(query).await.unwrap().first().is_some_and(|way| way.through.len() == 2)
+    })
+    .await;
+    let leg = Lock { expiry: lock(&chain, &alice, &dora, 2).expiry, ..leg };
+    let (here, there) = (Side::of(&alice, &leg).await, Side::of(&dora, &leg).await);
+    there.port.expect(&leg).await.unwrap();
+    assert_eq!(here.port.keep_room(&leg, &[]).await.unwrap(), None);
+    here.fund(&leg).await;
+    soon("both see it funded", async || here.is_funded(&leg).await && there.is_funded(&leg).await).await;
+    there.redeem(&leg).await;
+    soon("both see it redeemed", async || here.is_redeemed(&leg).await && there.is_redeemed(&leg).await).await;
+    // One for each mediator.
+    assert_eq!((alice.balances(first).await, dora.balances(last).await), ((58, 42), (40, 60)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_is_straight_where_there_is_a_channel_with_the_counterparty() {
+    let chain = Chain::new();
+    let (alice, bob, charlie) = (Party::new(&chain).await, Party::new(&chain).await, Party::new(&chain).await);
+    opened(&chain, &alice, &bob, 100).await;
+    let straight = lock(&chain, &alice, &bob, 0);
+    let here = Side::of(&alice, &straight).await;
     let reach = async |who: &Party| match here.port.template_with(straight.asset, who.identity()).await.unwrap() {
         Template::Channel { reach, .. } => reach,
         other => panic!("{other:?}"),
