@@ -79,8 +79,9 @@ fn wrong(before: &Held, after: &Held, gave: &[(&str, u128)], got: &[(&str, u128)
         of.iter().filter(|(what, _)| *what == asset).map(|(_, units)| i128::try_from(*units).unwrap()).sum()
     };
     let mut wrong = Vec::new();
-    // What is in channels has books of its own, which both sides of each must agree to.
-    for (asset, after) in after.iter().filter(|(_, held)| !held.ledger.is_channel()) {
+    // What else is in channels has books of its own, which both sides of each must agree to.
+    let is_named = |asset: &str| gave.iter().chain(got).any(|(named, _)| *named == asset);
+    for (asset, after) in after.iter().filter(|(asset, held)| !held.ledger.is_channel() || is_named(asset)) {
         let before = &before[asset];
         let due = total(before) - (units(after.fees_paid) - units(before.fees_paid)) + sum(got, asset) - sum(gave, asset);
         if due != total(after) || !after.incoming.is_zero() || !after.locked.is_zero() {

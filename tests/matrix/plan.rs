@@ -96,8 +96,9 @@ impl Case {
         }
     }
 
+    /// The chain of that leg.
     pub fn ledger(&self, leg: Leg) -> Ledger {
-        ledger(self.asset(leg))
+        ledger(self.asset(leg)).chain()
     }
 }
 
@@ -118,8 +119,15 @@ pub fn ledger(asset: &str) -> Ledger {
         "BTC" => Ledger::Bitcoin,
         "LTC" => Ledger::Litecoin,
         "SMT" => Ledger::Smt,
+        "ETH@channel" => Ledger::EthereumChannel,
+        "SMT@channel" => Ledger::SmtChannel,
         _ => Ledger::Ethereum,
     }
+}
+
+/// Whether a leg lies in a payment channel.
+pub fn is_over_channels(assets: Assets) -> bool {
+    [assets.0, assets.1].into_iter().any(|asset| ledger(asset).is_channel())
 }
 
 /// How much of an asset is swapped, in smallest units: worth its redeem also while the fees that these swaps bid up last.
@@ -129,8 +137,16 @@ pub fn amount(asset: &str) -> u128 {
         "LTC" => 10_000_000,
         "ETH" => 100_000_000_000_000_000,
         "SMT" => 200_000_000_000_000_000_000,
+        // Small, since many go one after the other through one channel.
+        "ETH@channel" => 10_000_000_000_000_000,
+        "SMT@channel" => 20_000_000_000_000_000_000,
         _ => 30_000_000_000_000_000_000,
     }
+}
+
+/// Whether a point is passed for the sake of a leg in a channel: its engine's, and where the swap tells it what to do.
+pub fn is_of_channels(point: &Point) -> bool {
+    ["channel", "ensure."].iter().any(|part| point.name.contains(part))
 }
 
 /// Housekeeping by this machine's clock, which belongs to no swap and does not come in every run.
