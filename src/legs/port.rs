@@ -146,8 +146,22 @@ impl LegPort {
         Ok(states.into_iter().next().flatten())
     }
 
+    /// Refuses to pay into what is no lock of these channels, or one that anybody could open.
+    fn must_fit(&self, lock: &Lock) -> Result<(), PortError> {
+        let Template::Channel { contract, .. } = lock.template else {
+            return Err(self.refused("the lock lies in no channel"));
+        };
+        let is_here = lock.asset.ledger() == self.parts.ledger && contract == self.parts.contract && lock.is_consistent();
+        let is_ours = lock.refundee == Party::Key(self.parts.key);
+        if !is_here || !is_ours || lock.amount.is_zero() || lock.secret_hash.is_degenerate() {
+            return Err(self.refused("the lock is not one of this node in these channels, holds nothing, or opens for anybody"));
+        }
+        Ok(())
+    }
+
     async fn fund(&self, lock: &Lock) -> Result<Progress, PortError> {
         let sent = Progress::Sent { txid: name_of(lock) };
+        self.must_fit(lock)?;
         if held(&self.cancelled).contains(&lock.id()) {
             return Ok(Progress::NotYet);
         }
@@ -209,6 +223,9 @@ impl LegPort {
     }
 
     async fn redeem(&self, lock: &Lock, secret: &Secret) -> Result<Progress, PortError> {
+        if lock.redeemer != Party::Key(self.parts.key) || secret.hash() != lock.secret_hash {
+            return Err(self.refused("the lock is another's, or opens with another secret"));
+        }
         let channels = self.channels()?;
         match self.state(lock).await? {
             Some(LegState::Paid(_)) => Ok(Progress::Done),

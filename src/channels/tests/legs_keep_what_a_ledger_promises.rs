@@ -2,6 +2,8 @@
 //!
 //! The same promises that the chains' adapters are held to on real nodes: absent, funded exactly as agreed, redeemed with the secret for
 //! all to see, refunded after its end and never before, each deed once however often it is ensured, and found again after a restart.
+//! The stories are told anew, since those of the chains count what a channel does not have: blocks between a deed and its effect,
+//! signed transactions in a journal, and money that strangers can send to a lock's place.
 
 use super::*;
 use crate::ledgers::Ledgers;
@@ -319,6 +321,29 @@ async fn a_leg_whose_payer_is_silent_goes_back_by_the_clock_and_a_secret_that_co
     until(&chain, "it can only go back", async || there.is_refunded(&lock).await).await;
     assert_eq!(there.redeem(&lock).await, Progress::NotYet);
     assert!(there.is_refunded(&lock).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_secret_a_strangers_lock_and_impossible_terms_are_refused() {
+    let chain = Chain::new();
+    let (_alice, bob, id, lock, here, there) = funded(&chain).await;
+    let refused = async |side: &Side, act: Act| matches!(side.port.ensure(&act).await, Err(PortError::Refused { .. }));
+    let key = LockKey::from_bytes([1; 32]);
+    let wrong = Secret::from_bytes([0x77; 32]);
+    assert!(refused(&there, Act::Redeem { lock, secret: wrong, key: key.clone() }).await);
+    assert!(refused(&here, Act::Redeem { lock, secret: secret(), key }).await, "she is not the redeemer");
+    let template = Template::Channel { contract: Address::from_bytes([0xee; 20]), reach: 0 };
+    for other in [
+        Lock { asset: Asset::Native(Ledger::SmtChannel), ..lock },
+        Lock { amount: Amount::ZERO, ..lock },
+        Lock { secret_hash: Secret::from_bytes([0; 32]).hash(), ..lock },
+        Lock { refundee: lock.redeemer, ..lock },
+        Lock { template, ..lock },
+    ] {
+        assert!(refused(&here, Act::Fund { lock: other }).await, "{other:?}");
+    }
+    assert!(there.is_funded(&lock).await && there.sees(&lock).await.secret.is_none(), "nothing was shown");
+    assert_eq!(bob.balances(id).await.0, 0);
 }
 
 /// The same lock of another swap.
