@@ -343,7 +343,7 @@ impl Config {
             return unfit("no ledger is configured: add [bitcoin], [litecoin], [ethereum] or [smt]");
         }
         market::check(&self.market)?;
-        channels::check(&self.channels)?;
+        channels::check(self)?;
         for (ledger, utxo) in [(Ledger::Bitcoin, &self.bitcoin), (Ledger::Litecoin, &self.litecoin)] {
             let Some(utxo) = utxo else { continue };
             check_entry(&ledger.to_string(), &utxo.cookie_file, &utxo.rpc_user, &utxo.rpc_password_file)?;

@@ -122,6 +122,12 @@ guards! {
     /// A payer pays no more than its owner allows.
     MostFee: "V12",
 
+    // What goes on while the chain is out of sight.
+    /// No more is taken unseen than the owner allows: the channel may have been closed by an older word. It bounds what that costs.
+    UnseenLimit: "E11",
+    /// Nothing is begun that may need the chain before it ends.
+    UnseenLock: "E11, E12",
+
     // What becomes due.
     /// Near its end a lock is not paid on a secret shown by a neighbour. [`Guard::HopSlack`] leaves the time to claim it further up.
     PayEarly: "E2",

@@ -84,7 +84,7 @@ pub use lock::{Commitment, ENTRY_BYTES, LockError, LockNo, MOST_LOCKS, Pending};
 pub use message::{Greeting, Message, Reason, SignedProof};
 pub use node::{
     ChannelRow, Effect, Event, Expected, FlowRow, Key, Node, Notice, Order, Outcome, Payment, Policy, Progress, Refused, Request,
-    Row, Step, Tie, Way, Write,
+    Row, Sight, Step, Tie, Way, Write,
 };
 pub use payment_request::{Hint, Line, MOST_HINTS, MOST_MEMO, MOST_REACH, PaymentRequest, RequestError};
 pub use proof::{BalanceProof, CooperativeClose, Delegation, Disposal, Signed, Withdraw};

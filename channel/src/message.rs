@@ -45,10 +45,12 @@ pub enum Reason {
     HashUsed,
     /// It was given back from further on.
     Onward,
+    /// The payee, or somebody on the way, can't see the chain, and takes no more until it does.
+    OutOfSight,
 }
 
 impl Reason {
-    const ALL: [Reason; 9] = [
+    const ALL: [Reason; 10] = [
         Reason::NoWay,
         Reason::Funds,
         Reason::Fee,
@@ -58,6 +60,7 @@ impl Reason {
         Reason::GivenUp,
         Reason::HashUsed,
         Reason::Onward,
+        Reason::OutOfSight,
     ];
 
     /// Its word in tables and JSON.
@@ -72,6 +75,7 @@ impl Reason {
             Reason::GivenUp => "given_up",
             Reason::HashUsed => "hash_used",
             Reason::Onward => "onward",
+            Reason::OutOfSight => "out_of_sight",
         }
     }
 
@@ -192,6 +196,13 @@ pub enum Message {
         /// Of the withdrawal.
         signature: Signature,
     },
+    /// How far the other side can go: updates that pay more than this in all are not taken before the sender sees the chain again.
+    Ceiling {
+        /// Which channel.
+        of: ChannelRef,
+        /// In all, as proofs say it. None: as far as its money goes.
+        most: Option<Units>,
+    },
 }
 
 macro_rules! messages {
@@ -241,6 +252,7 @@ messages! {
     9 GrantClose { of, sent, received, deadline, signature },
     10 AskWithdraw { of, number, amount, deadline },
     11 GrantWithdraw { of, number, signature },
+    12 Ceiling { of, most },
 }
 
 impl Channel {

@@ -294,6 +294,39 @@ fn a_mediator_keeps_the_time_to_claim_what_it_learns_last() {
     assert!(without(Guard::HopSlack, sends_on));
 }
 
+// E11: the channel may have been closed by an older word, and nobody sees it.
+#[test]
+fn no_more_comes_in_unseen_than_the_owner_allows() {
+    let key = key(None, 1, 2);
+    let takes = || {
+        let mut payee = node(2, &[key]).with_unseen_limits(BTreeMap::from([(None, Units::from(9))]));
+        payee.take(Event::Sight(Sight::Lost));
+        let mut payer = channel(1, 2);
+        let op = Op::Transfer { payment: PaymentId::from_bytes([1; 16]), amount: Units::from(10) };
+        payer.stage(op, &tip(0, 0), &BTreeMap::new()).unwrap();
+        let update = payer.seal(&signer(1)).unwrap();
+        payee.take(Event::Message(signer(1).address(), Message::Update(update)));
+        payee.finish();
+        payee.channel(&key.id()).unwrap().incoming.nonce != Nonce::NONE
+    };
+    assert!(!takes());
+    assert!(without(Guard::UnseenLimit, takes));
+}
+
+// E11: its secret could not be registered.
+#[test]
+fn no_lock_is_taken_while_the_chain_is_out_of_sight() {
+    let key = key(None, 1, 2);
+    let shows = || {
+        let mut payee = node(2, &[key]).with_unseen_limits(BTreeMap::from([(None, Units::MAX)]));
+        payee.take(Event::Sight(Sight::Lost));
+        payee.take(Event::Message(signer(1).address(), Message::Update(sealed_lock(key, expiry(5_000)))));
+        payee.finish().effects.iter().any(|effect| matches!(effect, Effect::Send(_, Message::Reveal { .. })))
+    };
+    assert!(!shows());
+    assert!(without(Guard::UnseenLock, shows), "a payer that does not pay then keeps money and secret");
+}
+
 // E7: in an old proof a lock stands for ever.
 #[test]
 fn a_lock_that_never_closes_and_that_no_registry_judges_is_none() {

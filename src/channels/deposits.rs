@@ -47,6 +47,7 @@ impl Engine {
         if new.amount.is_zero() {
             return Err(ChannelsError::Order("a deposit of nothing"));
         }
+        self.must_see()?;
         let own = self.node.address();
         let key = ChannelKey::new(new.token, own, new.peer, new.window)
             .map_err(|_| ChannelsError::Order("a channel has two different parties"))?;

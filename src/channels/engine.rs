@@ -10,6 +10,7 @@ use super::hints::{Hint, Hinted};
 use super::interests::Interests;
 use super::orders::{Answers, Order, named};
 use super::peers::{Links, Neighbours};
+use super::sight::SightRule;
 use super::step::Steps;
 use super::ways::Sought;
 use super::words::Told;
@@ -20,7 +21,7 @@ use anyhow::Context;
 use photon_chains::{Address, BlockHeight, Ledger, LockId, Secret, SecretHash, UnixTime};
 use photon_channel::{
     ChannelId, Domain, Event, Hint as PayeeHint, Key, KnownKey, Message, Moment, Node, Outcome, Payment, PaymentId, Policy,
-    Progress, Row, Signer, Tie, Units,
+    Progress, Row, Sight, Signer, Tie, Units,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -55,6 +56,10 @@ pub struct EngineParts {
     pub most_channels: usize,
     /// Whether others may learn of this node's channels.
     pub announces: bool,
+    /// The most that may come in by token while the chain is out of sight. None: nothing.
+    pub offline_limits: BTreeMap<Option<Address>, Units>,
+    /// When it is.
+    pub sight: SightRule,
     /// How the ledger's port is found.
     pub source: PortSource,
     /// How often the chain is looked at.
@@ -77,6 +82,8 @@ pub(super) enum Input {
     Hinted(Address, Vec<Hint>),
     /// The chain was looked at.
     Chain(Box<ChainNews>),
+    /// It went out of sight, or is seen again.
+    Sight(Sight),
     /// What became of a call.
     Called(&'static str, LockId, Verdict),
 }
@@ -190,6 +197,7 @@ impl Engine {
         calls: watch::Sender<Vec<Wanted>>,
     ) -> anyhow::Result<Self> {
         let EngineParts { ledger, signer, chain_id, contract, registry, tokens, policy, block_secs, most_channels, .. } = parts;
+        let limits = parts.offline_limits;
         let domain = Domain::new(chain_id, contract);
         let live = store.live_channels(ledger).await.context("the channels can't be read back")?;
         let (mut running, mut requests) = (HashMap::new(), HashMap::new());
@@ -213,7 +221,8 @@ impl Engine {
             wishes.insert(key, wish);
         }
         let rows = live.rows.into_iter().map(|live| (live.key, live.row));
-        let mut node = Node::restore(signer, domain, policy, rows);
+        let mut node = Node::restore(signer, domain, policy, rows).with_unseen_limits(limits);
+        node.take(Event::Sight(Sight::Awaited));
         for (id, payment) in node.payments() {
             let Progress::Paid(of, nonce) = payment.progress else { continue };
             // One that an update carries was ordered when that was made, or before.
@@ -365,6 +374,7 @@ impl Engine {
                 self.heard_chain(*news);
                 self.is_stirred = true;
             }
+            Input::Sight(sight) => self.node.take(Event::Sight(sight)),
             Input::Called(word, base, verdict) => {
                 self.called(word, base, verdict);
                 self.is_stirred = true;
@@ -390,6 +400,6 @@ fn reads(input: &Input) -> bool {
     match input {
         Input::Look(_) | Input::Chain(_) => true,
         Input::Order(order) => order.names().is_some(),
-        Input::Up(_) | Input::Down(..) | Input::Said(..) | Input::Hinted(..) | Input::Called(..) => false,
+        Input::Up(_) | Input::Down(..) | Input::Said(..) | Input::Hinted(..) | Input::Called(..) | Input::Sight(_) => false,
     }
 }

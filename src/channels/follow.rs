@@ -6,6 +6,7 @@
 
 use super::engine::Input;
 use super::interests::{Followed, Interests};
+use super::sight::{Lookout, SightRule};
 use photon_chains::{Address, BlockHeight, ContractPort, Hash32, Heads, Ledger, PortError, Secret, SecretHash};
 use photon_channel::contract::Word;
 use photon_channel::{ChannelId, Event, Moment, Tip, keccak};
@@ -95,21 +96,32 @@ impl Follower {
     }
 
     /// Looks again and again until the engine has ended.
-    pub(super) async fn run(mut self, pace: Duration) -> anyhow::Result<()> {
+    pub(super) async fn run(mut self, pace: Duration, rule: SightRule) -> anyhow::Result<()> {
+        let (out, mut lookout) = (self.out.clone(), Lookout::new(self.ledger, rule, self.out.clone()));
         loop {
-            if let Some(port) = (self.source)() {
-                match self.look(&*port).await {
-                    Ok(Some(news)) => {
-                        if self.out.send(Input::Chain(Box::new(news))).await.is_err() {
-                            return Ok(());
-                        }
+            let looked = match (self.source)() {
+                Some(port) => Some(lookout.during(self.look(&*port)).await),
+                None => None,
+            };
+            match looked {
+                Some(Ok(news)) => {
+                    if let Some(news) = news
+                        && out.send(Input::Chain(Box::new(news))).await.is_err()
+                    {
+                        return Ok(());
                     }
-                    Ok(None) => {}
-                    Err(PortError::Journal(error)) => return Err(error.into()),
-                    Err(error) => tracing::warn!(chain = %self.ledger, %error, "channels: could not look"),
+                    if let Some(heads) = &self.heads {
+                        lookout.saw(heads.latest.time).await;
+                    }
                 }
+                Some(Err(PortError::Journal(error))) => return Err(error.into()),
+                Some(Err(error)) => {
+                    tracing::warn!(chain = %self.ledger, %error, "channels: could not look");
+                    lookout.missed().await;
+                }
+                None => lookout.missed().await,
             }
-            if self.out.is_closed() {
+            if out.is_closed() {
                 return Ok(());
             }
             tokio::time::sleep(pace).await;

@@ -20,8 +20,8 @@
 //! - [`Channels`]: the handle for the rest of the program. `words`: what it is told and tells.
 //! - `engine`: the loop. `step`: how what it comes to is saved, and let out. `orders`: what the owner asks for. `tell`: what
 //!   listeners hear. `views`: what is shown.
-//! - `follow`, `interests`: what is read off the chain. `chain`: what follows from it. `acts`: the calls that are wanted, made by
-//!   `actor`. `deposits`: money on its way in. `fees`: what mediating has earned. `hints`: how a neighbour learns of a channel.
+//! - `follow`, `interests`: what is read off the chain. `sight`: whether it can be. `chain`: what follows from it. `acts`: the
+//!   calls that are wanted, made by `actor`. `deposits`: money on its way in. `fees`: what mediating has earned. `hints`: how a neighbour learns of a channel.
 //! - `peers`: the connections to neighbours. `ways`: over which channels a payment goes, as the `chart` shows it, which the
 //!   `herald` draws of what neighbours announce and of its `survey` of the chain.
 //! - `legs`: payments that are legs of swaps.
@@ -46,6 +46,7 @@ mod legs;
 mod orders;
 mod peers;
 mod policy;
+mod sight;
 mod step;
 mod survey;
 mod tell;
@@ -61,6 +62,7 @@ pub use follow::PortSource;
 pub use legs::{Leg, LegOrder, LegState};
 pub use peers::Switch;
 pub use policy::{hop_slack_secs, policy_for, reveal_margin_secs};
+pub use sight::SightRule;
 pub use words::{
     ChannelView, ChannelsError, CloseHow, FoundWay, MOST_MEMO, NewDeposit, NewPayment, NewRequest, PayBy, Payee, Paying,
     PaymentState, PaymentView, RequestView, StageView, Through, Told, WayQuery,
@@ -134,7 +136,7 @@ impl Channels {
         for parts in parts {
             let (inputs, queue) = mpsc::channel(QUEUE);
             let (ledger, policy) = (parts.ledger, parts.policy);
-            let (source, pace, contract) = (parts.source.clone(), parts.pace, parts.contract);
+            let (source, pace, contract, rule) = (parts.source.clone(), parts.pace, parts.contract, parts.sight);
             let account = parts.signer.address();
             let (calls, wanted) = watch::channel(Vec::new());
             let (heralded, heard) = mpsc::channel(TIDINGS);
@@ -156,7 +158,7 @@ impl Channels {
             let engine = Engine::take_up(parts, store.clone(), neighbours.clone(), chart, notices.clone(), calls).await?;
             let follower = Follower::new(ledger, source.clone(), engine.interests.clone(), inputs.clone());
             tasks.spawn(engine.run(queue));
-            tasks.spawn(follower.run(pace));
+            tasks.spawn(follower.run(pace, rule));
             tasks.spawn(Actor::new(ledger, source.clone(), wanted, inputs.clone()).run(pace));
             tasks.spawn(herald.run(heard, pace));
             switch.insert(ledger, Ears { engine: inputs.clone(), herald: heralded });

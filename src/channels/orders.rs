@@ -3,10 +3,10 @@
 use super::deposits::Wish;
 use super::engine::{Engine, Input, Running};
 use super::tell::Refusals;
-use super::words::{ChannelsError, CloseHow, MOST_MEMO, NewDeposit, NewPayment, NewRequest, Paying, RequestView, Through};
+use super::words::{ChannelsError, CloseHow, MOST_MEMO, NewDeposit, NewPayment, NewRequest, PayBy, Paying, RequestView, Through};
 use crate::clock;
 use photon_chains::{Secret, SecretHash};
-use photon_channel::{ChannelId, Event, Outcome, PaymentId, Refused, Request, Stage, Units};
+use photon_channel::{ChannelId, Event, Outcome, PaymentId, Refused, Request, Sight, Stage, Units};
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
@@ -112,6 +112,9 @@ impl Engine {
             Some(id) => id,
             None => fresh_id()?,
         };
+        if new.by != PayBy::Direct {
+            self.must_see()?;
+        }
         let order = self.order_of(id, &new)?;
         let (waiter, ended) = oneshot::channel();
         let payment = photon_channel::Payment {
@@ -168,6 +171,9 @@ impl Engine {
 
     /// Gives it to the core; returns what the core would say if it refused.
     fn act(&mut self, deed: Deed) -> Result<Refused, ChannelsError> {
+        if matches!(deed, Deed::Close(..) | Deed::Withdraw(..)) {
+            self.must_see()?;
+        }
         let (event, refusal) = match deed {
             Deed::Recall(id) => (Event::Recall(id), Refused::Recall(id)),
             Deed::Release(secret) => {
@@ -192,6 +198,14 @@ impl Engine {
         };
         self.node.take(event);
         Ok(refusal)
+    }
+
+    /// What is asked for needs the chain.
+    pub(super) fn must_see(&self) -> Result<(), ChannelsError> {
+        match self.node.sight() {
+            Sight::Lost => Err(ChannelsError::OutOfSight(self.ledger)),
+            Sight::Live | Sight::Awaited => Ok(()),
+        }
     }
 
     /// From now on nothing is signed in this channel, and nothing of it is taken: what the counterparty said last is what the

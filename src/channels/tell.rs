@@ -132,5 +132,6 @@ pub(super) const fn message_word(message: &Message) -> &'static str {
         Message::GrantClose { .. } => "grant_close",
         Message::AskWithdraw { .. } => "ask_withdraw",
         Message::GrantWithdraw { .. } => "grant_withdraw",
+        Message::Ceiling { .. } => "ceiling",
     }
 }

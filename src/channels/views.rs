@@ -4,6 +4,7 @@ use super::engine::{Engine, Running};
 use super::orders::close_key;
 use super::words::{ChannelView, PaymentState, PaymentView, RequestView, StageView};
 use crate::store::EndedPayment;
+use photon_chains::Address;
 use photon_channel::{Channel, ChannelId, ChannelKey, Flow, PaymentId, Stage, Standing, Units};
 use std::collections::BTreeMap;
 
@@ -48,6 +49,9 @@ impl Engine {
             leaving: None,
             is_ready: false,
             is_filling: true,
+            sight: self.node.sight(),
+            unseen: self.unseen(key.token()),
+            taken_still: None,
         })
     }
 
@@ -87,7 +91,14 @@ impl Engine {
             leaving: channel.leaving.map(|leaving| (leaving.side == channel.side, leaving.amount, leaving.deadline)),
             is_ready: channel.in_step,
             is_filling: self.has_deposits(&channel.of.channel),
+            sight: self.node.sight(),
+            unseen: self.unseen(channel.key.token()),
+            taken_still: self.node.taken_still(channel),
         }
+    }
+
+    fn unseen(&self, token: Option<Address>) -> (Units, Units) {
+        (self.node.unseen(token), self.node.unseen_limit(token))
     }
 
     pub(super) fn request_views(&self) -> Vec<RequestView> {

@@ -1,7 +1,7 @@
 //! What the rest of the program says to the channels, and what it is told.
 
 use photon_chains::{Address, Expiry, Ledger, PublicKey, SecretHash, UnixTime};
-use photon_channel::{ChannelId, Epoch, Hint, Notice, Outcome, PaymentId, Reason, Refused, Standing, Units, Way, Window};
+use photon_channel::{ChannelId, Epoch, Hint, Notice, Outcome, PaymentId, Reason, Refused, Sight, Standing, Units, Way, Window};
 
 /// A channel as its owner sees it. Balances are what each side would have if everything ended now as promised so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,28 @@ pub struct ChannelView {
     pub is_ready: bool,
     /// Money of the holder's is on its way into it.
     pub is_filling: bool,
+    /// Whether the chain is seen.
+    pub sight: Sight,
+    /// What came in of its token, over all channels, since the chain went out of sight; and the most that may.
+    pub unseen: (Units, Units),
+    /// So much the counterparty still takes while it does not see the chain. None: it has named no limit.
+    pub taken_still: Option<Units>,
+}
+
+impl ChannelView {
+    /// What can be paid now: what is free, and taken by the counterparty.
+    pub fn can_send(&self) -> i128 {
+        self.own_free.min(self.taken_still.map_or(i128::MAX, Units::signed))
+    }
+
+    /// What is taken from the counterparty now.
+    pub fn can_receive(&self) -> i128 {
+        let (unseen, most) = self.unseen;
+        match self.sight {
+            Sight::Lost => self.peers_free.min(most.saturating_sub(unseen).signed()),
+            Sight::Live | Sight::Awaited => self.peers_free,
+        }
+    }
 }
 
 /// Where a channel is in its life.
@@ -277,7 +299,9 @@ pub enum ChannelsError {
     #[error("there are no channels on {0}: name the channels contract in its section, or deploy one")]
     NoLedger(Ledger),
     /// The ledger's node is out of sight, and this needs it.
-    #[error("{0} is out of sight: payments over open channels go on, this has to wait until its node answers")]
+    #[error(
+        "{0} can't be seen, and this needs it: nothing was begun, ask again when its node answers; neighbours are still paid over open channels, up to what they take unseen"
+    )]
     OutOfSight(Ledger),
     /// No such channel, or it is not in a state for this.
     #[error("there is no such channel, or not now: look at its stage and standing")]

@@ -25,7 +25,10 @@ use photon_chains::{Address, Amount, UnixTime};
 
 A channel is named by the beginning of its id, or smt:3fa9 where two ledgers have one that begins so. The money in it is yours all the
 time: closed together you have it back in one transaction, closed alone after the channel's window. Your node answers a counterparty
-that closes with an old state by itself; it must be online at least once in each window.")]
+that closes with an old state by itself; it must be online at least once in each window.
+
+While the ledger can't be seen, neighbours still pay each other over open channels, up to [channels] offline_limit in the configuration
+(`show` says how much of it is used). Opening, deposits, withdrawals, closing and payments over others have to wait.")]
 pub enum ChannelCommand {
     /// List channels
     List(ListArgs),
@@ -269,6 +272,10 @@ fn describe(channel: &ChannelView, now: UnixTime) -> String {
     ];
     if let Some(at) = channel.settles_at {
         lines.push(("settled", format!("from {} ({}) on, by itself", relative(at, now), absolute(at))));
+    }
+    if !channel.in_sight || !channel.unseen_limit.is_zero() {
+        let (unseen, most) = (coins(channel.unseen), coins(channel.unseen_limit));
+        lines.push(("unseen", format!("{unseen} of at most {most} received while {} can't be seen", channel.ledger)));
     }
     lines.extend(channel.doing.clone().map(|doing| ("under way", doing)));
     lines.extend(channel.trouble.clone().map(|trouble| ("trouble", trouble)));

@@ -157,6 +157,21 @@ const ROWS: &[Row] = &[
     ("channels.reach", &["", "-1", "21", "few", "true"], "reach"),
     ("channels.from_strangers", &["", "-1", "1.5", "few", "true"], "from_strangers"),
     ("channels.announce", &["", "1", "\"yes\""], "announce"),
+    (
+        "channels.offline_limit",
+        &[
+            "7",
+            "true",
+            "[]",
+            "{ BTC = \"1\" }",
+            "{ XYZ = \"1\" }",
+            "{ ETH = \"\" }",
+            "{ ETH = \"-1\" }",
+            "{ ETH = \"0.1\" }",
+            "{ ETH = \"79228162514264337593543950336\" }",
+        ],
+        "offline_limit",
+    ),
 ];
 
 /// Keys of a token, which stands in a list and is changed in the text.

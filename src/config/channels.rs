@@ -1,9 +1,10 @@
 //! What the owner allows in payment channels.
 
-use super::ConfigError;
-use photon_chains::Amount;
+use super::{Config, ConfigError};
+use photon_chains::{Address, Amount, Asset, Ledger};
 use photon_channel::{MOST_HOPS, MOST_LOCKS, Units};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// `[channels]`. Margins of time follow from the profile and the ledger.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +32,10 @@ pub struct ChannelsConfig {
     /// nothing is mediated by us for strangers, and we are paid by our neighbours, and by others on our requests.
     #[serde(default = "default_announce")]
     pub announce: bool,
+    /// The most that neighbours may pay us while the chain can't be seen, by asset, in smallest units. Absent: nothing, since
+    /// the channel may have been closed by an old state meanwhile, and only its owner knows what that may cost.
+    #[serde(default)]
+    pub offline_limit: BTreeMap<String, Amount>,
 }
 
 impl Default for ChannelsConfig {
@@ -43,6 +48,7 @@ impl Default for ChannelsConfig {
             reach: default_reach(),
             from_strangers: default_from_strangers(),
             announce: default_announce(),
+            offline_limit: BTreeMap::new(),
         }
     }
 }
@@ -72,7 +78,30 @@ const fn default_announce() -> bool {
     true
 }
 
-pub(super) fn check(config: &ChannelsConfig) -> Result<(), ConfigError> {
+impl Config {
+    /// The most that may come in over a ledger's channels while its chain can't be seen, by token.
+    pub fn offline_limits(&self, ledger: Ledger) -> BTreeMap<Option<Address>, Units> {
+        let limit = |(name, most): (&String, &Amount)| {
+            let asset = self.channel_assets(name).into_iter().find(|asset| asset.ledger() == ledger)?;
+            Some((asset.token(), Units::try_from(*most).ok()?))
+        };
+        self.channels.offline_limit.iter().filter_map(limit).collect()
+    }
+
+    /// What is called so, or by its full name, of all that can be in channels.
+    fn channel_assets(&self, name: &str) -> Vec<Asset> {
+        let sections = [(Ledger::Ethereum, &self.ethereum), (Ledger::Smt, &self.smt)];
+        let there = sections.into_iter().filter_map(|(ledger, section)| Some((ledger, section.as_ref()?)));
+        let named = there.flat_map(|(ledger, section)| {
+            let tokens = section.tokens.iter().map(move |token| (token.symbol.as_str(), Asset::Token(ledger, token.address)));
+            tokens.chain([(ledger.ticker(), Asset::Native(ledger))])
+        });
+        named.filter(|(symbol, asset)| *symbol == name || asset.to_string() == name).map(|(_, asset)| asset).collect()
+    }
+}
+
+pub(super) fn check(whole: &Config) -> Result<(), ConfigError> {
+    let config = &whole.channels;
     let unfit = |reason: String| Err(ConfigError::Unfit(reason));
     if config.fee_ppm > 1_000_000 {
         return unfit("[channels] fee_ppm is at most 1000000, which is all of it".to_owned());
@@ -85,6 +114,16 @@ pub(super) fn check(config: &ChannelsConfig) -> Result<(), ConfigError> {
     }
     if config.most_pending.is_some_and(|most| Units::try_from(most).is_err()) {
         return unfit("[channels] most_pending is more than a channel can hold".to_owned());
+    }
+    for (name, most) in &config.offline_limit {
+        if whole.channel_assets(name).len() != 1 {
+            return unfit(format!(
+                "[channels.offline_limit] {name:.60} is no asset of [ethereum] or [smt], or more than one: name it in full, as ethereum:0x..."
+            ));
+        }
+        if Units::try_from(*most).is_err() {
+            return unfit(format!("[channels.offline_limit] {name:.60}: more than a channel can hold"));
+        }
     }
     Ok(())
 }

@@ -81,6 +81,8 @@ requests_per_second = 500
 # # reach = 1              # mediators that may stand in a swap's leg where there is no channel with the other side
 # # from_strangers = 1000   # channels that strangers may have opened with us
 # # announce = false        # tells nobody but our neighbours of our channels: strangers then pay us on our requests alone
+# # The most that neighbours may pay us while we can't see the chain, by asset and in smallest units; what is not named: nothing.
+# # offline_limit = {{ ETH = "50000000000000000" }}
 
 # Leave out the ledgers you don't trade: delete a section, or keep it behind its #.
 

@@ -12,7 +12,7 @@ use crate::service::{
 use crate::store::Store;
 use async_trait::async_trait;
 use photon_chains::{Address, Amount, Asset, Ledger, Secret, SecretHash, UnixTime};
-use photon_channel::{ChannelId, Standing, Units, Window};
+use photon_channel::{ChannelId, Sight, Standing, Units, Window};
 use std::collections::{BTreeMap, HashMap};
 
 /// What the channels' refusal means to a caller.
@@ -67,11 +67,22 @@ fn doing(channel: &channels::ChannelView) -> Option<String> {
     }
 }
 
+fn trouble(channel: &channels::ChannelView) -> Option<String> {
+    let ledger = channel.ledger;
+    let more =
+        channel.taken_still.map(|still| format!("the other side can't see {ledger}, and takes {still} more units until it does"));
+    match channel.sight {
+        Sight::Lost => Some(format!("{ledger} can't be seen: paid at once and up to a limit, all else waits")),
+        Sight::Live | Sight::Awaited => more,
+    }
+}
+
 impl Node {
     fn channel_view(&self, channel: &channels::ChannelView, aliases: &HashMap<Address, String>) -> ChannelView {
         let asset = asset_of(channel.ledger, channel.token);
         let known = self.desk.assets.known(asset);
         let (own_pending, peers_pending) = (channel.own_pending, channel.peers_pending);
+        let (unseen, unseen_limit) = channel.unseen;
         ChannelView {
             id: hex::encode(channel.id.as_bytes()),
             ledger: channel.ledger,
@@ -81,8 +92,8 @@ impl Node {
             decimals: known.map_or(0, |known| known.decimals),
             state: state(channel).to_owned(),
             connected: channel.is_ready,
-            can_send: amount(channel.own_free),
-            can_receive: amount(channel.peers_free),
+            can_send: amount(channel.can_send()),
+            can_receive: amount(channel.can_receive()),
             balance: amount(channel.own),
             peer_balance: amount(channel.peers),
             pending_out: own_pending.1.into(),
@@ -94,8 +105,11 @@ impl Node {
                 StageView::Closed { settles_from } => settles_from,
                 StageView::Opening | StageView::Open | StageView::Closing => None,
             },
+            in_sight: channel.sight != Sight::Lost,
+            unseen: unseen.into(),
+            unseen_limit: unseen_limit.into(),
             doing: doing(channel),
-            trouble: None,
+            trouble: trouble(channel),
         }
     }
 
@@ -242,8 +256,8 @@ impl ChannelService for Node {
                 identity,
                 connected: connected.contains(&identity),
                 channels: u32::try_from(channels.len()).unwrap_or(u32::MAX),
-                can_send: sums(|channel| channel.own_free),
-                can_receive: sums(|channel| channel.peers_free),
+                can_send: sums(channels::ChannelView::can_send),
+                can_receive: sums(channels::ChannelView::can_receive),
             }
         };
         Ok(all.into_iter().map(view).collect())

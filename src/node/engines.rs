@@ -1,6 +1,6 @@
 //! On which ledgers there are channels, and what their engines are made of.
 
-use crate::channels::{EngineParts, policy_for};
+use crate::channels::{EngineParts, SightRule, policy_for};
 use crate::config::Config;
 use crate::keys::Wallet;
 use crate::ledgers::Ledgers;
@@ -33,6 +33,8 @@ pub(super) fn engines(config: &Config, wallet: &Wallet, ledgers: &Ledgers, profi
             block_secs: timing.block_secs,
             most_channels: usize::try_from(config.channels.from_strangers).unwrap_or(usize::MAX),
             announces: config.channels.announce,
+            offline_limits: config.offline_limits(ledger),
+            sight: SightRule::of(&timing),
             source: Arc::new(move || found.contracts(ledger)),
             pace: Duration::from_millis((timing.block_secs * 100).clamp(400, 5_000)),
         });

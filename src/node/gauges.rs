@@ -83,11 +83,13 @@ impl Node {
         let Ok(all) = self.channels.list().await else { return };
         let mut states: BTreeMap<&'static str, u64> = CHANNELS.into_iter().map(|state| (state, 0)).collect();
         let mut sums: BTreeMap<Asset, [i128; 3]> = BTreeMap::new();
+        let mut unseen: BTreeMap<Asset, Amount> = BTreeMap::new();
         for channel in &all {
             *states.entry(super::channels::state(channel)).or_default() += 1;
             let asset = super::channels::asset_of(channel.ledger, channel.token);
             let pending = channel.own_pending.1.signed() + channel.peers_pending.1.signed();
-            let amounts = [channel.own_free.max(0), channel.peers_free.max(0), pending];
+            let amounts = [channel.can_send().max(0), channel.can_receive().max(0), pending];
+            unseen.insert(asset, channel.unseen.0.into());
             sums.entry(asset).or_default().iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += amount);
         }
         for (state, count) in states {
@@ -100,6 +102,9 @@ impl Node {
                 let gauge = metrics::gauge!("photon_channel_coins", "asset" => known.symbol.clone(), "what" => what);
                 gauge.set(coins(amount, known.decimals));
             }
+            let unseen = unseen.get(&known.asset).copied().unwrap_or_default();
+            let gauge = metrics::gauge!("photon_channel_coins", "asset" => known.symbol.clone(), "what" => "unseen");
+            gauge.set(coins(unseen, known.decimals));
         }
     }
 

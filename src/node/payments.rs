@@ -38,6 +38,9 @@ fn reason(of: Reason) -> &'static str {
         Reason::GivenUp => "it was taken back, or its payee gave it up",
         Reason::HashUsed => "its hash was used before: ask for a new request",
         Reason::Onward => "it was given back from further on, and no other way was found: try again",
+        Reason::OutOfSight => {
+            "the payee, or somebody on the way, can't see the chain and takes no more until it does: pay less, or later"
+        }
     }
 }
 

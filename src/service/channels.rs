@@ -60,6 +60,14 @@ pub struct ChannelView {
     /// A closed channel: from when it can be settled, unix seconds. The node does that by itself.
     #[schema(value_type = Option<u64>)]
     pub settles_at: Option<UnixTime>,
+    /// False if its ledger can't be seen now. Then neighbours pay each other at once, up to a limit; all else waits.
+    pub in_sight: bool,
+    /// What neighbours have paid us in this asset, over all channels, since its ledger was seen last.
+    #[schema(value_type = String)]
+    pub unseen: Amount,
+    /// The most of that: `[channels.offline_limit]`.
+    #[schema(value_type = String)]
+    pub unseen_limit: Amount,
     /// What is under way in it: `deposit`, `withdraw`, `close`, …
     pub doing: Option<String>,
     /// What went wrong last, in plain words, while it is being tried again.

@@ -56,6 +56,8 @@ const fn word(key: &Key, is_there: bool) -> &'static str {
         (Key::Payment(_), false) => "payment-",
         (Key::Request(_), true) => "request",
         (Key::Request(_), false) => "request-",
+        (Key::Unseen(_), true) => "unseen",
+        (Key::Unseen(_), false) => "unseen-",
         (Key::Sent(..), _) => "sent",
         (Key::Gone(..), _) => "gone",
         (Key::Outcome(_), _) => "outcome",

@@ -19,6 +19,7 @@ mod initiator_restarts_after_each_durable_fact;
 mod lying_makers_are_refused;
 mod lying_takers_are_refused;
 mod maker_vanishes;
+mod neighbours_pay_while_the_chain_is_down;
 mod newcomer_path;
 mod outside_wallet_funds_a_lock;
 mod participant_restarts_after_each_durable_fact;

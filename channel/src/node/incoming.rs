@@ -17,7 +17,10 @@ impl Node {
     /// A payer's operation was taken. `at` names its place among all of that payer's operations.
     pub(super) fn took(&mut self, id: ChannelId, at: LockNo, change: Change) {
         match change {
-            Change::Paid { payment, amount } => self.was_paid(id, at, payment, amount, None),
+            Change::Paid { payment, amount } => {
+                self.count_unseen(&id, amount);
+                self.was_paid(id, at, payment, amount, None);
+            }
             Change::Added(number) => self.was_offered(id, number),
             Change::Unlocked(held, secret) => {
                 self.gone(id, true, &held);
@@ -97,6 +100,8 @@ impl Node {
             Some(Reason::HashUsed)
         } else if !is_active {
             Some(Reason::NoWay)
+        } else if Guard::UnseenLock.refuses(!self.sees()) {
+            Some(Reason::OutOfSight)
         } else if Guard::LongestLock.refuses(is_long && !is_agreed) {
             Some(Reason::Time)
         } else if Guard::LimitLocks.refuses(count > self.policy.most_locks)

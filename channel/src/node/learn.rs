@@ -142,6 +142,9 @@ impl Node {
         self.dirty.insert(Key::Channel(of));
         self.neighbours.entry(peer).or_default().remove(&id);
         self.away.end(&id);
+        if self.watch.forget(&id) {
+            self.dirty.insert(Key::Unseen(of));
+        }
         self.sent_at.remove(&id);
         self.consents.remove(&id);
         self.asked.remove(&id);

@@ -16,12 +16,14 @@ mod learn;
 mod outgoing;
 mod pay;
 mod rows;
+mod sight;
 mod store;
 mod talk;
 mod together;
 mod words;
 
 pub use rows::{ChannelRow, Expected, FlowRow, Key, Payment, Progress, Row, Write};
+pub use sight::Sight;
 pub use words::{Effect, Event, Notice, Order, Outcome, Policy, Refused, Request, Tie, Way};
 
 use crate::chain::{Registered, Stage, Tip, end_of};
@@ -38,6 +40,7 @@ use crate::sign::{KnownKey, Signer};
 use crate::units::Nonce;
 use crate::update::PaymentId;
 use photon_chains::{Address, SecretHash, UnixTime};
+use sight::Watch;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The most ways of one order.
@@ -121,6 +124,8 @@ pub struct Node {
     history: Vec<Write>,
     acks: BTreeMap<ChannelId, Nonce>,
     effects: Vec<Effect>,
+    /// Whether the chain is seen, and what goes on without it.
+    watch: Watch,
 }
 
 /// What one step leads to.
@@ -167,6 +172,7 @@ impl Node {
             history: Vec::new(),
             acks: BTreeMap::new(),
             effects: Vec::new(),
+            watch: Watch::default(),
         }
     }
 
@@ -217,6 +223,11 @@ impl Node {
             (Key::Disposed(of, hash), Row::Disposed) => {
                 if let Some(channel) = self.channels.get_mut(&of.channel).filter(|channel| channel.of == of) {
                     channel.disposed.insert(hash);
+                }
+            }
+            (Key::Unseen(of), Row::Unseen(unseen)) => {
+                if self.channels.get(&of.channel).is_some_and(|channel| channel.of == of) {
+                    self.watch.restore(of.channel, unseen);
                 }
             }
             (_, _) => {}
@@ -307,6 +318,7 @@ impl Node {
         match event {
             Event::Clock(now) => self.clock(now),
             Event::Tip(tip) => self.moved(tip),
+            Event::Sight(sight) => self.sighted(sight),
             Event::Registered { secret, at, is_deep } => self.was_registered(&secret, at, is_deep),
             Event::Unregistered(hash) => {
                 self.registered.remove(&hash);
@@ -338,6 +350,7 @@ impl Node {
             self.pump(id);
         }
         self.seal_all();
+        self.say_ceilings();
         for (id, nonce) in std::mem::take(&mut self.acks) {
             if let Some(channel) = self.channels.get(&id) {
                 let message = Message::Acknowledged { of: channel.of, nonce };
@@ -387,6 +400,7 @@ impl Node {
             Key::Disposed(of, hash) => channel(of)?.disposed.contains(hash).then_some(Row::Disposed),
             Key::Payment(id) => self.payments.get(id).filter(|_| self.has_row(id)).cloned().map(Row::Payment),
             Key::Request(hash) => self.expected.get(hash).cloned().map(Row::Request),
+            Key::Unseen(of) => self.watch.unseen_by(&channel(of)?.of.channel).map(Row::Unseen),
             Key::Sent(..) | Key::Gone(..) | Key::Outcome(_) | Key::Received(..) => None,
         }
     }
@@ -475,6 +489,7 @@ fn dirty_channel(key: &Key) -> Option<ChannelId> {
         | Key::Disposed(..)
         | Key::Payment(_)
         | Key::Request(_)
+        | Key::Unseen(_)
         | Key::Sent(..)
         | Key::Gone(..)
         | Key::Outcome(_)

@@ -9,7 +9,7 @@ use crate::lock::LockNo;
 use crate::message::{Message, Reason};
 use crate::node::rows::{Payment, Progress};
 use crate::node::words::{Effect, Notice, Outcome, Tie};
-use crate::node::{Blame, Node, Place, Queue, Queued};
+use crate::node::{Blame, Node, Place, Queue, Queued, Sight};
 use crate::units::Nonce;
 use crate::update::{Onward, Op, PaymentId};
 
@@ -142,6 +142,10 @@ impl Node {
         if order.tie == Tie::Direct {
             return self.transfer(id, payment_id, order.amount);
         }
+        // It was asked for before the chain went out of sight, and goes on when that is back.
+        if !self.sees() {
+            return Room::None;
+        }
         let has_another = order.ways.len() > 1;
         let Some(way) = order.ways.first().cloned() else { return Room::Left };
         if self.latest().plus_secs(self.policy.reveal_margin_secs) >= end_of(&way.expiry) {
@@ -193,6 +197,10 @@ impl Node {
 
     /// A direct payment.
     fn transfer(&mut self, id: ChannelId, payment_id: PaymentId, amount: crate::Units) -> Room {
+        if self.is_above_ceiling(&id, amount) {
+            self.next_way(payment_id, Reason::OutOfSight);
+            return Room::Left;
+        }
         match self.stage(id, Op::Transfer { payment: payment_id, amount }) {
             Ok(_) => {
                 let Some(channel) = self.channels.get(&id) else { return Room::Left };
@@ -228,6 +236,16 @@ impl Node {
         if !self.is_open(&from) {
             self.give_back(place, Reason::NoWay);
             return Room::Left;
+        }
+        match self.sight() {
+            Sight::Live => {}
+            // It came in before a start, and in a moment it is known whether it can go on.
+            Sight::Awaited => return Room::None,
+            Sight::Lost if !Guard::UnseenLock.holds() => {}
+            Sight::Lost => {
+                self.give_back(place, Reason::OutOfSight);
+                return Room::Left;
+            }
         }
         if self.latest().plus_secs(self.policy.reveal_margin_secs) >= end_of(&hop.expiry) {
             self.give_back(place, Reason::Time);

@@ -29,6 +29,8 @@ pub enum Key {
     Payment(PaymentId),
     /// A request that has not ended.
     Request(SecretHash),
+    /// What came in by a channel since the chain went out of sight.
+    Unseen(ChannelRef),
     /// For good: what an update of the holder's committed to. An old one can come back at a close.
     Sent(ChannelRef, Nonce),
     /// For good: a lock that is gone, with its end. A disposal in it convicts whoever unlocks it all the same.
@@ -43,7 +45,8 @@ impl Key {
     /// Whether [`crate::Node::restore`] wants this row. The others are history, and their number does not slow anything.
     pub const fn is_live(&self) -> bool {
         match self {
-            Key::Channel(_) | Key::Lock(..) | Key::Unacked(..) | Key::Disposed(..) | Key::Payment(_) | Key::Request(_) => true,
+            Key::Channel(_) | Key::Lock(..) | Key::Unacked(..) | Key::Disposed(..) => true,
+            Key::Payment(_) | Key::Request(_) | Key::Unseen(_) => true,
             Key::Sent(..) | Key::Gone(..) | Key::Outcome(_) | Key::Received(..) => false,
         }
     }
@@ -94,6 +97,8 @@ pub enum Row {
     Payment(Payment),
     /// See [`Key::Request`].
     Request(Expected),
+    /// See [`Key::Unseen`].
+    Unseen(Units),
     /// See [`Key::Sent`].
     Sent(Units, Commitment),
     /// See [`Key::Gone`]: the lock as it was last, and the update that took it off the list.
@@ -111,7 +116,7 @@ impl Row {
             Row::Lock(_) | Row::Request(_) | Row::Gone(..) | Row::Unacked(_) => true,
             Row::Payment(payment) => matches!(payment.order.tie, Tie::Sealed(_)),
             Row::Outcome(outcome) => matches!(outcome, Outcome::Paid(Some(_))),
-            Row::Channel(_) | Row::Disposed | Row::Sent(..) | Row::Received(..) => false,
+            Row::Channel(_) | Row::Disposed | Row::Unseen(_) | Row::Sent(..) | Row::Received(..) => false,
         }
     }
 }

@@ -148,6 +148,7 @@ wire_enum!(Key {
     3 Disposed(of, hash),
     4 Payment(id),
     5 Request(hash),
+    6 Unseen(of),
     16 Sent(of, nonce),
     17 Gone(of, incoming, number),
     18 Outcome(id),
@@ -178,6 +179,7 @@ wire_enum!(Row {
     7 Gone(held, nonce),
     8 Outcome(outcome),
     9 Received(payment, amount, secret_hash),
+    10 Unseen(amount),
 });
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use crate::key::ChannelId;
 use crate::lock::LockNo;
 use crate::message::{Greeting, Message, SignedProof};
 use crate::node::words::{Effect, Notice, Outcome};
-use crate::node::{Blame, Key, Node, Place};
+use crate::node::{Blame, Key, Node, Place, Sight};
 use crate::sign::Signature;
 use crate::units::Nonce;
 use crate::update::Update;
 use photon_chains::Address;
 
 impl Node {
-    fn channels_with(&self, peer: &Address) -> Vec<ChannelId> {
+    pub(super) fn channels_with(&self, peer: &Address) -> Vec<ChannelId> {
         self.neighbours.get(peer).into_iter().flatten().copied().collect()
     }
 
@@ -29,9 +29,11 @@ impl Node {
     }
 
     pub(super) fn greet(&mut self, id: &ChannelId) {
-        if let Some(channel) = self.channels.get(id) {
-            self.effects.push(Effect::Send(channel.peer.address(), channel.hello()));
-        }
+        // Whoever is greeted begins to pay: that waits until the chain was looked at.
+        let Some(channel) = self.channels.get(id).filter(|_| self.sight() != Sight::Awaited) else { return };
+        self.effects.push(Effect::Send(channel.peer.address(), channel.hello()));
+        self.watch.forget_told(id);
+        self.say_ceiling(id);
     }
 
     pub(super) fn disconnected(&mut self, peer: Address) {
@@ -39,6 +41,7 @@ impl Node {
         for id in self.channels_with(&peer) {
             self.asked.remove(&id);
             self.greeting.remove(&id);
+            self.watch.forget_said(&id);
             let Some(channel) = self.channels.get_mut(&id) else { continue };
             if std::mem::take(&mut channel.in_step) {
                 self.wait_for(id);
@@ -69,6 +72,7 @@ impl Node {
                 self.disposed(id, number, Blame { reason, hops }, &signature);
             }
             Message::Recall { number, .. } => self.recalled(id, number),
+            Message::Ceiling { most, .. } => self.ceiling_heard(id, most),
             Message::AskClose { sent, .. } => self.close_asked(id, sent),
             Message::GrantClose { sent, received, deadline, signature, .. } => {
                 self.close_granted(id, sent, received, deadline, signature);
@@ -79,6 +83,7 @@ impl Node {
     }
 
     fn greeted(&mut self, id: ChannelId, received: Nonce, held: Option<&SignedProof>) {
+        self.watch.forget_heard(&id);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         self.away.end(&id);
         match channel.greeted(received, held, &self.signer) {
@@ -121,6 +126,9 @@ impl Node {
     }
 
     fn updated(&mut self, id: ChannelId, update: &Update) {
+        if self.must_wait(&id, update) {
+            return;
+        }
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let (of, peer) = (channel.of, channel.peer.address());
         match channel.receive(update, &self.tip, &self.registered) {

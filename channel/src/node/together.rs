@@ -114,7 +114,8 @@ impl Node {
 
     /// Signs the close that the counterparty asked for, once nothing is under way.
     pub(super) fn grant_close(&mut self, id: ChannelId) {
-        let Some(sent) = self.asked.get(&id).copied() else { return };
+        // The other side may see a chain on which this channel is not what it is here: that is looked at first.
+        let Some(sent) = self.asked.get(&id).copied().filter(|_| self.sees()) else { return };
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if !channel.is_quiet() || channel.leaving.is_some() || channel.incoming.nonce != sent || !channel.may_sign() {
             return;
@@ -203,6 +204,7 @@ impl Node {
     /// The counterparty wants to take money out.
     pub(super) fn withdraw_asked(&mut self, id: ChannelId, number: u32, amount: Units, deadline: UnixTime) {
         let longest = self.latest().plus_secs(2 * self.policy.consent_secs);
+        let sees = self.sees();
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let side = channel.side.other();
         let leaving = Leaving { side, amount, number, deadline, signature: None };
@@ -212,7 +214,7 @@ impl Node {
         let has_enough = !amount.is_zero() && Guard::TakeOutCovered.demands(channel.free(side) >= amount.signed());
         let is_next = Guard::TakeOutNumber.demands(number == channel.chain.withdrawals);
         let is_good = has_enough && is_next && Guard::ConsentShort.demands(deadline <= longest);
-        if !channel.in_step || !channel.is_active() || channel.leaving.is_some() || !is_good {
+        if !sees || !channel.in_step || !channel.is_active() || channel.leaving.is_some() || !is_good {
             return;
         }
         channel.leaving = Some(leaving);

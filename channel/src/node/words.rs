@@ -4,6 +4,7 @@ use crate::chain::{Moment, OnChain, Tip};
 use crate::key::{ChannelId, ChannelKey, Epoch};
 use crate::lock::LockNo;
 use crate::message::{Message, Reason};
+use crate::node::sight::Sight;
 use crate::proof::{CooperativeClose, Withdraw};
 use crate::sign::{KnownKey, Signature};
 use crate::units::Units;
@@ -120,6 +121,8 @@ pub enum Event {
     Clock(UnixTime),
     /// The chain moved. Comes after all registrations up to it of every hash that is watched.
     Tip(Tip),
+    /// The chain came into sight, after everything that it says by now, or went out of it. A node that is never told sees it.
+    Sight(Sight),
     /// A secret is in the registry since that moment.
     Registered {
         /// The secret.

@@ -88,6 +88,8 @@ const ELSEWHERE: &[Guard] = &[
     HopSlack,
     LockWord,
     InTime,
+    UnseenLimit,
+    UnseenLock,
 ];
 
 fn first_wrong(row: Row, most: u64) -> Option<(u64, String)> {

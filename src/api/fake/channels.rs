@@ -27,6 +27,9 @@ pub(crate) fn channel(number: u8, state: &str) -> ChannelView {
         window_minutes: 60,
         opened_block: 100,
         settles_at: (state == "closed").then_some(UnixTime::from_secs(NOW + 3600)),
+        in_sight: true,
+        unseen: Amount::ZERO,
+        unseen_limit: ether(5),
         doing: None,
         trouble: None,
     }

@@ -7,7 +7,7 @@ use photon_chains::{
 use photon_channel::contract::{Brought, By, Call, Consent, Contract, Dispute, Shown, Slot};
 use photon_channel::{Both, ChannelId, ChannelKey, Commitment, Domain, Moment, Nonce, Side, Signature, Units, Window, keccak};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub const CHAIN_ID: u64 = 31_337;
 pub const BLOCK_SECS: u64 = 15;
@@ -38,6 +38,8 @@ struct Inner {
     said: Vec<Said>,
     txs: Vec<Tx>,
     coins: BTreeMap<Address, u128>,
+    /// Who does not reach it; it goes on without them.
+    blind: HashSet<Address>,
 }
 
 /// Clones are handles on the same.
@@ -49,7 +51,8 @@ impl Chain {
         let contract = Contract::new(domain(), BLOCK_SECS);
         let now = crate::clock::now().secs();
         let blocks = vec![(now, contract.clone())];
-        let inner = Inner { now, contract, blocks, said: Vec::new(), txs: Vec::new(), coins: BTreeMap::new() };
+        let inner =
+            Inner { now, contract, blocks, said: Vec::new(), txs: Vec::new(), coins: BTreeMap::new(), blind: HashSet::new() };
         let chain = Chain(Arc::new(Mutex::new(inner)));
         (0..DEPTH + 2).for_each(|_| chain.mine());
         chain
@@ -72,9 +75,22 @@ impl Chain {
         self.0.lock().unwrap().now
     }
 
+    /// From now on they don't reach it, and all others do.
+    pub fn cut_off<const N: usize>(&self, accounts: [Address; N]) {
+        self.0.lock().unwrap().blind = HashSet::from(accounts);
+    }
+
     /// A block, with all that waits in it.
     pub fn mine(&self) {
         self.0.lock().unwrap().mine();
+    }
+
+    fn reached(&self, by: &Address) -> Result<MutexGuard<'_, Inner>, PortError> {
+        let inner = self.0.lock().unwrap();
+        if inner.blind.contains(by) {
+            return Err(PortError::Unreachable { ledger: LEDGER, reason: "cut off".to_owned() });
+        }
+        Ok(inner)
     }
 
     pub fn port(&self, account: Address) -> Arc<Port> {
@@ -187,7 +203,7 @@ impl ContractPort for Port {
         self.watched.lock().unwrap().remove(name);
     }
     async fn look(&self) -> Result<News, PortError> {
-        let inner = self.chain.0.lock().unwrap();
+        let inner = self.chain.reached(&self.account)?;
         let height = inner.blocks.len() as u64 - 1;
         let heads = Heads { latest: inner.stamp(height), deep: inner.stamp(height + 1 - DEPTH) };
         let mut changed = Vec::new();
@@ -204,7 +220,7 @@ impl ContractPort for Port {
         self.chain.0.lock().unwrap().said.iter().filter(|said| said.name == *name).cloned().collect()
     }
     async fn views(&self, asks: &[(Address, Vec<u8>)], at: Option<BlockHeight>) -> Result<Vec<Option<Vec<u8>>>, PortError> {
-        let inner = self.chain.0.lock().unwrap();
+        let inner = self.chain.reached(&self.account)?;
         let height = at.map_or(inner.blocks.len() - 1, |at| at.get() as usize);
         let contract = &inner.blocks[height].1;
         let answer = |(to, input): &(Address, Vec<u8>)| {
@@ -216,7 +232,7 @@ impl ContractPort for Port {
         Ok(asks.iter().map(answer).collect())
     }
     async fn call(&self, call: &ContractCall) -> Result<Called, PortError> {
-        let mut inner = self.chain.0.lock().unwrap();
+        let mut inner = self.chain.reached(&self.account)?;
         let height = inner.blocks.len() as u64 - 1;
         let known = inner.txs.iter().find(|tx| tx.intent == call.intent && tx.from == self.account).cloned();
         let txid = TxId::from_bytes([1; 32]);
@@ -245,7 +261,7 @@ impl ContractPort for Port {
     }
     fn unwant(&self, _intent: &IntentKey) {}
     async fn holds(&self, _token: Option<Address>) -> Result<u128, PortError> {
-        Ok(self.chain.coins(&self.account))
+        Ok(self.chain.reached(&self.account)?.coins.get(&self.account).copied().unwrap_or_default())
     }
 }
 

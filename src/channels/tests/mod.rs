@@ -5,6 +5,7 @@ mod a_copy_that_is_put_back_signs_nothing;
 mod channels_open_pay_and_close;
 mod ledger;
 mod legs_keep_what_a_ledger_promises;
+mod neighbours_pay_out_of_sight;
 mod payments_find_their_way;
 mod restarts_lose_no_payment;
 
@@ -14,7 +15,7 @@ use crate::keys::{SeedWords, Wallet};
 use crate::peer::{Limits, PeerAddress, Silent};
 use ledger::{BLOCK_SECS, CHAIN_ID, CONTRACT, Chain, LEDGER, REGISTRY};
 use photon_channel::{Outcome, Signer, Window};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ struct Party {
     folder: tempfile::TempDir,
     announces: bool,
     policy: Policy,
+    offline_limit: u64,
     runs: Option<Running>,
 }
 
@@ -60,8 +62,15 @@ impl Party {
     async fn with(chain: &Chain, announces: bool, policy: Policy) -> Self {
         let wallet = Arc::new(Wallet::new(&SeedWords::generate().unwrap(), Network::Regtest).unwrap());
         chain.give(wallet.identity_address(), 1_000_000);
-        let mut party =
-            Self { chain: chain.clone(), wallet, folder: tempfile::tempdir().unwrap(), announces, policy, runs: None };
+        let mut party = Self {
+            chain: chain.clone(),
+            wallet,
+            folder: tempfile::tempdir().unwrap(),
+            announces,
+            policy,
+            offline_limit: 0,
+            runs: None,
+        };
         party.start().await;
         party
     }
@@ -91,6 +100,8 @@ impl Party {
             block_secs: BLOCK_SECS,
             most_channels: 100,
             announces: self.announces,
+            offline_limits: BTreeMap::from([(None, Units::from(self.offline_limit))]),
+            sight: SightRule { silent_secs: 1, stale_tip_secs: 1_000 },
             source: Arc::new(move || Some(port.clone())),
             pace: Duration::from_millis(20),
         };

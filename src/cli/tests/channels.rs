@@ -43,7 +43,8 @@ async fn a_channel_in_full_says_whose_the_money_is_and_when_it_settles() {
              theirs      2.3 ETH, of which 2 ETH can be received now\n\
              pending     1: 0.2 ETH out, 0 ETH in\n\
              window      60 min\n\
-             settled     from in 60 min (2027-01-15 09:00:00 UTC) on, by itself\n",
+             settled     from in 60 min (2027-01-15 09:00:00 UTC) on, by itself\n\
+             unseen      0 ETH of at most 0.5 ETH received while ethereum can't be seen\n",
             id(0x33),
             "bb".repeat(20)
         )

@@ -1,7 +1,7 @@
 //! A node of the bench: the real engine of channels, the real store, real connections. Only the ledger is simulated.
 
 use super::chain::{BLOCK_SECS, CHAIN_ID, CONTRACT, REGISTRY, StillChain};
-use crate::channels::{Channels, EngineParts, policy_for};
+use crate::channels::{Channels, EngineParts, SightRule, policy_for};
 use crate::commands::bench::chain::timing;
 use crate::config::ChannelsConfig;
 use crate::keys::{SeedWords, Wallet};
@@ -11,7 +11,7 @@ use anyhow::Context;
 use photon_chains::{Address, Ledger, Network, PublicKey};
 use photon_channel::{MOST_LOCKS, Signer};
 use photon_swap::Profile;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,6 +76,9 @@ impl World {
             block_secs: BLOCK_SECS,
             most_channels: MOST_CHANNELS,
             announces: false,
+            offline_limits: BTreeMap::new(),
+            // It stands still, and is seen.
+            sight: SightRule { silent_secs: u64::MAX, stale_tip_secs: u64::MAX },
             source: Arc::new(move || Some(chain.clone())),
             pace: Duration::from_millis(200),
         };
