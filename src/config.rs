@@ -6,11 +6,12 @@
 
 mod channels;
 mod market;
+mod peer;
 mod template;
 
-use crate::peer::PeerAddress;
 pub use channels::ChannelsConfig;
 pub use market::{MakerConfig, MarketConfig};
+pub use peer::PeerConfig;
 pub use photon_chains::Network;
 use photon_chains::{Address, Hash32, Ledger};
 use serde::Deserialize;
@@ -77,19 +78,6 @@ pub enum ProfileName {
     Desktop,
     /// Seconds: only on regtest.
     Regtest,
-}
-
-/// `[peer]`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PeerConfig {
-    /// Where to listen for other nodes; absent: only dial out.
-    pub listen: Option<SocketAddr>,
-    /// Ask the nodes we are connected with, and peers with a name, which offers they know of, and tell them of those we know.
-    #[serde(default)]
-    pub gossip: bool,
-    /// Where others reach this node, `host:port`: told to everybody with our own offers. Absent: those are not told of.
-    pub announce: Option<String>,
 }
 
 /// `[api]`.
@@ -320,11 +308,6 @@ impl Config {
         Ok(config)
     }
 
-    /// Where others reach the node of that identity, if they are to be told.
-    pub fn announced(&self, identity: Address) -> Option<PeerAddress> {
-        format!("{identity}@{}", self.peer.announce.as_deref()?).parse().ok()
-    }
-
     fn check(&self) -> Result<(), ConfigError> {
         let unfit = |reason: &str| Err(ConfigError::Unfit(reason.to_owned()));
         if self.network == Network::Mainnet && !self.allow_mainnet {
@@ -336,9 +319,7 @@ impl Config {
         if !(1..=MOST_FAILURES).contains(&self.failures_per_peer) {
             return unfit(&format!("failures_per_peer is from 1 to {MOST_FAILURES}: at the first one nothing can be forgiven"));
         }
-        if self.peer.announce.is_some() && (!self.peer.gossip || self.announced(Address::from_bytes([0; 20])).is_none()) {
-            return unfit("announce in [peer] is host:port, and goes with gossip = true");
-        }
+        peer::check(self)?;
         if self.ledgers().is_empty() {
             return unfit("no ledger is configured: add [bitcoin], [litecoin], [ethereum] or [smt]");
         }

@@ -32,6 +32,7 @@ pub mod datadir;
 pub mod demo;
 pub mod gossip;
 pub mod keys;
+pub mod lan;
 pub mod ledgers;
 pub mod legs;
 pub mod market;

@@ -68,6 +68,7 @@ pub use words::{
     PaymentState, PaymentView, RequestView, StageView, Through, Told, WayQuery,
 };
 
+use crate::lan::{self, Note};
 use crate::peer::PeerNet;
 use crate::store::{Page, Store};
 use actor::Actor;
@@ -227,6 +228,12 @@ impl Channels {
     /// Keeps a connection with everybody with whom there are channels.
     pub fn keep_connected(&self, net: Arc<PeerNet>, tasks: &mut JoinSet<anyhow::Result<()>>) {
         tasks.spawn(keeper::run(net, self.0.store.clone(), self.0.neighbours.clone()));
+    }
+
+    /// Connects with neighbours that are heard of on the local network.
+    pub fn find_nearby(&self, net: Arc<PeerNet>, notes: mpsc::Receiver<Note>, tasks: &mut JoinSet<anyhow::Result<()>>) {
+        let neighbours = self.0.neighbours.clone();
+        tasks.spawn(lan::run(net, move || neighbours.all(), notes));
     }
 
     /// Brings a channel to its end. Alone: from now on nothing is signed in it or taken.

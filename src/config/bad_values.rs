@@ -95,6 +95,7 @@ const ROWS: &[Row] = &[
     ("failures_per_peer", &["", "-1", "0", "1000001", "1.5", "some", "true"], "failures_per_peer"),
     ("peer.listen", NO_SOCKET, "listen"),
     ("peer.gossip", &["yes", "1", "", "[]"], "gossip"),
+    ("peer.lan", &["yes", "1", "", "[]", "true"], "lan"),
     ("peer.announce", &["", "7", "true", "node.example", "node.example:0", "a b:1", "0x12@node.example:1"], "announce"),
     ("api.listen", NO_SOCKET, "listen"),
     ("api.allowed_hosts", &["x", "7", "[1]", "{}"], "allowed_hosts"),

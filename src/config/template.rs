@@ -42,6 +42,9 @@ listen = "127.0.0.1:7707"
 gossip = true
 # Tell of our own offers too, and with them where everybody reaches us.
 # announce = "node.example:7707"
+# Say on the local network which node we are, and find neighbours in channels there: payments go on without an internet. Whoever is on
+# that network hears it; listen must be an address there, or 0.0.0.0:7707.
+lan = false
 
 [api]
 # The HTTP API and the command line. Loopback only, unless you put a TLS proxy before it.

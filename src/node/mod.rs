@@ -24,6 +24,7 @@ use crate::coordinator::Coordinator;
 use crate::datadir::DataDir;
 use crate::gossip::Gossip;
 use crate::keys::Wallet;
+use crate::lan;
 use crate::ledgers::Ledgers;
 use crate::legs::Orphans;
 use crate::market::Market;
@@ -215,6 +216,10 @@ pub(crate) async fn start(
         tasks.spawn(gossip.clone().run(net.clone(), store.clone()));
     }
     channels.keep_connected(net.clone(), tasks);
+    if let Some(at) = net.local_addr().filter(|_| config.peer.lan) {
+        let notes = lan::announce(lan::Spot::usual(net.identity(), at), tasks);
+        channels.find_nearby(net.clone(), notes, tasks);
+    }
     let (looked, looks) = mpsc::channel(64);
     ledgers.watch(connector, tasks, looked);
     tasks.spawn(coordinator.run(looks, added));

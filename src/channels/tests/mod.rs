@@ -5,6 +5,7 @@ mod a_copy_that_is_put_back_signs_nothing;
 mod channels_open_pay_and_close;
 mod ledger;
 mod legs_keep_what_a_ledger_promises;
+mod neighbours_find_each_other_nearby;
 mod neighbours_pay_out_of_sight;
 mod payments_find_their_way;
 mod restarts_lose_no_payment;
