@@ -161,6 +161,8 @@ pub(super) struct Engine {
     pub(super) neighbours: Neighbours,
     /// Keys of those who are connected.
     pub(super) keys: HashMap<Address, KnownKey>,
+    /// Keys of those who were paid last, by their bytes.
+    pub(super) payees: HashMap<[u8; 33], KnownKey>,
     /// Others' channels, and the payments for which another way is looked for.
     pub(super) chart: Chart,
     pub(super) sought: Vec<Sought>,
@@ -248,6 +250,7 @@ impl Engine {
             links: Links::default(),
             neighbours,
             keys: HashMap::new(),
+            payees: HashMap::new(),
             chart,
             sought: Vec::new(),
             begun: clock::now(),

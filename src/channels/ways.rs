@@ -6,16 +6,16 @@
 use super::chart::Drawn;
 use super::engine::Engine;
 use super::words::{ChannelsError, FoundWay, NewPayment, PayBy, Payee, Through, WayQuery};
-use photon_chains::{Address, BlockHeight, Expiry, SecretHash, UnixTime};
+use photon_chains::{Address, BlockHeight, Expiry, PublicKey, SecretHash, UnixTime};
 use photon_channel::route::{Edge, Graph, Query, Route};
-use photon_channel::{
-    Channel, ChannelId, Event, Hint, Hop, KnownKey, MOST_HOPS, MOST_LOCKS, Order, PaymentId, Reason, Tie, Units, Way,
-};
+use photon_channel::{Channel, ChannelId, Event, Hint, Hop, KnownKey, MOST_HOPS, Order, PaymentId, Reason, Tie, Units, Way};
 
 /// How often other ways are looked for before a payment is given up.
 const MOST_SEARCHES: u8 = 8;
 /// For a payment of an earlier process, so long after the start a way may become known: neighbours tell it page by page.
 const LEARN_SECS: u64 = 60;
+/// Payees whose keys are kept.
+const MOST_PAYEES: usize = 256;
 /// Ways that are shown.
 const SHOWN: usize = 5;
 
@@ -44,7 +44,7 @@ pub(super) struct Sought {
 
 impl Engine {
     /// The order that a payment is to the core.
-    pub(super) fn order_of(&self, id: PaymentId, new: &NewPayment) -> Result<Order, ChannelsError> {
+    pub(super) fn order_of(&mut self, id: PaymentId, new: &NewPayment) -> Result<Order, ChannelsError> {
         if new.amount.is_zero() {
             return Err(ChannelsError::Order("a payment of nothing"));
         }
@@ -73,14 +73,27 @@ impl Engine {
         Ok(Order { id, token, payee, amount, most_fee, tie, ways, searches })
     }
 
-    fn payee(&self, payee: &Payee) -> Result<KnownKey, ChannelsError> {
+    fn payee(&mut self, payee: &Payee) -> Result<KnownKey, ChannelsError> {
         match payee {
-            Payee::Key(key) => KnownKey::new(key).map_err(|_| ChannelsError::Order("the payee's public key is none")),
+            Payee::Key(key) => self.keyed_payee(key),
             Payee::Account(address) => {
                 let known = self.node.key_of(address).or_else(|| self.keys.get(address).copied());
                 known.or_else(|| self.chart.key_of(address)).ok_or(ChannelsError::NoKey)
             }
         }
+    }
+
+    /// Reading a key off its bytes takes a square root, and most payments go to few payees: theirs are kept.
+    fn keyed_payee(&mut self, key: &PublicKey) -> Result<KnownKey, ChannelsError> {
+        if let Some(known) = self.payees.get(key.as_bytes()) {
+            return Ok(*known);
+        }
+        let known = KnownKey::new(key).map_err(|_| ChannelsError::Order("the payee's public key is none"))?;
+        if self.payees.len() >= MOST_PAYEES {
+            self.payees.clear();
+        }
+        self.payees.insert(*key.as_bytes(), known);
+        Ok(known)
     }
 
     /// Straight, and at once: nothing is locked.
@@ -137,15 +150,15 @@ impl Engine {
     }
 
     /// Ways over mediators, the cheapest first; `end`: of a lock that ends so many seconds after the last one. Neighbours that are
-    /// connected are preferred: the others are waited for.
+    /// connected, and channels that can take another lock at once, are preferred: the others are waited for.
     pub(super) fn routes(&self, trip: &Trip<'_>, most_secs: u32, count: usize, end: &dyn Fn(u64) -> Expiry) -> Vec<Way> {
         let mut drawn = self.chart.lock();
         let Drawn { graphs, finder, .. } = &mut *drawn;
         let Some(graph) = graphs.get(&trip.token) else { return Vec::new() };
         let Trip { payee, amount, most_fee, .. } = *trip;
         let query = Query { payer: self.node.address(), payee, amount, most_fee, most_secs };
-        for connected in [true, false] {
-            let own = |edge: &Edge, _| self.room(trip, &edge.channel, connected);
+        for at_once in [true, false] {
+            let own = |edge: &Edge, _| self.room(trip, &edge.channel, at_once);
             let routes = match count {
                 1 => finder.best_by(graph, &query, own).into_iter().collect(),
                 count => finder.several_by(graph, &query, count, own),
@@ -158,8 +171,9 @@ impl Engine {
     }
 
     /// What can be locked in an own channel for this.
-    fn room(&self, trip: &Trip<'_>, id: &ChannelId, connected: bool) -> Units {
-        let channel = self.node.channel(id).filter(|channel| fits(trip, channel) && (channel.in_step || !connected));
+    fn room(&self, trip: &Trip<'_>, id: &ChannelId, at_once: bool) -> Units {
+        let is_ready = |channel: &Channel| channel.in_step && !self.is_full(channel);
+        let channel = self.node.channel(id).filter(|channel| fits(trip, channel) && (!at_once || is_ready(channel)));
         let free = channel.and_then(|channel| Units::from_signed(channel.free(channel.side))).unwrap_or_default();
         let kept = trip.kept.iter().filter(|(other, _)| other == id);
         kept.fold(free, |free, (_, amount)| free.saturating_sub(*amount))
@@ -193,12 +207,19 @@ impl Engine {
         Ok(Way { channel: channel.of.channel, amount, expiry: self.expiry_in(left_secs), onward })
     }
 
-    /// The channel with that neighbour that has the most to spend, if it has so much.
+    /// The channel with that neighbour that has the most to spend, if it has so much: one that can take another lock at once, if
+    /// there is one.
     fn roomiest(&self, trip: &Trip<'_>, peer: &Address, amount: Units) -> Option<&Channel> {
         let fitting =
             self.node.channels_with_peer(peer).filter(|channel| channel.key.token() == trip.token && fits(trip, channel));
-        let free = |channel: &&Channel| channel.free(channel.side);
-        fitting.max_by_key(free).filter(|channel| free(channel) >= amount.signed())
+        let free = |channel: &Channel| channel.free(channel.side);
+        let enough = fitting.filter(|channel| free(channel) >= amount.signed());
+        enough.max_by_key(|channel| (!self.is_full(channel), free(channel)))
+    }
+
+    /// Whether a lock that goes over it has to wait until another one is gone.
+    fn is_full(&self, channel: &Channel) -> bool {
+        channel.outgoing.locks.len() >= self.policy.most_locks
     }
 
     /// A lock judged by the registry, that opens after so long by both clocks.
@@ -292,10 +313,10 @@ fn way_along(graph: &Graph, route: &Route, end: &dyn Fn(u64) -> Expiry) -> Optio
     Some(Way { channel: *channel, amount: first.amount, expiry: first.expiry, onward })
 }
 
-/// Whether a channel can take the first lock.
+/// Whether a channel can take the first lock, now or later.
 fn fits(trip: &Trip<'_>, channel: &Channel) -> bool {
     let is_used = trip.hash.is_some_and(|hash| channel.disposed.contains(&hash));
-    channel.is_active() && !is_used && trip.without != Some(channel.of.channel) && channel.outgoing.locks.len() < MOST_LOCKS
+    channel.is_active() && !is_used && trip.without != Some(channel.of.channel)
 }
 
 /// The payee itself does not want it: no other way helps.

@@ -4,8 +4,9 @@ use super::super::peers::tiding_frames;
 use super::super::survey::Unseen;
 use super::*;
 use crate::peer::{Heard, Streams};
+use photon_chains::Secret;
 use photon_channel::route::{Announced, Announcement, Tiding};
-use photon_channel::{ChannelKey, ChannelRef, Domain, Epoch, Hint, Notice, Reason};
+use photon_channel::{ChannelKey, ChannelRef, Domain, Epoch, Hint, MOST_LOCKS, Notice, Reason};
 use tokio::sync::broadcast::Receiver;
 
 /// Takes so many millionths.
@@ -215,6 +216,37 @@ async fn nothing_is_believed_that_the_chain_does_not_show_or_its_party_did_not_s
     assert_eq!(ways(&alice, charlie.identity(), 100).await, through_bob);
     assert_eq!(switch.said(signer(9).address(), &frames[0][1..]).await, Heard::Unwanted, "strangers are not heard");
     assert_eq!(switch.said(bob.identity(), &frames[0][1..100]).await, Heard::Nonsense);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_over_a_channel_with_as_many_locks_as_there_can_be_waits_until_one_is_gone() {
+    let chain = Chain::new();
+    let party = async || Party::with(&chain, true, Policy { most_locks: MOST_LOCKS, ..POLICY }).await;
+    let (alice, bob, charlie) = (party().await, party().await, party().await);
+    let first = opened(&chain, &alice, &bob, 10_000).await;
+    opened(&chain, &bob, &charlie, 10_000).await;
+    until(&chain, "the news has come", async || !ways(&alice, charlie.identity(), 10).await.is_empty()).await;
+    let secrets: Vec<Secret> = (1..=MOST_LOCKS).map(|number| Secret::from_bytes([number as u8; 32])).collect();
+    for secret in &secrets {
+        let (amount, hold) = (Units::from(10), Some(secret.hash()));
+        let request = NewRequest { ledger: LEDGER, amount, least_secs: 0, hold, id: None, until: None, memo: None };
+        charlie.channels().expect(request).await.unwrap();
+        let payment = NewPayment { by: PayBy::Hash(secret.hash()), ..alice.payment(&charlie, 10) };
+        alice.channels().pay(payment).await.unwrap();
+    }
+    until(&chain, "all are locked", async || alice.view(first).await.own_pending.0 == MOST_LOCKS).await;
+
+    let through = Through::Mediators(vec![bob.identity()]);
+    let waiting = NewPayment { by: PayBy::Sealed, through, ..alice.payment(&charlie, 10) };
+    let waiting = alice.channels().pay(waiting).await.unwrap();
+    until(&chain, "the first is held there", async || {
+        let requests = charlie.channels().requests(LEDGER).await.unwrap();
+        requests.iter().any(|request| request.secret_hash == secrets[0].hash() && request.is_pending)
+    })
+    .await;
+    charlie.channels().release(LEDGER, secrets[0].clone()).await.unwrap();
+    let outcome = tokio::time::timeout(Duration::from_secs(60), waiting.ended).await.unwrap().unwrap();
+    assert!(matches!(outcome, Outcome::Paid(Some(_))), "{outcome:?}");
 }
 
 #[test]
