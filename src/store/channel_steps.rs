@@ -1,11 +1,10 @@
 //! How a step of the channels' engine is written. See [`super::channels`].
 
 use super::StoreError;
-use super::channels::{ChannelStep, GoneTogether, NewEnded, PLAIN, SEALED, SEALED_LIST, receipt_place, row_place};
+use super::channels::{ChannelStep, GoneTogether, NewEnded, PLAIN, SEALED_LIST, receipt_place, row_place};
 use super::events::append;
 use super::points;
 use super::rows::change;
-use super::seal::Seals;
 use super::writer::Write;
 use photon_chains::{Address, Ledger, SecretHash};
 use photon_channel::{ChannelRef, Held, Key, LockNo, Nonce, Reason, Row, Wire};
@@ -65,19 +64,18 @@ const fn word(key: &Key, is_there: bool) -> &'static str {
     }
 }
 
-/// The core's rows. Those of what has ended are few and large: locks that go with one update share one.
+/// The core's rows. What is live goes into the log (see [`super::channel_log`]). Rows of what has ended are few and large: locks
+/// that go with one update share one.
 fn write_rows(write: &Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
     let name = step.ledger.name();
-    let put = "INSERT INTO channel_live(ledger, key, row, at, memo) VALUES(?1, ?2, ?3, ?4, ?5) \
-               ON CONFLICT(ledger, key) DO UPDATE SET row = excluded.row";
-    let mut put = write.conn.prepare_cached(put)?;
-    let mut drop = write.conn.prepare_cached("DELETE FROM channel_live WHERE ledger = ?1 AND key = ?2")?;
+    let mut live = Vec::with_capacity(step.writes.len());
     let mut gone: BTreeMap<(ChannelRef, bool, Nonce), BTreeMap<LockNo, &Held>> = BTreeMap::new();
-    for (photon_channel::Write { key, row }, memo) in &step.writes {
+    for (one, memo) in &step.writes {
+        let photon_channel::Write { key, row } = one;
         match (key, row) {
             (Key::Sent(of, nonce), Some(row)) => {
                 let sql = "INSERT INTO channel_sent(ledger, channel, epoch, nonce, row) VALUES(?1, ?2, ?3, ?4, ?5)";
-                let bytes = closed(write.seals, step.ledger, key, row)?;
+                let bytes = [&[PLAIN], row.to_bytes().as_slice()].concat();
                 change!(write.conn, sql, (name, of.channel.as_bytes(), of.epoch.0, nonce.0, bytes))?;
             }
             (Key::Gone(of, incoming, number), Some(Row::Gone(held, by))) => {
@@ -85,15 +83,10 @@ fn write_rows(write: &Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
             }
             // They are told as payments that have ended.
             (Key::Outcome(_) | Key::Received(..), _) => {}
-            (_, Some(row)) => {
-                let bytes = closed(write.seals, step.ledger, key, row)?;
-                put.execute((name, key.to_bytes(), bytes, write.now.secs(), memo))?;
-            }
-            (_, None) => {
-                drop.execute((name, key.to_bytes()))?;
-            }
+            (_, _) => live.push((one, memo.as_ref())),
         }
     }
+    super::channel_log::append(write, step.ledger, &live)?;
     for ((of, incoming, by), locks) in gone {
         let locks: Vec<(LockNo, &Held)> = locks.into_iter().collect();
         for some in locks.chunks(GONE_TOGETHER) {
@@ -110,30 +103,23 @@ fn write_rows(write: &Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn closed(seals: &Seals, ledger: Ledger, key: &Key, row: &Row) -> Result<Vec<u8>, StoreError> {
-    let plain = row.to_bytes();
-    if !row.is_secret() {
-        return Ok([&[PLAIN], plain.as_slice()].concat());
-    }
-    let sealed = seals.seal(&row_place(ledger, key), &zeroize::Zeroizing::new(plain))?;
-    Ok([&[SEALED], sealed.as_slice()].concat())
-}
-
 /// Locks of one row at the most: with the longest ways in them they fit.
 const GONE_TOGETHER: usize = 32;
 
-/// Rows that one statement inserts: each has its own costs besides those of the rows.
-const TOGETHER: usize = 16;
+/// How many rows one statement inserts, if there are so many: each has its own costs besides those of the rows.
+const TOGETHER: [usize; 3] = [16, 4, 1];
 
 /// Values of one row.
 const COLUMNS: usize = 14;
 
-fn write_ended(write: &Write<'_>, ledger: Ledger, ended: &[NewEnded]) -> Result<(), StoreError> {
-    let (many, rest) = ended.as_chunks::<TOGETHER>();
-    for some in many {
-        insert_ended(write, ledger, some)?;
+fn write_ended(write: &Write<'_>, ledger: Ledger, mut ended: &[NewEnded]) -> Result<(), StoreError> {
+    for count in TOGETHER {
+        while let Some((some, rest)) = ended.split_at_checked(count) {
+            insert_ended(write, ledger, some)?;
+            ended = rest;
+        }
     }
-    rest.chunks(1).try_for_each(|one| insert_ended(write, ledger, one))
+    Ok(())
 }
 
 fn insert_ended(write: &Write<'_>, ledger: Ledger, ended: &[NewEnded]) -> Result<(), StoreError> {

@@ -1,14 +1,16 @@
 //! Payment channels: the rows of their engine, what their owner wants of the chain, and the payments that have ended.
 //!
 //! One call writes everything (how: `channel_steps`) that a step of the engine changed, however many payments it carried. Rows are the engine's own
-//! bytes; those that hold a secret are sealed. A start reads what is live and nothing else.
+//! bytes; those that hold a secret are sealed. A start reads what is live and nothing else; what is live is written as a log first
+//! (see `channel_log`).
 
+use super::channel_log::fold;
 use super::channel_steps::commit_channels;
 use super::events::NewEvent;
-use super::reader::Read;
 use super::rows::{all_rows, first_row, page_limit, time};
 use super::seal::Seals;
 use super::swaps::Page;
+use super::writer::Write;
 use super::{Queued, Store, StoreError};
 use photon_chains::{Address, Ledger, Secret, SecretHash, UnixTime};
 use photon_channel::{
@@ -127,10 +129,11 @@ impl Store {
 
     /// What is live. Costs nothing for what has ended.
     pub async fn live_channels(&self, ledger: Ledger) -> Result<LiveChannels, StoreError> {
-        self.read(move |read| {
-            let rows = all_rows!(read.conn, LIVE, [ledger.name()], |row| live_row(read.seals, ledger, row))?;
+        self.write(move |write| {
+            fold(write)?;
+            let rows = all_rows!(write.conn, LIVE, [ledger.name()], |row| live_row(write.seals, ledger, row))?;
             let wishes = "SELECT key, body, at FROM channel_wishes WHERE ledger = ?1 ORDER BY at, key";
-            let wishes = all_rows!(read.conn, wishes, [ledger.name()], wish)?;
+            let wishes = all_rows!(write.conn, wishes, [ledger.name()], wish)?;
             Ok(LiveChannels { rows, wishes })
         })
         .await
@@ -144,7 +147,11 @@ impl Store {
         incoming: bool,
         nonce: Nonce,
     ) -> Result<Vec<Held>, StoreError> {
-        self.read(move |read| list_at(read, ledger, &of, incoming, nonce)).await
+        self.write(move |write| {
+            fold(write)?;
+            list_at(write, ledger, &of, incoming, nonce)
+        })
+        .await
     }
 
     /// What an update of the holder's said: paid in all, and the commitment to what was pending.
@@ -292,18 +299,18 @@ fn gone_locks(seals: &Seals, ledger: Ledger, key: &Key, bytes: &[u8]) -> Result<
 }
 
 /// A lock is in an update's list if that update or one before it added it, and one after it took it off, or none did.
-fn list_at(read: &Read<'_>, ledger: Ledger, of: &ChannelRef, incoming: bool, nonce: Nonce) -> Result<Vec<Held>, StoreError> {
+fn list_at(write: &Write<'_>, ledger: Ledger, of: &ChannelRef, incoming: bool, nonce: Nonce) -> Result<Vec<Held>, StoreError> {
     let last = LockNo::new(nonce, u16::MAX).0;
     let sql = "SELECT number, row FROM channel_gone WHERE ledger = ?1 AND channel = ?2 AND epoch = ?3 AND incoming = ?4 \
                AND number <= ?5 AND gone_by > ?6 ORDER BY number";
     let params = (ledger.name(), of.channel.as_bytes(), of.epoch.0, incoming, last, nonce.0);
-    let gone = all_rows!(read.conn, sql, params, |row| {
+    let gone = all_rows!(write.conn, sql, params, |row| {
         let key = Key::Gone(*of, incoming, LockNo(row.get("number")?));
-        gone_locks(read.seals, ledger, &key, &row.get::<_, Vec<u8>>("row")?)
+        gone_locks(write.seals, ledger, &key, &row.get::<_, Vec<u8>>("row")?)
     })?;
     let (first, end) = (Key::Lock(*of, incoming, LockNo(0)).to_bytes(), Key::Lock(*of, incoming, LockNo(last)).to_bytes());
     let sql = "SELECT key, row, at, memo FROM channel_live WHERE ledger = ?1 AND key BETWEEN ?2 AND ?3";
-    let live = all_rows!(read.conn, sql, (ledger.name(), first, end), |row| live_row(read.seals, ledger, row))?;
+    let live = all_rows!(write.conn, sql, (ledger.name(), first, end), |row| live_row(write.seals, ledger, row))?;
     // Of those that went together some may have been added later.
     let mut list: Vec<Held> = gone.into_iter().flatten().filter(|held| held.lock.number.0 <= last).collect();
     for row in live.into_iter().map(|live| live.row) {

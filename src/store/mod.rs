@@ -35,6 +35,7 @@ mod answers;
 mod backup;
 #[cfg(feature = "bare")]
 pub mod bare;
+mod channel_log;
 mod channel_steps;
 mod channels;
 mod checkpoint;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backup;
+mod channel_log;
 mod channel_rows;
 mod crash;
 mod disk;
