@@ -3,9 +3,10 @@
 use super::StoreError;
 use super::writer::Health;
 use rusqlite::{Connection, ErrorCode};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// At most one checkpoint in this time: each costs two syncs.
 const REST: Duration = Duration::from_secs(1);
@@ -19,6 +20,8 @@ pub(super) struct Checkpointer {
     pub(super) health: Arc<Health>,
     /// One token while there is something new; gone when the writer is gone.
     pub(super) committed: Receiver<()>,
+    /// Says nothing, and is gone when the writer is gone.
+    pub(super) writer: Receiver<Infallible>,
 }
 
 impl Checkpointer {
@@ -28,6 +31,8 @@ impl Checkpointer {
         }
         while self.committed.recv().is_ok() {
             let writer_lives = self.rest();
+            // What was committed meanwhile is taken along.
+            let _ = self.committed.try_recv();
             if let Err(error) = self.checkpoint() {
                 return self.health.fail(error);
             }
@@ -41,16 +46,10 @@ impl Checkpointer {
         }
     }
 
-    /// False if the writer went away meanwhile.
+    /// False if the writer went away meanwhile. A commit wakes nobody who rests: payments made one after the other would wake this
+    /// thread at each of their steps.
     fn rest(&self) -> bool {
-        let until = Instant::now() + REST;
-        loop {
-            match self.committed.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(()) => {}
-                Err(RecvTimeoutError::Timeout) => return true,
-                Err(RecvTimeoutError::Disconnected) => return false,
-            }
-        }
+        matches!(self.writer.recv_timeout(REST), Err(RecvTimeoutError::Timeout))
     }
 
     fn checkpoint(&self) -> Result<(), StoreError> {

@@ -155,9 +155,19 @@ impl Store {
         let readers = Arc::new(Readers::open(path)?);
         let recovery = RecoveryFile::open(path, &conn)?;
         let (committed, wakes) = std::sync::mpsc::sync_channel(1);
-        let checkpointer = Checkpointer { conn: connect::connect(path)?, health: Arc::clone(&health), committed: wakes };
+        let (lives, writer) = std::sync::mpsc::channel();
+        let conn_beside = connect::connect(path)?;
+        let checkpointer = Checkpointer { conn: conn_beside, health: Arc::clone(&health), committed: wakes, writer };
         let (queue, jobs) = mpsc::channel(writer::QUEUE_CAP);
-        let writer = Writer { conn, recovery, seals: Arc::clone(&seals), health: Arc::clone(&health), queue: jobs, committed };
+        let writer = Writer {
+            conn,
+            recovery,
+            seals: Arc::clone(&seals),
+            health: Arc::clone(&health),
+            queue: jobs,
+            committed,
+            _lives: lives,
+        };
         let ended = start(path, lock, writer, checkpointer)?;
         Ok(Store(Arc::new(Inner { path: path.to_owned(), queue: Mutex::new(Some(queue)), readers, seals, health, ended })))
     }

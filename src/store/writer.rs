@@ -6,6 +6,7 @@ use super::recovery::RecoveryFile;
 use super::seal::Seals;
 use photon_chains::UnixTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -149,8 +150,10 @@ pub(super) struct Writer {
     pub(super) seals: Arc<Seals>,
     pub(super) health: Arc<Health>,
     pub(super) queue: mpsc::Receiver<Box<dyn Job>>,
-    /// Wakes the checkpointer.
+    /// Wakes the checkpointer, unless it rests.
     pub(super) committed: std::sync::mpsc::SyncSender<()>,
+    /// Tells the checkpointer that the writer is gone.
+    pub(super) _lives: std::sync::mpsc::Sender<Infallible>,
 }
 
 impl Writer {
