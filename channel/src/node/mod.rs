@@ -212,6 +212,12 @@ impl Node {
             (Key::Lock(of, incoming, number), Row::Lock(held)) => {
                 let Some(channel) = self.channels.get_mut(&of.channel).filter(|channel| channel.of == of) else { return };
                 channel.put_lock(incoming, held.clone());
+                if let Link::Payment(id) = held.link
+                    && let Some(payment) = self.payments.get_mut(&id)
+                    && payment.attempt == 0
+                {
+                    payment.progress = Progress::Locked(of, number);
+                }
                 self.index(Place { channel: of.channel, incoming, number }, &held);
             }
             (Key::Unacked(of, nonce), Row::Unacked(bytes)) => {

@@ -175,7 +175,11 @@ impl Node {
                 let of = self.channels.get(&id).map(|channel| channel.of);
                 if let (Some(payment), Some(of)) = (self.payments.get_mut(&payment_id), of) {
                     payment.progress = Progress::Locked(of, number);
-                    self.touch_payment(payment_id);
+                    // Of a first lock its own row says whose it is. A later one may not be the only one of its payment: an earlier
+                    // one can be pending still, in a channel that was closed.
+                    if payment.attempt > 0 {
+                        self.touch_payment(payment_id);
+                    }
                 }
                 Room::Left
             }

@@ -137,7 +137,7 @@ pub enum Progress {
     Queued,
     /// Paid at once by that update, which is not acknowledged yet.
     Paid(ChannelRef, Nonce),
-    /// Locked.
+    /// Locked. The row may say that it waits: of its first attempt the lock's row says more.
     Locked(ChannelRef, LockNo),
 }
 
