@@ -393,7 +393,7 @@ impl Channel {
     }
 
     /// Pending locks of one payer.
-    pub fn locks(&self, payer: Side) -> &[Held] {
+    pub fn locks(&self, payer: Side) -> &VecDeque<Held> {
         if payer == self.side { &self.outgoing.locks } else { &self.incoming.locks }
     }
 }

@@ -10,7 +10,7 @@ use crate::split::Claim;
 use crate::units::{Nonce, Units};
 use crate::update::{Onward, Op, PaymentId};
 use photon_chains::{Secret, SecretHash};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// How far a pending lock has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +70,8 @@ pub struct Flow {
     pub nonce: Nonce,
     /// Paid in all.
     pub transferred: Units,
-    /// Pending, in rising order.
-    pub locks: Vec<Held>,
+    /// Pending, in rising order. Most go as they came: no other has to move when the oldest is taken off.
+    pub locks: VecDeque<Held>,
     /// Pending in all.
     pub locked: Units,
     /// The payer's, of the last proof.
@@ -150,7 +150,7 @@ pub struct Judge<'a> {
     /// What is registered of the hashes that are watched.
     pub registered: &'a BTreeMap<SecretHash, Registered>,
     /// Pending in the other direction.
-    pub other: &'a [Held],
+    pub other: &'a VecDeque<Held>,
     /// Hashes of locks that were signed away in this channel, either way.
     pub disposed: &'a std::collections::BTreeSet<SecretHash>,
 }
@@ -208,7 +208,7 @@ impl Flow {
                 self.may_add(&lock, judge)?;
                 self.locked = self.locked.checked_add(amount).ok_or(Fault::Funds)?;
                 let number = lock.number;
-                self.locks.push(Held { lock, state: LockState::Waiting, link: Link::Fresh(onward) });
+                self.locks.push_back(Held { lock, state: LockState::Waiting, link: Link::Fresh(onward) });
                 Ok(Change::Added(number))
             }
             Op::Unlock { number, secret } => {
@@ -253,7 +253,7 @@ impl Flow {
 
     fn take(&mut self, number: LockNo) -> Result<Held, Fault> {
         let at = self.place(number).map_err(|_| Fault::NoLock)?;
-        let held = self.locks.remove(at);
+        let held = self.locks.remove(at).ok_or(Fault::NoLock)?;
         self.locked = self.locked.saturating_sub(held.lock.amount);
         Ok(held)
     }

@@ -114,7 +114,7 @@ impl Fight {
             self.made += 1;
             let amount = Units::from(1 + self.rng.below(DEPOSIT / 8));
             let channel = &self.sides[own];
-            let any = channel.outgoing.locks.first().map(|held| held.lock.number);
+            let any = channel.outgoing.locks.front().map(|held| held.lock.number);
             let op = match self.rng.below(10) {
                 0..3 => Op::Transfer { payment: PaymentId::from_bytes([0; 16]), amount },
                 3..6 => {

@@ -105,7 +105,7 @@ impl World {
             self.made += 1;
             let made = self.made;
             let party = &mut self.parties[own];
-            let number = party.live.outgoing.locks.first().map(|held| held.lock.number);
+            let number = party.live.outgoing.locks.front().map(|held| held.lock.number);
             let known = party.live.outgoing.locks.iter().find_map(|held| match &held.state {
                 LockState::Known(secret) => Some((held.lock.number, secret.clone())),
                 LockState::Waiting | LockState::Disposed(_) => None,

@@ -3,7 +3,7 @@
 use crate::setup::{Setup, Who, domain, expiry_tick, moment, policy, signer};
 use photon_chains::{Expiry, Secret};
 use photon_channel::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -352,7 +352,7 @@ impl World {
     /// What a party has gained, were every channel closed now: a lock registered in time is the payee's.
     pub fn gain(&self, own: usize) -> i128 {
         let is_taken = |held: &&Held| self.registered.is_some_and(|at| is_in_time(&held.lock.expiry, &moment(at)));
-        let locks = |held: &[Held]| -> i128 { held.iter().filter(is_taken).map(|held| held.lock.amount.signed()).sum() };
+        let locks = |held: &VecDeque<Held>| -> i128 { held.iter().filter(is_taken).map(|held| held.lock.amount.signed()).sum() };
         let channels = self.places[own].node.channels();
         let sum = channels.map(|channel| {
             let (incoming, outgoing) = (&channel.incoming, &channel.outgoing);

@@ -185,7 +185,7 @@ impl World {
         }
         for (to, mut channel) in made {
             let signer = self.parties[own].signer.clone();
-            let any_lock = channel.outgoing.locks.first().map(|held| held.lock.number);
+            let any_lock = channel.outgoing.locks.front().map(|held| held.lock.number);
             let payment = PaymentId::from_bytes([0xee; 16]);
             let (broken, op) = match (self.rng.between(0, 4), any_lock) {
                 (0, Some(number)) => (Guard::Struck, Op::Strike { number }),
@@ -193,7 +193,7 @@ impl World {
                 (2, Some(number)) => (Guard::InTime, Op::Expire { number }),
                 (3, _) => (Guard::Covered, Op::Transfer { payment, amount: Units::from(50_000_000) }),
                 (_, _) => {
-                    let Some(number) = channel.incoming.locks.first().map(|held| held.lock.number) else { continue };
+                    let Some(number) = channel.incoming.locks.front().map(|held| held.lock.number) else { continue };
                     let signature = signer.sign(&Digest32([1; 32]));
                     self.push(own, to, Message::Dispose { of: channel.of, number, reason: Reason::NoWay, hops: 0, signature });
                     continue;
