@@ -22,8 +22,9 @@ use photon_chains::crash;
 use photon_channel::{Effect, Key, Notice, Outcome, PaymentId, Row, Units, Write};
 use std::collections::VecDeque;
 
-/// The most steps on their way to the disk.
-pub(super) const MOST_BEGUN: usize = 4;
+/// The most steps on their way to the disk: while one is written the next is made ready. With more of them each would be smaller, and
+/// every step has costs of its own: a signature, and a verification by whoever hears of it.
+pub(super) const MOST_BEGUN: usize = 2;
 
 /// A step on its way to the disk, and what waits for it.
 struct Begun {
