@@ -101,7 +101,7 @@ async fn the_log_stays_short_and_what_came_and_went_leaves_nothing() {
     let world = World::new();
     let large = vec![7; 70_000];
     for number in 0..60 {
-        // Four changes of a step are more than one record holds.
+        // What a step changes is more than one record holds.
         let writes = (0..4).map(|place| put(4 * number + place, large.clone()));
         let before = (0..4).filter(|_| number > 0).map(|place| gone(4 * number + place - 4));
         world.store.commit_channels(step(LEDGER, writes.chain(before).collect())).await.unwrap();
