@@ -30,9 +30,11 @@ pub enum Standing {
     Stopping,
     /// A cooperative close is signed: no value moves until it is mined, or dead for certain.
     Granted(Grant),
-    /// The counterparty has shown an update of the holder's own that the holder does not know: its memory is old. Nothing is
-    /// signed in this life of the channel any more.
+    /// The holder's memory of the channel is old, or begins after the channel did. No update is signed in this life of it any
+    /// more, and no lock is signed away: all that is left is to end it.
     Behind,
+    /// As [`Standing::Behind`], and a cooperative close is signed.
+    Parting(Grant),
 }
 
 /// A cooperative close that one side has signed.
@@ -79,7 +81,7 @@ pub enum Wait {
     Close,
     /// The chain, which this side sees less of than the counterparty: a deposit, or the end of a lock.
     Chain,
-    /// Nothing: the channel is closed on chain, or this side's memory is old.
+    /// Nothing: the channel is closed on chain.
     Nothing,
 }
 
@@ -193,6 +195,19 @@ impl Channel {
         self.chain.holdings.free(side, &claims) - leaving.map_or(0, |leaving| leaving.amount.signed())
     }
 
+    /// Whether the holder's memory of it is old: see [`Standing::Behind`].
+    pub const fn is_behind(&self) -> bool {
+        matches!(self.standing, Standing::Behind | Standing::Parting(_))
+    }
+
+    /// The cooperative close that one side has signed.
+    pub const fn grant(&self) -> Option<&Grant> {
+        match &self.standing {
+            Standing::Granted(grant) | Standing::Parting(grant) => Some(grant),
+            Standing::Active | Standing::Stopping | Standing::Behind => None,
+        }
+    }
+
     /// Whether new payments may be signed.
     pub fn is_active(&self) -> bool {
         Guard::SignWhileOpen.demands(self.standing == Standing::Active && self.chain.stage == Stage::Open)
@@ -273,10 +288,10 @@ impl Channel {
             return Err(Refusal::Gap(self.incoming.nonce));
         }
         match self.standing {
-            Standing::Active | Standing::Stopping => {}
-            Standing::Granted(_) if !Guard::UpdateWhileOpen.holds() => {}
-            Standing::Granted(_) => return Err(Refusal::Later(Wait::Close)),
-            Standing::Behind => return Err(Refusal::Later(Wait::Nothing)),
+            // Whoever has forgotten may still be told: what the counterparty signs is evidence, and nothing is signed for it.
+            Standing::Active | Standing::Stopping | Standing::Behind => {}
+            Standing::Granted(_) | Standing::Parting(_) if !Guard::UpdateWhileOpen.holds() => {}
+            Standing::Granted(_) | Standing::Parting(_) => return Err(Refusal::Later(Wait::Close)),
         }
         if Guard::UpdateWhileOpen.refuses(self.chain.stage != Stage::Open) {
             return Err(Refusal::Later(Wait::Nothing));
@@ -319,17 +334,18 @@ impl Channel {
 
     /// The holder signs away an incoming lock. The caller has made sure that no outgoing lock of its own hangs on it. Signing
     /// it again gives the same signature. None where it is not pending, its
-    /// secret is known, too many were signed away, or nonces were not compared yet.
+    /// secret is known, too many were signed away, nonces were not compared yet, or this side's memory is old.
     pub fn dispose(&mut self, number: LockNo, signer: &Signer) -> Option<Signature> {
         let disposal = self.disposal(self.side.other(), number)?;
         let digest = disposal.digest(&self.domain);
+        let may_sign = self.in_step && !self.is_behind();
         let held = self.incoming.lock_mut(number)?;
         match &held.state {
             LockState::Disposed(signature) => return Some(*signature),
             LockState::Known(_) => return None,
             LockState::Waiting => {}
         }
-        if !self.in_step || Guard::MostDisposed.refuses(self.disposed.len() >= MOST_DISPOSED) {
+        if !may_sign || Guard::MostDisposed.refuses(self.disposed.len() >= MOST_DISPOSED) {
             return None;
         }
         let signature = signer.sign(&digest);
@@ -363,8 +379,12 @@ impl Channel {
         Some(Disposal { of: self.of, payer, number, secret_hash: lock.secret_hash })
     }
 
-    /// Notes the secret of a pending lock. True if that is news. A lock that was signed away stays so.
+    /// Notes the secret of a pending lock. True if that is news. A lock that was signed away stays so; and where the holder's
+    /// memory is old, it may have signed away any incoming one that it does not remember to have claimed.
     pub fn learn(&mut self, payer: Side, number: LockNo, secret: &Secret) -> bool {
+        if Guard::ClaimRemembered.refuses(payer != self.side && self.is_behind()) {
+            return false;
+        }
         let flow = if payer == self.side { &mut self.outgoing } else { &mut self.incoming };
         let Some(held) = flow.lock_mut(number) else { return false };
         let is_free = match held.state {
@@ -384,7 +404,7 @@ impl Channel {
         let is_ahead = shown.of == self.of
             && shown.payer == self.side
             && shown.nonce > self.outgoing.nonce
-            && self.standing != Standing::Behind
+            && !self.is_behind()
             && holder.verify(&shown.digest(&self.domain), signature).is_ok();
         if is_ahead && Guard::ShownAhead.holds() {
             self.standing = Standing::Behind;

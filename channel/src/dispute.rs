@@ -5,7 +5,7 @@
 //! call is asked of the contract's own rules before it is named, so what is named is what would be taken now.
 
 use crate::chain::{Moment, is_in_time, is_open};
-use crate::channel::{Channel, Standing};
+use crate::channel::Channel;
 use crate::contract::{By, Call, Closed, Contract, Dispute, Record, Shown, Slot, is_past};
 use crate::eip712::{Abi, keccak};
 use crate::flow::LockState;
@@ -76,12 +76,9 @@ impl Channel {
     }
 
     /// Closes alone, with the counterparty's latest proof, and unlocks in the same call what can be. The caller tells the node of
-    /// the close ([`crate::Stage::Closed`]) before it sends it: what is taken afterwards is in no proof. A memory that is old closes
-    /// nothing: the counterparty could show the later words that it has forgotten, and would be right to.
+    /// the close ([`crate::Stage::Closed`]) before it sends it: what is taken afterwards is in no proof. Who has forgotten shows the
+    /// best that it holds, and the counterparty may show what it was promised since.
     pub fn close_alone(&self, now: Moment, registered: &BTreeMap<SecretHash, Moment>) -> Option<Call> {
-        if Guard::NotWhenBehind.refuses(self.standing == Standing::Behind) {
-            return None;
-        }
         let Some(shown) = self.shown(self.side.other()) else {
             let none = crate::Signature::from_bytes([0; 65]);
             let shown = Shown {

@@ -50,6 +50,8 @@ pub enum Link {
         /// Which lock of it.
         number: LockNo,
     },
+    /// Either way: what it belongs to was forgotten. The counterparty has told of it.
+    Forgotten,
 }
 
 /// A pending lock with what its holder knows of it.

@@ -80,8 +80,9 @@ guards! {
     InStep: "E17",
     /// Who is shown a later word of its own than it remembers signs nothing any more.
     ShownAhead: "E17, I2",
-    /// Nothing is closed by who has forgotten: the counterparty could show later words.
-    NotWhenBehind: "E17, I2",
+    /// Who has forgotten claims no lock that it does not remember to have claimed before: it may have signed it away, and would
+    /// forfeit all that it has in the channel.
+    ClaimRemembered: "E14, E17",
     /// Nothing is signed once a close is signed or seen.
     SignWhileOpen: "E9, E12, V8",
     /// So many updates may be under way. It bounds memory alone.

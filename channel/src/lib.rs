@@ -17,6 +17,7 @@
 //! - [`Node`]: all channels of one account on one chain, payments over several hops, what becomes due with time. It turns
 //!   [`Event`]s into rows to be made durable and effects to be let out after.
 //! - [`Closing`]: what a party does about a closed channel, by itself.
+//! - [`Testimony`]: what neighbours show to one that has forgotten, and what it makes of it.
 //! - [`route`]: finding ways through the graph of channels, and what nodes tell each other of it.
 //! - [`PaymentRequest`]: what a payee asks for, as a short text.
 //!
@@ -60,6 +61,7 @@ mod message;
 mod node;
 mod payment_request;
 mod proof;
+mod remind;
 pub mod route;
 mod seal;
 mod sign;
@@ -88,6 +90,7 @@ pub use node::{
 };
 pub use payment_request::{Hint, Line, MOST_HINTS, MOST_MEMO, MOST_REACH, PaymentRequest, RequestError};
 pub use proof::{BalanceProof, CooperativeClose, Delegation, Disposal, Signed, Withdraw};
+pub use remind::{Reminded, Replaced, Testimony};
 pub use seal::{Sealed, Sealer};
 pub use sign::{KnownKey, Signature, SignatureError, Signer};
 pub use split::{Claim, Holdings, Split};

@@ -1,11 +1,12 @@
 //! What two neighbours say to each other about their channels. The connection says who speaks; only what carries money is
 //! signed besides.
 
-use crate::channel::{Channel, Standing};
+use crate::channel::Channel;
 use crate::codec::{Malformed, Reader, Wire};
 use crate::key::ChannelRef;
 use crate::lock::LockNo;
 use crate::proof::BalanceProof;
+use crate::remind::Testimony;
 use crate::sign::Signature;
 use crate::units::{Nonce, Units};
 use crate::update::Update;
@@ -203,6 +204,17 @@ pub enum Message {
         /// In all, as proofs say it. None: as far as its money goes.
         most: Option<Units>,
     },
+    /// To a counterparty whose first word shows that it has forgotten something: the newest that either side has signed.
+    Remind {
+        /// Which channel.
+        of: ChannelRef,
+        /// The receiver had the sender's updates up to this one, durably: it said so.
+        sure: Nonce,
+        /// The sender's promise.
+        own: Option<Box<Testimony>>,
+        /// The receiver's promise.
+        yours: Option<Box<Testimony>>,
+    },
 }
 
 macro_rules! messages {
@@ -253,6 +265,7 @@ messages! {
     10 AskWithdraw { of, number, amount, deadline },
     11 GrantWithdraw { of, number, signature },
     12 Ceiling { of, most },
+    13 Remind { of, sure, own, yours },
 }
 
 impl Channel {
@@ -264,16 +277,16 @@ impl Channel {
         Message::Hello { of: self.of, sent, received, waits: !self.in_step, held }
     }
 
-    /// What the counterparty's first word leads to. From now on this side may sign, unless its memory turns out to be old.
+    /// What the counterparty's first word leads to. From now on this side may sign, unless its memory is old.
     /// Returns what is to be sent again: every update that the counterparty does not have, in the same bytes.
     pub fn greeted(&mut self, received: Nonce, held: Option<&SignedProof>, holder: &crate::Signer) -> Greeting {
+        self.in_step = true;
         if let Some(shown) = held
             && self.is_shown_ahead(&shown.proof, &shown.signature, &holder.known())
         {
             return Greeting::Behind;
         }
         // A counterparty that says it has more than was ever sent, and can't show it, errs or lies: nothing comes of it.
-        self.in_step = self.standing != Standing::Behind;
         Greeting::Resend(self.acknowledged(received.min(self.outgoing.nonce)))
     }
 }

@@ -116,12 +116,19 @@ fn who_is_shown_a_later_word_of_its_own_signs_nothing_more() {
     assert!(without(Guard::ShownAhead, || shown_its_later_word().may_sign()));
 }
 
-// E17.
+// E14, E17.
 #[test]
-fn who_has_forgotten_closes_nothing() {
-    let closes = || shown_its_later_word().close_alone(moment(0), &BTreeMap::new()).is_some();
-    assert!(!closes());
-    assert!(without(Guard::NotWhenBehind, closes), "the counterparty would show the later word, and be right to");
+fn who_has_forgotten_claims_no_lock_that_it_may_have_signed_away() {
+    let claims = || {
+        let (mut holder, mut payer) = (channel(1, 2), channel(2, 1));
+        payer.stage(lock(10, 5_000, vec![]), &tip(0, 0), &BTreeMap::new()).unwrap();
+        holder.receive(&payer.seal(&signer(2)).unwrap(), &tip(0, 0), &BTreeMap::new()).unwrap();
+        holder.standing = Standing::Behind;
+        let number = holder.incoming.locks[0].lock.number;
+        holder.learn(holder.side.other(), number, &Secret::from_bytes([3; 32]))
+    };
+    assert!(!claims());
+    assert!(without(Guard::ClaimRemembered, claims), "and forfeits all that it has, where the payer holds its disposal");
 }
 
 // E15.

@@ -7,7 +7,7 @@ use super::interests::Followed;
 use super::orders::close_key;
 use photon_chains::{BlockHeight, SecretHash};
 use photon_channel::contract::{self, Open, Word};
-use photon_channel::{Channel, ChannelId, ChannelRef, Event, Held, Moment, Nonce, OnChain, Pending, Side, Stage, Standing};
+use photon_channel::{Channel, ChannelId, ChannelRef, Event, Held, Moment, Nonce, OnChain, Pending, Side, Stage};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,8 +109,15 @@ impl Engine {
         let Some(side) = key.side_of(&own) else { return };
         let Some(peer) = self.keys.get(key.parties().of(side.other())).copied() else { return };
         let chain = OnChain { holdings: open.holdings, withdrawals: open.withdrawals, counted: Nonce::NONE, stage: Stage::Open };
-        tracing::info!(channel_id = %key.id(), chain = %self.ledger, peer = %peer.address(), "a channel is open");
-        self.node.take(Event::Opened { key, epoch: open.epoch, peer, chain });
+        let epoch = open.epoch;
+        // What was signed in one that opened before this database was made nobody knows.
+        if self.known_from.is_some_and(|from| u64::from(epoch.0) > from.get()) {
+            tracing::info!(channel_id = %key.id(), chain = %self.ledger, peer = %peer.address(), "a channel is open");
+            self.node.take(Event::Opened { key, epoch, peer, chain });
+        } else {
+            tracing::warn!(channel_id = %key.id(), chain = %self.ledger, peer = %peer.address(), "a channel was found that this database has forgotten");
+            self.node.take(Event::Found { key, epoch, peer, chain });
+        }
         self.hinted.remove(&key.id());
         self.begin_talk(&peer.address());
         self.neighbours.set(self.ledger, self.node.channels().map(|channel| channel.peer.address()));
@@ -177,7 +184,7 @@ impl Engine {
 
 /// Whether something of it is awaited on chain.
 fn is_restless(channel: &Channel) -> bool {
-    channel.chain.stage != Stage::Open || channel.leaving.is_some() || matches!(channel.standing, Standing::Granted(_))
+    channel.chain.stage != Stage::Open || channel.leaving.is_some() || channel.grant().is_some()
 }
 
 /// What was said under a channel's name, with the moments by which it is judged.

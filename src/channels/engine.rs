@@ -8,6 +8,7 @@ use super::deposits::Wish;
 use super::follow::{ChainNews, PortSource};
 use super::hints::{Hint, Hinted};
 use super::interests::Interests;
+use super::kept::Memory;
 use super::orders::{Answers, Order, named};
 use super::peers::{Links, Neighbours};
 use super::sight::SightRule;
@@ -167,6 +168,10 @@ pub(super) struct Engine {
     pub(super) chart: Chart,
     pub(super) sought: Vec<Sought>,
     pub(super) begun: UnixTime,
+    /// All that was signed in channels that opened after this block is in the database. None until the chain was first seen.
+    pub(super) known_from: Option<BlockHeight>,
+    /// Rises with every step that changes what a backup keeps.
+    pub(super) revision: u64,
     pub(super) interests: Interests,
     pub(super) hinted: HashMap<ChannelId, Hinted>,
     pub(super) wishes: BTreeMap<String, Wish>,
@@ -197,8 +202,11 @@ impl Engine {
         chart: Chart,
         notices: broadcast::Sender<Told>,
         calls: watch::Sender<Vec<Wanted>>,
+        kept: Vec<(Key, Row)>,
     ) -> anyhow::Result<Self> {
-        let EngineParts { ledger, signer, chain_id, contract, registry, tokens, policy, block_secs, most_channels, .. } = parts;
+        let EngineParts {
+            ledger, signer, chain_id, contract, registry, tokens, policy, block_secs, most_channels, source, ..
+        } = parts;
         let limits = parts.offline_limits;
         let domain = Domain::new(chain_id, contract);
         let live = store.live_channels(ledger).await.context("the channels can't be read back")?;
@@ -232,6 +240,11 @@ impl Engine {
             running.entry(*id).or_insert_with(|| Running::of(payment, None, at));
         }
         noted.into_iter().for_each(|id| node.take(Event::Keep(id)));
+        let memory = Memory::of(&store, ledger).await?;
+        if memory.is_copy {
+            node.take(Event::PutBack);
+        }
+        node.take(Event::Remember(kept));
         tracing::info!(chain = %ledger, channels = node.channels().count(), payments = running.len(), "channels taken up");
         let engine = Self {
             ledger,
@@ -254,6 +267,8 @@ impl Engine {
             chart,
             sought: Vec::new(),
             begun: clock::now(),
+            known_from: memory.known_from,
+            revision: 0,
             interests: Interests::default(),
             hinted: HashMap::new(),
             wishes,
@@ -273,6 +288,13 @@ impl Engine {
         engine.node.take(Event::Clock(clock::now()));
         engine.step().await?;
         engine.settle().await?;
+        // Before anybody can be told that this node is there. Where its chain is out of sight, at the first sight of it.
+        if engine.known_from.is_none()
+            && let Some(port) = source()
+            && let Ok(news) = port.look().await
+        {
+            engine.knows_from(news.heads.latest.block.height).await?;
+        }
         Ok(engine)
     }
 
@@ -338,6 +360,7 @@ impl Engine {
             for input in batch.drain(..) {
                 if let Input::Chain(news) = &input {
                     self.read_lists(news).await?;
+                    self.knows_from(news.tip.latest.block).await?;
                 }
                 self.take(input, &known);
             }

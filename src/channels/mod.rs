@@ -24,6 +24,7 @@
 //!   calls that are wanted, made by `actor`. `deposits`: money on its way in. `fees`: what mediating has earned. `hints`: how a neighbour learns of a channel.
 //! - `peers`: the connections to neighbours. `ways`: over which channels a payment goes, as the `chart` shows it, which the
 //!   `herald` draws of what neighbours announce and of its `survey` of the chain.
+//! - `kept`: what is left of channels when a database is lost: the backup, and from when on a database knows everything.
 //! - `legs`: payments that are legs of swaps.
 //! - `policy`: what the owner allows, from the configuration.
 //!
@@ -42,6 +43,7 @@ mod herald;
 mod hints;
 mod interests;
 mod keeper;
+mod kept;
 mod legs;
 mod orders;
 mod peers;
@@ -59,6 +61,7 @@ mod tests;
 
 pub use engine::EngineParts;
 pub use follow::PortSource;
+pub use kept::is_first_of_its_seed;
 pub use legs::{Leg, LegOrder, LegState};
 pub use peers::Switch;
 pub use policy::{hop_slack_secs, policy_for, reveal_margin_secs};
@@ -82,6 +85,7 @@ use photon_chains::{Address, Ledger, Secret, SecretHash};
 use photon_channel::route::Edge;
 use photon_channel::{Abi, ChannelId, Domain, PaymentId, Policy, Units, keccak};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -124,14 +128,20 @@ struct Handle {
 }
 
 impl Channels {
-    /// Takes up what each ledger's last process left, and starts the engines. The switch goes to the peers.
+    /// Takes up what each ledger's last process left, or what the backup in that file has kept, and starts the engines. The
+    /// switch goes to the peers.
     pub async fn start(
         store: &Store,
         parts: Vec<EngineParts>,
+        backup: Option<PathBuf>,
         tasks: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<(Channels, Arc<Switch>)> {
         let (notices, _) = broadcast::channel(NOTICES);
         let neighbours = Neighbours::default();
+        let mut kept = match &backup {
+            Some(path) => kept::read(store, path).await?,
+            None => BTreeMap::new(),
+        };
         let mut engines = BTreeMap::new();
         let mut switch = BTreeMap::new();
         for parts in parts {
@@ -156,7 +166,8 @@ impl Channels {
                 neighbours: neighbours.clone(),
                 chart: chart.clone(),
             });
-            let engine = Engine::take_up(parts, store.clone(), neighbours.clone(), chart, notices.clone(), calls).await?;
+            let kept = kept.remove(&ledger).unwrap_or_default();
+            let engine = Engine::take_up(parts, store.clone(), neighbours.clone(), chart, notices.clone(), calls, kept).await?;
             let follower = Follower::new(ledger, source.clone(), engine.interests.clone(), inputs.clone());
             tasks.spawn(engine.run(queue));
             tasks.spawn(follower.run(pace, rule));
@@ -164,6 +175,11 @@ impl Channels {
             tasks.spawn(herald.run(heard, pace));
             switch.insert(ledger, Ears { engine: inputs.clone(), herald: heralded });
             engines.insert(ledger, Handle { inputs, policy, source, contract, account });
+        }
+        if let Some(path) = backup {
+            // Of ledgers that are not configured now, what was kept stays.
+            let inputs = engines.iter().map(|(ledger, handle): (&Ledger, &Handle)| (*ledger, handle.inputs.clone())).collect();
+            tasks.spawn(kept::Keeper::new(path, store.clone(), inputs, kept).run());
         }
         let channels = Channels(Arc::new(Inner { engines, store: store.clone(), notices, neighbours: neighbours.clone() }));
         Ok((channels, Arc::new(Switch::new(switch, neighbours))))

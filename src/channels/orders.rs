@@ -212,7 +212,7 @@ impl Engine {
     /// close shows, and what came later would not count.
     pub(super) fn wish_close(&mut self, id: ChannelId) -> Result<(), ChannelsError> {
         let channel = self.node.channel(&id).ok_or(ChannelsError::Channel(id))?;
-        if channel.chain.stage != Stage::Open || channel.standing == photon_channel::Standing::Behind {
+        if channel.chain.stage != Stage::Open {
             return Err(ChannelsError::Channel(id));
         }
         let (of, chain) = (channel.of, channel.chain);

@@ -74,6 +74,7 @@ impl Engine {
         for write in writes {
             self.note(write, &mut rows, &mut ended);
         }
+        self.revision += u64::from(!rows.writes.is_empty());
         rows.events = tell::events(self.ledger, &told);
         self.strike_deposits();
         let mut answers = std::mem::take(&mut self.answers);

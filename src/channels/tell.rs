@@ -133,5 +133,6 @@ pub(super) const fn message_word(message: &Message) -> &'static str {
         Message::AskWithdraw { .. } => "ask_withdraw",
         Message::GrantWithdraw { .. } => "grant_withdraw",
         Message::Ceiling { .. } => "ceiling",
+        Message::Remind { .. } => "remind",
     }
 }

@@ -89,7 +89,7 @@ impl Engine {
             stage,
             standing: channel.standing.clone(),
             leaving: channel.leaving.map(|leaving| (leaving.side == channel.side, leaving.amount, leaving.deadline)),
-            is_ready: channel.in_step,
+            is_ready: channel.in_step && !channel.is_behind(),
             is_filling: self.has_deposits(&channel.of.channel),
             sight: self.node.sight(),
             unseen: self.unseen(channel.key.token()),

@@ -28,7 +28,11 @@ time: closed together you have it back in one transaction, closed alone after th
 that closes with an old state by itself; it must be online at least once in each window.
 
 While the ledger can't be seen, neighbours still pay each other over open channels, up to [channels] offline_limit in the configuration
-(`show` says how much of it is used). Opening, deposits, withdrawals, closing and payments over others have to wait.")]
+(`show` says how much of it is used). Opening, deposits, withdrawals, closing and payments over others have to wait.
+
+A channel that is `behind` was forgotten in part: the database was lost, or an old copy was put back. Nothing is paid over it any more. It
+is closed together by itself once the other side is connected (photon peer add); if that never comes: photon channel close 3fa9 --alone.
+`backup` in [channels] names a file that keeps the proofs of what is yours.")]
 pub enum ChannelCommand {
     /// List channels
     List(ListArgs),

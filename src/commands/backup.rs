@@ -21,6 +21,7 @@ pub fn run(local: &LocalArgs, args: &BackupArgs, json: bool) -> anyhow::Result<(
     } else {
         println!("{} swaps, {} bytes, checked: {}", done.swaps, done.bytes, args.file.display());
         println!("To put it back: stop the node, remove photon.db, photon.db-wal and photon.db-shm, and copy it to photon.db.");
+        println!("Its payment channels are then closed, not used again: what was signed since it does not know.");
     }
     Ok(())
 }

@@ -173,6 +173,7 @@ const ROWS: &[Row] = &[
         ],
         "offline_limit",
     ),
+    ("channels.backup", &["", "7", "true", "[]"], "backup"),
 ];
 
 /// Keys of a token, which stands in a list and is changed in the text.

@@ -5,6 +5,7 @@ use photon_chains::{Address, Amount, Asset, Ledger};
 use photon_channel::{MOST_HOPS, MOST_LOCKS, Units};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// `[channels]`. Margins of time follow from the profile and the ledger.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,6 +37,9 @@ pub struct ChannelsConfig {
     /// the channel may have been closed by an old state meanwhile, and only its owner knows what that may cost.
     #[serde(default)]
     pub offline_limit: BTreeMap<String, Amount>,
+    /// A file that is kept up with the newest promises in all channels, sealed with the seed; best on another disk. Absent: none.
+    #[serde(default)]
+    pub backup: Option<PathBuf>,
 }
 
 impl Default for ChannelsConfig {
@@ -49,6 +53,7 @@ impl Default for ChannelsConfig {
             from_strangers: default_from_strangers(),
             announce: default_announce(),
             offline_limit: BTreeMap::new(),
+            backup: None,
         }
     }
 }
@@ -111,6 +116,9 @@ pub(super) fn check(whole: &Config) -> Result<(), ConfigError> {
     }
     if usize::from(config.reach) > MOST_HOPS {
         return unfit(format!("[channels] reach is at most {MOST_HOPS}, which is what a payment can go through"));
+    }
+    if config.backup.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        return unfit("[channels] backup names a file; without the line there is none".to_owned());
     }
     if config.most_pending.is_some_and(|most| Units::try_from(most).is_err()) {
         return unfit("[channels] most_pending is more than a channel can hold".to_owned());

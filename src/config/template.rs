@@ -86,6 +86,7 @@ requests_per_second = 500
 # # announce = false        # tells nobody but our neighbours of our channels: strangers then pay us on our requests alone
 # # The most that neighbours may pay us while we can't see the chain, by asset and in smallest units; what is not named: nothing.
 # # offline_limit = {{ ETH = "50000000000000000" }}
+# # backup = "/media/stick/channels.backup"   # kept up with all that is promised in channels, sealed with the seed
 
 # Leave out the ledgers you don't trade: delete a section, or keep it behind its #.
 

@@ -120,17 +120,15 @@ impl Coordinator {
     }
 
     /// On a database that is a copy put back ([`crate::store::back_up`]), what was running in it may have gone on since: it counts as
-    /// agreed and funded, and nothing of it is revealed or funded anew. Done before the copy is trusted with anything.
+    /// agreed and funded, and nothing of it is revealed or funded anew. Done before the copy is trusted with anything; its mark stays
+    /// until all else is distrusted, too.
     pub async fn distrust_copy(&self) -> anyhow::Result<()> {
-        if !self.store.is_put_back().await? {
-            return Ok(());
-        }
         for record in self.store.live_swaps().await? {
             tracing::warn!(swap_id = %record.swap.id, "known from a copy of the database: only taken back, or redeemed if public");
             let facts = distrusted().iter().map(FactRow::of).collect::<Result<Vec<_>, _>>()?;
             self.store.commit_step(record.swap.id, StepRows { facts, ..StepRows::default() }).await?;
         }
-        Ok(self.store.note_put_back().await?)
+        Ok(())
     }
 
     /// Takes back what the database has lost and the recovery file still knows: an old copy was put back, or it is gone.

@@ -52,8 +52,8 @@ pub(super) fn state(channel: &channels::ChannelView) -> &'static str {
     match (&channel.stage, &channel.standing) {
         (StageView::Opening, _) => "opening",
         (StageView::Closed { .. }, _) => "closed",
-        (StageView::Open | StageView::Closing, Standing::Behind) => "behind",
         (StageView::Closing, _) | (StageView::Open, Standing::Stopping | Standing::Granted(_)) => "closing",
+        (StageView::Open, Standing::Behind | Standing::Parting(_)) => "behind",
         (StageView::Open, Standing::Active) => "open",
     }
 }
@@ -67,7 +67,18 @@ fn doing(channel: &channels::ChannelView) -> Option<String> {
     }
 }
 
+/// What is wrong, and what its owner can do.
 fn trouble(channel: &channels::ChannelView) -> Option<String> {
+    let forgotten = match (&channel.stage, &channel.standing) {
+        (StageView::Open, Standing::Behind) => {
+            Some("forgotten in part: it is closed together once the other side is there; if it never comes, close it alone")
+        }
+        (StageView::Open, Standing::Parting(_)) => Some("forgotten in part: both have signed its close"),
+        (StageView::Open | StageView::Opening | StageView::Closing | StageView::Closed { .. }, _) => None,
+    };
+    if let Some(forgotten) = forgotten {
+        return Some(forgotten.to_owned());
+    }
     let ledger = channel.ledger;
     let more =
         channel.taken_still.map(|still| format!("the other side can't see {ledger}, and takes {still} more units until it does"));
@@ -143,7 +154,7 @@ fn window(minutes: u16) -> Result<Window, ServiceError> {
 pub(super) async fn fall_back(store: &Store, channels: &Channels, now: UnixTime) -> anyhow::Result<()> {
     for (ledger, id) in store.fallbacks_due(now).await? {
         match channels.show(ledger, id).await {
-            Ok(Some(channel)) if matches!(state(&channel), "open" | "closing") => {
+            Ok(Some(channel)) if matches!(state(&channel), "open" | "closing" | "behind") => {
                 if let Err(error) = channels.close(ledger, id, CloseHow::Alone).await {
                     tracing::warn!(channel_id = %id, chain = %ledger, %error, "a channel can't be closed alone yet");
                     continue;

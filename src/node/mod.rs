@@ -186,7 +186,10 @@ pub(crate) async fn start(
     let (coordinator, added) =
         Coordinator::new(wallet.clone(), store.clone(), ledgers.clone(), reserves.clone(), profile.skew_secs);
     let coordinator = coordinator.asking(config.ask_before_lock);
-    coordinator.distrust_copy().await?;
+    let is_copy = store.is_put_back().await?;
+    if is_copy {
+        coordinator.distrust_copy().await?;
+    }
     coordinator.take_back_lost().await?;
     Coordinator::announce_counters();
     let resumed = coordinator.resume().await?;
@@ -203,7 +206,11 @@ pub(crate) async fn start(
     };
     let maker = Arc::new(Maker::new(desk.clone()));
     let engines = engines::engines(&config, &wallet, &ledgers, profile)?;
-    let (channels, switch) = Channels::start(&store, engines, tasks).await?;
+    let (channels, switch) = Channels::start(&store, engines, config.channels.backup.clone(), tasks).await?;
+    if is_copy {
+        // By now nothing in it is trusted any more.
+        store.note_put_back().await?;
+    }
     let legs = legs::Legs { config: &config, wallet: &wallet, ledgers: &ledgers, channels: &channels, profile };
     legs.attach(tasks)?;
     let gossip = config.peer.gossip.then(|| Gossip::new(wallet.clone(), config.announced(wallet.identity_address())));

@@ -21,8 +21,11 @@ use async_trait::async_trait;
 use photon_chains::{Hash32, Ledger, LockId, PortError};
 use photon_swap::{Offer, OfferId, Salt, SwapId};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 const VALID_SECS: std::ops::RangeInclusive<u64> = 10..=604_800;
+/// So long a peer that was just named is called.
+const CALL: Duration = Duration::from_secs(20);
 
 /// What a failing store means to a caller.
 pub(super) fn stored(error: StoreError) -> ServiceError {
@@ -337,6 +340,15 @@ impl Service for Node {
             }
         }
         let row = store.peer(address.identity()).await.map_err(stored)?;
+        if !self.channels.ledgers().is_empty() {
+            // Whoever is called tells of channels with us that we may have forgotten.
+            let net = self.net.clone();
+            tokio::spawn(async move {
+                if let Err(error) = net.connect(&address, CALL).await {
+                    tracing::debug!(%error, "a peer that was named is not reached");
+                }
+            });
+        }
         let view = self.peer_views(row.into_iter().collect()).await?.pop();
         view.ok_or_else(|| stored(StoreError::NoSuch("peer")))
     }

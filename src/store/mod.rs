@@ -47,6 +47,7 @@ mod fallbacks;
 mod fees;
 mod inspect;
 mod journal;
+mod kept;
 mod meta;
 mod offers;
 mod peers;

@@ -7,6 +7,7 @@
 mod stage;
 
 mod a_full_disk_costs_nothing;
+mod a_lost_database_loses_no_channel;
 mod a_lost_database_loses_no_money;
 mod an_offer_is_taken_once_or_not_at_all;
 mod an_offer_reaches_whom_its_maker_never_met;

@@ -26,7 +26,8 @@ impl Node {
                 self.gone(id, true, &held);
                 match held.link {
                     Link::Mine(payment) => self.was_paid_by(id, at, payment, &held),
-                    Link::Onto { .. } | Link::Fresh(_) | Link::Unwanted(_) | Link::Payment(_) | Link::For { .. } => {}
+                    Link::Onto { .. } | Link::Fresh(_) | Link::Unwanted(_) => {}
+                    Link::Payment(_) | Link::For { .. } | Link::Forgotten => {}
                 }
                 self.learn(&secret);
             }

@@ -42,15 +42,21 @@ impl Node {
         let Some(channel) = self.channels.get_mut(&place.channel) else { return };
         let is_earned = match channel.incoming.lock(place.number).map(|held| &held.link) {
             Some(Link::Mine(_) | Link::Onto { number: Some(_), .. }) => true,
-            Some(Link::Onto { number: None, .. } | Link::Fresh(_) | Link::Unwanted(_)) => false,
+            Some(Link::Onto { number: None, .. } | Link::Fresh(_) | Link::Unwanted(_) | Link::Forgotten) => false,
             Some(Link::Payment(_) | Link::For { .. }) | None => false,
         };
-        if Guard::ClaimEarned.refuses(!is_earned) || !channel.learn(channel.side.other(), place.number, secret) {
+        if Guard::ClaimEarned.refuses(!is_earned) {
             return;
         }
-        let message = Message::Reveal { of: channel.of, number: place.number, secret: secret.clone() };
-        self.effects.push(Effect::Send(channel.peer.address(), message));
-        self.touch_lock(&place);
+        // Whoever has forgotten may show a secret all the same: an honest payer knows whether the lock was signed away.
+        let is_news = channel.learn(channel.side.other(), place.number, secret);
+        if is_news || channel.is_behind() {
+            let message = Message::Reveal { of: channel.of, number: place.number, secret: secret.clone() };
+            self.effects.push(Effect::Send(channel.peer.address(), message));
+        }
+        if is_news {
+            self.touch_lock(&place);
+        }
     }
 
     /// The payee of an outgoing lock shows its secret.
@@ -69,14 +75,18 @@ impl Node {
         self.learn(secret);
     }
 
-    pub(super) fn opened(&mut self, key: ChannelKey, epoch: Epoch, peer: KnownKey, chain: OnChain) {
+    pub(super) fn opened(&mut self, key: ChannelKey, epoch: Epoch, peer: KnownKey, chain: OnChain, standing: Standing) {
         let of = ChannelRef { channel: key.id(), epoch };
         if self.channels.contains_key(&of.channel) {
             return;
         }
         let Some(channel) = Channel::open(key, of, &self.signer, peer, self.domain, chain) else { return };
-        self.add_channel(channel);
+        let is_behind = standing == Standing::Behind;
+        self.add_channel(Channel { standing, ..channel });
         self.touch(&of.channel);
+        if is_behind {
+            self.fell_behind(of.channel);
+        }
         // A counterparty that is there already is greeted now: nobody connects for a channel's sake.
         if self.connected.contains(&peer.address()) {
             self.greeting.insert(of.channel);
@@ -89,6 +99,12 @@ impl Node {
         channel.chain = chain;
         if channel.leaving.is_some_and(|leaving| chain.withdrawals > leaving.number) {
             channel.leaving = None;
+        }
+        // What the contract was shown of the holder's own is later than what it remembers.
+        let has_forgotten = chain.stage == Stage::Closed && chain.counted > channel.outgoing.nonce && !channel.is_behind();
+        if has_forgotten {
+            channel.standing = Standing::Behind;
+            self.fell_behind(id);
         }
         self.touch(&id);
         self.stirred.insert(id);
@@ -255,7 +271,8 @@ impl Node {
     fn owed_on_chain(&mut self, link: &Link, secret: Secret) {
         match link {
             Link::Payment(payment) => self.end(*payment, Outcome::Paid(Some(secret))),
-            Link::For { .. } | Link::Mine(_) | Link::Onto { .. } | Link::Fresh(_) | Link::Unwanted(_) => {}
+            Link::For { .. } | Link::Mine(_) | Link::Onto { .. } => {}
+            Link::Fresh(_) | Link::Unwanted(_) | Link::Forgotten => {}
         }
     }
 
@@ -283,11 +300,8 @@ impl Node {
         if channel.leaving.is_some_and(|leaving| deep > leaving.deadline) {
             channel.leaving = None;
         }
-        if let Standing::Granted(grant) = channel.standing
-            && deep > grant.deadline
-            && channel.chain.stage == Stage::Open
-        {
-            channel.standing = Standing::Active;
+        if channel.grant().is_some_and(|grant| deep > grant.deadline) && channel.chain.stage == Stage::Open {
+            channel.standing = if channel.is_behind() { Standing::Behind } else { Standing::Active };
         }
         let is_changed = before != (channel.leaving, channel.standing.clone());
         if !channel.wants_consent() {

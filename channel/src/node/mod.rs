@@ -15,6 +15,7 @@ mod incoming;
 mod learn;
 mod outgoing;
 mod pay;
+mod remind;
 mod restore;
 mod rows;
 mod sight;
@@ -28,7 +29,7 @@ pub use sight::Sight;
 pub use words::{Effect, Event, Notice, Order, Outcome, Policy, Refused, Request, Tie, Way};
 
 use crate::chain::{Registered, Stage, Tip, end_of};
-use crate::channel::Channel;
+use crate::channel::{Channel, Standing};
 use crate::eip712::Domain;
 use crate::flow::Held;
 use crate::guard::Guard;
@@ -247,7 +248,10 @@ impl Node {
                 self.registered.remove(&hash);
             }
             Event::Secret(secret) => self.learn(&secret),
-            Event::Opened { key, epoch, peer, chain } => self.opened(key, epoch, peer, chain),
+            Event::Opened { key, epoch, peer, chain } => self.opened(key, epoch, peer, chain, Standing::Active),
+            Event::Found { key, epoch, peer, chain } => self.opened(key, epoch, peer, chain, Standing::Behind),
+            Event::Remember(rows) => self.remember(rows),
+            Event::PutBack => self.was_put_back(),
             Event::Chain(id, chain) => self.chain_changed(id, chain),
             Event::Connected(peer) => self.connected(peer),
             Event::Disconnected(peer) => self.disconnected(peer),

@@ -1,7 +1,7 @@
 //! Outgoing operations: what waits for room in a channel, and what a channel's pending locks ask of their payer.
 
 use crate::chain::{Stage, end_of, is_in_time, is_open};
-use crate::channel::{Standing, Stuck};
+use crate::channel::Stuck;
 use crate::flow::{Change, Fault, Held, Link, LockState};
 use crate::guard::Guard;
 use crate::key::ChannelId;
@@ -25,8 +25,11 @@ impl Node {
         self.give_back_unwanted(&id);
         // A way that was good when the order came may lead over a channel that has gone since.
         let Some(channel) = self.channels.get(&id) else { return self.fail_queue(id, Reason::NoWay) };
-        if channel.chain.stage != Stage::Open || channel.standing == Standing::Behind {
+        if channel.chain.stage != Stage::Open {
             return self.fail_queue(id, Reason::NoWay);
+        }
+        if channel.is_behind() {
+            return self.part(id);
         }
         if !channel.in_step || !channel.may_sign() {
             return;
@@ -129,7 +132,7 @@ impl Node {
                 self.blamed.insert(place, Blame { hops: blame.hops.saturating_add(1), ..blame });
                 self.give_back(place, Reason::Onward);
             }
-            Link::Mine(_) | Link::Onto { .. } | Link::Fresh(_) | Link::Unwanted(_) => {}
+            Link::Mine(_) | Link::Onto { .. } | Link::Fresh(_) | Link::Unwanted(_) | Link::Forgotten => {}
         }
     }
 
@@ -323,7 +326,7 @@ impl Node {
             Link::Mine(_) => self.tell(Notice::Recalled(hash)),
             Link::Onto { number: None, .. } => self.give_back(Place { channel: id, incoming: true, number }, Reason::GivenUp),
             Link::Onto { channel, number: Some(number), .. } => self.say_recall(channel, number),
-            Link::Fresh(_) | Link::Unwanted(_) | Link::Payment(_) | Link::For { .. } => {}
+            Link::Fresh(_) | Link::Unwanted(_) | Link::Payment(_) | Link::For { .. } | Link::Forgotten => {}
         }
     }
 

@@ -155,7 +155,7 @@ wire_enum!(Key {
     19 Received(of, number),
 });
 wire_enum!(Stage { 0 Open, 1 Closed, 2 Gone });
-wire_enum!(Standing { 0 Active, 1 Stopping, 2 Granted(grant), 3 Behind });
+wire_enum!(Standing { 0 Active, 1 Stopping, 2 Granted(grant), 3 Behind, 4 Parting(grant) });
 wire_enum!(LockState { 0 Waiting, 1 Known(secret), 2 Disposed(signature) });
 wire_enum!(Link {
     0 Fresh(onward),
@@ -164,6 +164,7 @@ wire_enum!(Link {
     3 Unwanted(reason),
     4 Payment(payment),
     5 For { channel, number },
+    6 Forgotten,
 });
 wire_enum!(Tie { 0 Direct, 1 Sealed(seed), 2 Hash(hash) });
 wire_enum!(Progress { 0 Queued, 1 Paid(of, nonce), 2 Locked(of, number) });

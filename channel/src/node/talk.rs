@@ -57,9 +57,10 @@ impl Node {
             return;
         }
         match message {
-            Message::Hello { received, waits, held, .. } => {
+            Message::Hello { sent, received, waits, held, .. } => {
                 let was_greeted = self.channels.get(&id).is_some_and(|channel| channel.in_step);
                 self.greeted(id, received, held.as_ref());
+                self.remind(&id, sent, received);
                 if waits && was_greeted {
                     self.greet(&id);
                 }
@@ -79,6 +80,7 @@ impl Node {
             }
             Message::AskWithdraw { number, amount, deadline, .. } => self.withdraw_asked(id, number, amount, deadline),
             Message::GrantWithdraw { number, signature, .. } => self.withdraw_granted(id, number, signature),
+            Message::Remind { sure, own, yours, .. } => self.reminded(id, sure, own.as_deref(), yours.as_deref()),
         }
     }
 
@@ -88,8 +90,8 @@ impl Node {
         self.away.end(&id);
         match channel.greeted(received, held, &self.signer) {
             Greeting::Behind => {
-                self.touch(&id);
-                self.tell(Notice::Behind(id));
+                self.greeting.remove(&id);
+                self.fell_behind(id);
             }
             Greeting::Resend(arrived) => {
                 self.greeting.remove(&id);
@@ -165,7 +167,7 @@ impl Node {
     }
 
     /// An update is with the counterparty for good: what it paid at once is paid.
-    fn arrived(&mut self, id: ChannelId, nonce: Nonce) {
+    pub(super) fn arrived(&mut self, id: ChannelId, nonce: Nonce) {
         let Some(channel) = self.channels.get(&id) else { return };
         self.dirty.insert(Key::Unacked(channel.of, nonce));
         if channel.unacked.is_empty() {

@@ -4,6 +4,7 @@
 //! it to the contract. From the signature until the close is mined, or dead for certain, no value moves. A withdrawal needs no
 //! quiet: what it takes out just can't be promised meanwhile.
 
+use crate::chain::Stage;
 use crate::channel::{Channel, Grant, Leaving, Standing};
 use crate::guard::Guard;
 use crate::key::{ChannelId, Side};
@@ -25,7 +26,23 @@ impl Channel {
 
     /// Whether something is asked for, or agreed and neither mined nor dead yet.
     pub(super) fn wants_consent(&self) -> bool {
-        self.leaving.is_some() || matches!(self.standing, Standing::Stopping | Standing::Granted(_))
+        self.leaving.is_some() || self.standing != Standing::Active
+    }
+
+    /// Whether the holder would end it together, and its signature of that may be given: of one that is open, by whoever begins
+    /// nothing new in it. For one who has forgotten this is all that is ever signed, of what either side has shown.
+    fn may_end(&self) -> bool {
+        self.may_sign() || self.standing == Standing::Behind && self.chain.stage == Stage::Open
+    }
+
+    /// Whether the holder asks for the end.
+    fn wants_end(&self) -> bool {
+        matches!(self.standing, Standing::Stopping | Standing::Behind) && self.is_quiet() && self.leaving.is_none()
+    }
+
+    /// With a close signed.
+    fn granted(&mut self, grant: Grant) {
+        self.standing = if self.is_behind() { Standing::Parting(grant) } else { Standing::Granted(grant) };
     }
 
     /// The close by what both have paid.
@@ -40,10 +57,8 @@ impl Channel {
 
     /// The cooperative close that the holder is to send to the contract, with the counterparty's signature. None where none is.
     pub fn together(&self) -> Option<(CooperativeClose, Signature)> {
-        match self.standing {
-            Standing::Granted(Grant { deadline, signature: Some(signature) }) => Some((self.close(deadline), signature)),
-            Standing::Granted(_) | Standing::Active | Standing::Stopping | Standing::Behind => None,
-        }
+        let grant = self.grant()?;
+        Some((self.close(grant.deadline), grant.signature?))
     }
 
     /// The withdrawal that the holder is to send to the contract, with the counterparty's signature. None where none is.
@@ -64,9 +79,14 @@ impl Channel {
 impl Node {
     /// Nothing new is begun in this channel; once it is quiet, the counterparty is asked for its signature.
     pub(super) fn stop(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_active()) else {
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_active() || channel.is_behind()) else {
             return self.tell(Notice::Refused(Refused::Channel(id)));
         };
+        if channel.is_behind() {
+            // It is asked for all the time.
+            self.stirred.insert(id);
+            return;
+        }
         channel.standing = Standing::Stopping;
         self.consents.insert(id);
         self.touch(&id);
@@ -89,7 +109,7 @@ impl Node {
     /// A channel has done all that it could.
     pub(super) fn drained(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.get(&id) else { return };
-        if channel.standing == Standing::Stopping && channel.is_quiet() && channel.leaving.is_none() {
+        if channel.wants_end() {
             let message = Message::AskClose { of: channel.of, sent: channel.outgoing.nonce };
             self.effects.push(Effect::Send(channel.peer.address(), message));
         }
@@ -99,15 +119,12 @@ impl Node {
     pub(super) fn close_asked(&mut self, id: ChannelId, sent: Nonce) {
         let Some(channel) = self.channels.get(&id) else { return };
         // Where both ask at once, B sends and A signs.
-        let is_other_way = channel.standing == Standing::Stopping && channel.side == Side::B && channel.is_quiet();
-        if is_other_way {
+        if channel.wants_end() && channel.side == Side::B {
             return;
         }
         self.asked.insert(id, sent);
         self.stirred.insert(id);
-        if let Some(channel) = self.channels.get(&id)
-            && matches!(channel.standing, Standing::Granted(Grant { signature: None, .. }))
-        {
+        if self.channels.get(&id).and_then(Channel::grant).is_some_and(|grant| grant.signature.is_none()) {
             self.consent_again(id);
         }
     }
@@ -117,11 +134,11 @@ impl Node {
         // The other side may see a chain on which this channel is not what it is here: that is looked at first.
         let Some(sent) = self.asked.get(&id).copied().filter(|_| self.sees()) else { return };
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        if !channel.is_quiet() || channel.leaving.is_some() || channel.incoming.nonce != sent || !channel.may_sign() {
+        if !channel.is_quiet() || channel.leaving.is_some() || channel.incoming.nonce != sent || !channel.may_end() {
             return;
         }
         let deadline = self.now.max(self.tip.latest.time).plus_secs(self.policy.consent_secs);
-        channel.standing = Standing::Granted(Grant { deadline, signature: None });
+        channel.granted(Grant { deadline, signature: None });
         self.asked.remove(&id);
         self.consents.insert(id);
         self.touch(&id);
@@ -134,7 +151,7 @@ impl Node {
         let Some(channel) = self.channels.get(&id) else { return };
         let (of, peer) = (channel.of, channel.peer.address());
         let mut effects = Vec::new();
-        if let Standing::Granted(grant) = &channel.standing {
+        if let Some(grant) = channel.grant() {
             let close = channel.close(grant.deadline);
             effects.push(match grant.signature {
                 Some(signature) => Effect::CloseTogether(close, signature),
@@ -145,7 +162,8 @@ impl Node {
                 }
             });
         }
-        if let Some(leaving) = &channel.leaving {
+        // Whoever has forgotten waits until it is mined or dead.
+        if let Some(leaving) = channel.leaving.as_ref().filter(|_| !channel.is_behind()) {
             let withdrawal = channel.withdrawal(leaving);
             let (number, amount, deadline) = (leaving.number, leaving.amount, leaving.deadline);
             effects.push(match (leaving.side == channel.side, leaving.signature) {
@@ -172,13 +190,13 @@ impl Node {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         // A close of another state than this side's would be a gift, one way or the other.
         let is_same = Guard::CloseSame.demands(channel.incoming.nonce == sent && channel.outgoing.nonce == received);
-        let is_wanted = channel.standing == Standing::Stopping && channel.is_quiet() && channel.leaving.is_none();
+        let is_wanted = channel.wants_end();
         let close = channel.close(deadline);
         let is_signed = || channel.peer.verify(&close.digest(&channel.domain), &signature).is_ok();
         if !is_same || !is_wanted || Guard::CloseSigned.refuses(!is_signed()) {
             return;
         }
-        channel.standing = Standing::Granted(Grant { deadline, signature: Some(signature) });
+        channel.granted(Grant { deadline, signature: Some(signature) });
         self.consents.insert(id);
         self.touch(&id);
         self.consent_again(id);

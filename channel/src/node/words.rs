@@ -4,6 +4,7 @@ use crate::chain::{Moment, OnChain, Tip};
 use crate::key::{ChannelId, ChannelKey, Epoch};
 use crate::lock::LockNo;
 use crate::message::{Message, Reason};
+use crate::node::rows::{Key, Row};
 use crate::node::sight::Sight;
 use crate::proof::{CooperativeClose, Withdraw};
 use crate::sign::{KnownKey, Signature};
@@ -147,6 +148,23 @@ pub enum Event {
         /// What the chain says.
         chain: OnChain,
     },
+    /// The same of one that may have been open before this node's memory begins: nothing says what was signed in it, so it is
+    /// [`crate::Standing::Behind`] from the start.
+    Found {
+        /// What it is between.
+        key: ChannelKey,
+        /// Which life.
+        epoch: Epoch,
+        /// The counterparty.
+        peer: KnownKey,
+        /// What the chain says.
+        chain: OnChain,
+    },
+    /// What a backup knows of channels ([`crate::Node::memory`]). One that this node does not know, or knows less of, has been
+    /// forgotten.
+    Remember(Vec<(Key, Row)>),
+    /// This node's memory is a copy that was put back: whatever it says of channels may be old.
+    PutBack,
     /// What the chain says of a channel has changed.
     Chain(ChannelId, OnChain),
     /// A neighbour is connected: messages in order, until it is gone.
@@ -228,7 +246,7 @@ pub enum Notice {
     Refused(Refused),
     /// The counterparty breaks the rules in this channel.
     Breach(ChannelId),
-    /// This node's memory of a channel is old: nothing is signed in it any more.
+    /// This node's memory of a channel is old: no update is signed in it any more, and it is brought to its end.
     Behind(ChannelId),
 }
 

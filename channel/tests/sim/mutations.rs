@@ -78,7 +78,7 @@ const ELSEWHERE: &[Guard] = &[
     DisposalKept,
     InStep,
     ShownAhead,
-    NotWhenBehind,
+    ClaimRemembered,
     SameToken,
     MostFee,
     ConsentDead,

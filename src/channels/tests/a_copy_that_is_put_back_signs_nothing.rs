@@ -3,25 +3,81 @@
 use super::*;
 use photon_channel::Standing;
 
+/// A copy made while nobody looks, as some other program would: it does not say of itself that it is one.
+async fn copied(party: &mut Party) -> PathBuf {
+    party.kill().await;
+    let copy = party.folder.path().join("copy.db");
+    std::fs::copy(party.database(), &copy).unwrap();
+    let log = party.folder.path().join("photon.db-wal");
+    if log.exists() {
+        std::fs::copy(log, party.folder.path().join("copy.db-wal")).unwrap();
+    }
+    party.start().await;
+    copy
+}
+
+async fn put_back(party: &mut Party, copy: &std::path::Path) {
+    party.kill().await;
+    party.lose();
+    std::fs::copy(copy, party.database()).unwrap();
+    let log = copy.with_extension("db-wal");
+    if log.exists() {
+        std::fs::copy(log, party.folder.path().join("photon.db-wal")).unwrap();
+    }
+    party.start().await;
+}
+
+async fn is_gone(chain: &Chain, id: ChannelId) {
+    until(chain, "the channel is closed, and its money paid out", async || chain.slot(&id).is_none()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payer_whose_memory_is_old_finds_out_before_it_signs() {
     let chain = Chain::new();
     let (mut alice, bob) = (Party::new(&chain).await, Party::new(&chain).await);
     let id = opened(&chain, &alice, &bob, 100).await;
     assert_eq!(alice.pay(&bob, 10).await, Outcome::Paid(None));
-    let copy = alice.folder.path().join("copy.db");
-    crate::store::back_up(&alice.database(), &copy).unwrap();
-    assert_eq!(alice.pay(&bob, 20).await, Outcome::Paid(None));
-    alice.kill().await;
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(alice.folder.path().join(format!("photon.db{suffix}")));
-    }
-    std::fs::copy(&copy, alice.database()).unwrap();
-    alice.start().await;
+    let copy = copied(&mut alice).await;
     alice.meet(&bob).await;
-    until(&chain, "the neighbour has shown what she said since", async || alice.view(id).await.standing == Standing::Behind)
+    assert_eq!(alice.pay(&bob, 20).await, Outcome::Paid(None));
+    put_back(&mut alice, &copy).await;
+    alice.meet(&bob).await;
+    until(&chain, "the neighbour has shown what she said since", async || alice.view(id).await.standing != Standing::Active)
         .await;
     let refused = alice.channels().pay(alice.payment(&bob, 1)).await;
     assert!(refused.is_err(), "nothing is signed in it any more: {refused:?}");
-    assert_eq!(bob.balances(id).await, (30, 70), "and nothing that was signed is lost");
+    is_gone(&chain, id).await;
+    assert_eq!(chain.coins(&alice.identity()), 1_000_000 - 30, "and nothing that was signed is lost");
+    assert_eq!(chain.coins(&bob.identity()), 1_000_000 + 30);
+}
+
+// What she has forgotten is not her own word: nothing but the counterparty's says that there was one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payee_that_has_only_forgotten_what_came_in_is_told_and_has_it() {
+    let chain = Chain::new();
+    let (alice, mut bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    let id = opened(&chain, &alice, &bob, 100).await;
+    assert_eq!(alice.pay(&bob, 10).await, Outcome::Paid(None));
+    let copy = copied(&mut bob).await;
+    bob.meet(&alice).await;
+    assert_eq!(alice.pay(&bob, 20).await, Outcome::Paid(None));
+    put_back(&mut bob, &copy).await;
+    bob.meet(&alice).await;
+    is_gone(&chain, id).await;
+    assert_eq!(chain.coins(&alice.identity()), 1_000_000 - 30);
+    assert_eq!(chain.coins(&bob.identity()), 1_000_000 + 30);
+}
+
+// Nobody has to tell it: a copy that this program made says of itself that it is one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_this_program_made_is_old_before_anybody_is_met() {
+    let chain = Chain::new();
+    let (mut alice, mut bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    let id = opened(&chain, &alice, &bob, 100).await;
+    let copy = alice.folder.path().join("copy.db");
+    crate::store::back_up(&alice.database(), &copy).unwrap();
+    bob.kill().await;
+    put_back(&mut alice, &copy).await;
+    assert_eq!(alice.view(id).await.standing, Standing::Behind);
+    assert!(!alice.view(id).await.is_ready);
 }

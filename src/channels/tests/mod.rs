@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod a_copy_that_is_put_back_signs_nothing;
+mod a_lost_database_costs_nothing;
 mod channels_open_pay_and_close;
 mod ledger;
 mod legs_keep_what_a_ledger_promises;
@@ -44,6 +45,8 @@ struct Party {
     announces: bool,
     policy: Policy,
     offline_limit: u64,
+    /// Where it keeps a backup, if it does.
+    backup: Option<PathBuf>,
     runs: Option<Running>,
 }
 
@@ -70,6 +73,7 @@ impl Party {
             announces,
             policy,
             offline_limit: 0,
+            backup: None,
             runs: None,
         };
         party.start().await;
@@ -107,7 +111,7 @@ impl Party {
             pace: Duration::from_millis(20),
         };
         let mut tasks = JoinSet::new();
-        let (channels, switch) = Channels::start(&store, vec![parts], &mut tasks).await.unwrap();
+        let (channels, switch) = Channels::start(&store, vec![parts], self.backup.clone(), &mut tasks).await.unwrap();
         let limits =
             Limits { backoff_first: Duration::from_millis(10), backoff_max: Duration::from_millis(50), ..Limits::default() };
         let listen = Some("127.0.0.1:0".parse().unwrap());
@@ -136,6 +140,13 @@ impl Party {
         net.shutdown().await;
         while tasks.join_next().await.is_some() {}
         drop((store, channels, net, switch));
+    }
+
+    /// Its disk is broken: nothing of the database is left.
+    fn lose(&self) {
+        for suffix in ["", "-wal", "-shm", ".recovery"] {
+            let _ = std::fs::remove_file(self.folder.path().join(format!("photon.db{suffix}")));
+        }
     }
 
     async fn restart(&mut self) {

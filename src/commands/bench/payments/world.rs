@@ -1,7 +1,7 @@
 //! A node of the bench: the real engine of channels, the real store, real connections. Only the ledger is simulated.
 
 use super::chain::{BLOCK_SECS, CHAIN_ID, CONTRACT, REGISTRY, StillChain};
-use crate::channels::{Channels, EngineParts, SightRule, policy_for};
+use crate::channels::{Channels, EngineParts, SightRule, is_first_of_its_seed, policy_for};
 use crate::commands::bench::chain::timing;
 use crate::config::ChannelsConfig;
 use crate::keys::{SeedWords, Wallet};
@@ -83,7 +83,9 @@ impl World {
             pace: Duration::from_millis(200),
         };
         let mut tasks = JoinSet::new();
-        let (channels, switch) = Channels::start(&store, vec![parts], &mut tasks).await?;
+        // Its channels are there from the first block on, and nobody else has ever signed in them.
+        is_first_of_its_seed(&store, LEDGER).await?;
+        let (channels, switch) = Channels::start(&store, vec![parts], None, &mut tasks).await?;
         let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let net = PeerNet::start_hearing(listen, wallet.clone(), Arc::new(Silent), switch, Limits::default()).await?;
         let net = Arc::new(net);
