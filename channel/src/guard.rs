@@ -80,6 +80,9 @@ guards! {
     InStep: "E17",
     /// Who is shown a later word of its own than it remembers signs nothing any more.
     ShownAhead: "E17, I2",
+    /// That nothing but the counterparty's own updates was forgotten only the counterparty says: it is believed where no lock of its
+    /// is pending. Else a lie would keep a mediator from claiming one.
+    SaidAhead: "E14, E17",
     /// Who has forgotten claims no lock that it does not remember to have claimed before: it may have signed it away, and would
     /// forfeit all that it has in the channel.
     ClaimRemembered: "E14, E17",

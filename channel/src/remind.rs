@@ -12,6 +12,9 @@
 //! - A pending lock of the counterparty's that is not remembered as claimed is never unlocked on chain. It may have been signed
 //!   away, and unlocking it would forfeit everything. An honest payer pays it off chain.
 //!
+//! That only updates of the *counterparty's* were forgotten nothing proves but its word. It is believed only where none of its locks
+//! is pending: a lie then costs nothing but the channel, and else would talk a mediator out of a lock that it has to claim.
+//!
 //! What a counterparty does not show can't be known: its own latest promise, unless a backup has it. Whatever it does, it can
 //! take no more than what it was promised once.
 
@@ -110,8 +113,10 @@ impl Channel {
         let own = own.filter(|shown| shown.proof.proof.nonce > self.outgoing.nonce && self.is_good(shown, self.side, holder));
         let theirs = theirs
             .filter(|shown| shown.proof.proof.nonce > self.incoming.nonce && self.is_good(shown, self.side.other(), &self.peer));
-        // An update that is merely under way was never acknowledged: without it nothing was forgotten.
-        let has_forgotten = sure > self.incoming.nonce && theirs.is_some_and(|shown| shown.proof.proof.nonce >= sure);
+        // An update that is merely under way was never acknowledged: without it nothing was forgotten. That it was acknowledged only
+        // the counterparty says: it is believed where no lock is pending that the holder would not claim any more.
+        let is_said = sure > self.incoming.nonce && theirs.is_some_and(|shown| shown.proof.proof.nonce >= sure);
+        let has_forgotten = is_said && Guard::SaidAhead.demands(self.incoming.locks.is_empty());
         if !self.is_behind() && own.is_none() && !has_forgotten {
             return None;
         }

@@ -131,6 +131,28 @@ fn who_has_forgotten_claims_no_lock_that_it_may_have_signed_away() {
     assert!(without(Guard::ClaimRemembered, claims), "and forfeits all that it has, where the payer holds its disposal");
 }
 
+// E14, E17.
+#[test]
+fn who_has_forgotten_nothing_is_not_talked_out_of_a_pending_lock() {
+    let claims = || {
+        let (mut holder, mut payer) = (channel(1, 2), channel(2, 1));
+        payer.stage(lock(10, 5_000, vec![]), &tip(0, 0), &BTreeMap::new()).unwrap();
+        holder.receive(&payer.seal(&signer(2)).unwrap(), &tip(0, 0), &BTreeMap::new()).unwrap();
+        // An update that the holder never had, and is said to have forgotten.
+        payer
+            .stage(Op::Transfer { payment: PaymentId::from_bytes([1; 16]), amount: Units::from(1) }, &tip(0, 0), &BTreeMap::new())
+            .unwrap();
+        let Update { nonce, signature, .. } = payer.seal(&signer(2)).unwrap();
+        let proof = SignedProof { proof: payer.proof(payer.side).unwrap(), signature };
+        let shown = Testimony { proof, locks: payer.outgoing.locks.iter().map(|held| held.lock).collect() };
+        holder.reminded(nonce, Some(&shown), None, &signer(1).known(), &tip(0, 0), &BTreeMap::new());
+        let number = holder.incoming.locks[0].lock.number;
+        holder.learn(holder.side.other(), number, &Secret::from_bytes([3; 32]))
+    };
+    assert!(claims());
+    assert!(!without(Guard::SaidAhead, claims), "a mediator would have paid on, and never claim what it paid for");
+}
+
 // E15.
 #[test]
 fn a_mediator_never_changes_the_money() {

@@ -78,6 +78,7 @@ const ELSEWHERE: &[Guard] = &[
     DisposalKept,
     InStep,
     ShownAhead,
+    SaidAhead,
     ClaimRemembered,
     SameToken,
     MostFee,
