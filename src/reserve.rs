@@ -363,12 +363,14 @@ impl Reserves {
 
     /// Where it depends on the counterparty what can be locked, that is kept until the lock is funded, beside what is kept for others.
     async fn keep_room(&self, lock: &Lock) -> Result<(), ReserveError> {
-        let Some(port) = self.ledgers.port(lock.asset.ledger()) else { return Ok(()) };
+        // Elsewhere nobody looks through all that runs for each swap that is asked for.
+        let Some(port) = self.ledgers.port(lock.asset.ledger()).filter(|port| port.needs_room()) else { return Ok(()) };
         let promised: Vec<Lock> = held_lock(&self.promised).swaps.values().map(|promise| promise.own).collect();
         let running = self.running().into_iter().map(|held| held.terms.own_leg(held.role).lock);
-        let mut beside: Vec<Lock> = running.filter(|other| self.is_unfunded(other)).chain(promised).collect();
-        beside.retain(|other| other.asset == lock.asset && other.id() != lock.id());
-        beside.sort_by_key(Lock::id);
+        let is_other = |other: &Lock| other.asset == lock.asset && other != lock;
+        let running = running.filter(|other| is_other(other) && self.is_unfunded(other));
+        let mut beside: Vec<Lock> = running.chain(promised.into_iter().filter(is_other)).collect();
+        beside.sort_by_cached_key(Lock::id);
         beside.dedup();
         port.keep_room(lock, &beside).await?.map_or(Ok(()), |why| Err(why.into()))
     }

@@ -322,6 +322,11 @@ pub trait Port: Send + Sync {
         *self.timing()
     }
 
+    /// Whether a lock needs more than the balance: see [`Port::keep_room`].
+    fn needs_room(&self) -> bool {
+        false
+    }
+
     /// Keeps what that lock needs beside the balance, where it depends on who its redeemer is, until it is funded: nobody else gets it
     /// meanwhile. `beside`: the other locks of ours of that asset that are agreed and not funded, which keep theirs; what was kept
     /// for any other is free again. None: it is kept, or nothing is needed. Else why it can't be.

@@ -307,6 +307,10 @@ impl Port for LegPort {
         timing_of(self.parts.chain.timing(), &self.parts.profile.at_least_offline(offline_secs), *reach)
     }
 
+    fn needs_room(&self) -> bool {
+        true
+    }
+
     async fn keep_room(&self, lock: &Lock, beside: &[Lock]) -> Result<Option<NoRoom>, PortError> {
         self.make_room(lock, beside).await
     }
