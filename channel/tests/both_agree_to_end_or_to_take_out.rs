@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{NOW, POLICY, domain, signer};
-use photon_chains::{BlockHeight, Secret, SecretHash, UnixTime};
+use common::{NOW, POLICY, chain, domain, holdings, moment, signer};
+use photon_chains::{Secret, SecretHash, UnixTime};
 use photon_channel::contract::{Call, Consent, Contract, Open, Slot};
 use photon_channel::*;
 use std::collections::VecDeque;
@@ -17,18 +17,6 @@ struct Pair {
     id: ChannelId,
     key: ChannelKey,
     now: u64,
-}
-
-fn moment(secs: u64) -> Moment {
-    Moment { time: UnixTime::from_secs(secs), block: BlockHeight::new((secs - NOW) / 15) }
-}
-
-fn holdings() -> Holdings {
-    Holdings { total: Units::from(200), net_a: 100 }
-}
-
-fn chain(stage: Stage) -> OnChain {
-    OnChain { holdings: holdings(), withdrawals: 0, counted: Nonce::NONE, stage }
 }
 
 impl Pair {

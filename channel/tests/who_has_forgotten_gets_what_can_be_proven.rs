@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::{NOW, POLICY, domain, signer};
-use photon_chains::{BlockHeight, Expiry, Secret, SecretHash, UnixTime};
+use common::{NOW, POLICY, chain, domain, holdings, moment, signer};
+use photon_chains::{Expiry, Secret, SecretHash, UnixTime};
 use photon_channel::contract::{Call, Consent, Contract, Open, Slot};
 use photon_channel::*;
 use std::collections::{BTreeMap, VecDeque};
@@ -23,18 +23,6 @@ struct Pair {
     key: ChannelKey,
     now: u64,
     payments: u8,
-}
-
-fn moment(secs: u64) -> Moment {
-    Moment { time: UnixTime::from_secs(secs), block: BlockHeight::new((secs - NOW) / 15) }
-}
-
-fn holdings() -> Holdings {
-    Holdings { total: Units::from(200), net_a: 100 }
-}
-
-fn chain(stage: Stage) -> OnChain {
-    OnChain { holdings: holdings(), withdrawals: 0, counted: Nonce::NONE, stage }
 }
 
 fn secret(number: u8) -> Secret {

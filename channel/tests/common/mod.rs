@@ -1,7 +1,7 @@
 //! What every channel of these tests is made with.
 #![allow(dead_code, clippy::unwrap_used)] // each test program uses its own part
 
-use photon_chains::Address;
+use photon_chains::{Address, BlockHeight, UnixTime};
 use photon_channel::*;
 
 pub const NOW: u64 = 1_800_000_000;
@@ -27,4 +27,16 @@ pub fn domain() -> Domain {
 
 pub fn signer(own: u8) -> Signer {
     Signer::new([own; 32]).unwrap()
+}
+
+pub fn moment(secs: u64) -> Moment {
+    Moment { time: UnixTime::from_secs(secs), block: BlockHeight::new((secs - NOW) / 15) }
+}
+
+pub fn holdings() -> Holdings {
+    Holdings { total: Units::from(200), net_a: 100 }
+}
+
+pub fn chain(stage: Stage) -> OnChain {
+    OnChain { holdings: holdings(), withdrawals: 0, counted: Nonce::NONE, stage }
 }
