@@ -8,8 +8,8 @@ use super::orders::close_key;
 use photon_chains::{Address, Amount, ContractCall, IntentKey, LockId, Purpose, Secret, SecretHash, UnixTime};
 use photon_channel::contract::{Call, Consent, Dispute, Folded};
 use photon_channel::{
-    Channel, ChannelId, ChannelKey, ChannelRef, Closing as Decision, LockNo, LockState, Moment, Side, Signature, Signed, Stage,
-    keccak,
+    Channel, ChannelId, ChannelKey, ChannelRef, Closing as Decision, LockNo, LockState, Moment, Side, Sight, Signature, Signed,
+    Stage, keccak,
 };
 use std::collections::BTreeMap;
 
@@ -156,7 +156,9 @@ impl Engine {
     /// What the holder does alone: closes where its owner wants that, and what follows a close.
     fn alone(&self, channel: &Channel) -> Option<Wanted> {
         let of = channel.of;
-        if channel.chain.stage != Stage::Closed {
+        // Before the chain was looked at nothing is known of what is registered there: a close would leave locks behind that it
+        // could have unlocked, and they would have to wait until the window is over.
+        if channel.chain.stage != Stage::Closed || self.node.sight() == Sight::Awaited {
             return None;
         }
         let tip = self.node.tip();

@@ -4,8 +4,10 @@ use super::*;
 use photon_channel::Standing;
 
 /// A copy made while nobody looks, as some other program would: it does not say of itself that it is one.
-async fn copied(party: &mut Party) -> PathBuf {
+pub(super) async fn copied(party: &mut Party) -> PathBuf {
     party.kill().await;
+    // Nobody tidies up while it is copied.
+    party.store().await.close().await.unwrap();
     let copy = party.folder.path().join("copy.db");
     std::fs::copy(party.database(), &copy).unwrap();
     let log = party.folder.path().join("photon.db-wal");
@@ -16,9 +18,9 @@ async fn copied(party: &mut Party) -> PathBuf {
     copy
 }
 
-async fn put_back(party: &mut Party, copy: &std::path::Path) {
+pub(super) async fn put_back(party: &mut Party, copy: &std::path::Path) {
     party.kill().await;
-    party.lose();
+    party.lose().await;
     std::fs::copy(copy, party.database()).unwrap();
     let log = copy.with_extension("db-wal");
     if log.exists() {

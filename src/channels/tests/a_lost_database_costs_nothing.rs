@@ -15,7 +15,7 @@ async fn with_the_counterparty_it_comes_back_and_both_sign_its_end() {
     assert_eq!(alice.pay(&bob, 30).await, Outcome::Paid(None));
     assert_eq!(bob.pay(&alice, 5).await, Outcome::Paid(None));
     alice.kill().await;
-    alice.lose();
+    alice.lose().await;
     alice.start().await;
     alice.meet(&bob).await;
     bob.meet(&alice).await;
@@ -56,7 +56,7 @@ async fn with_the_backup_nobody_else_is_needed() {
     assert!(!sealed.windows(20).any(|bytes| bytes == bob.identity().as_bytes()), "it says nothing to others");
     bob.kill().await;
     alice.kill().await;
-    alice.lose();
+    alice.lose().await;
     alice.start().await;
     let view = alice.view(id).await;
     assert_eq!((view.standing, view.own, view.peers), (Standing::Behind, 75, 65));

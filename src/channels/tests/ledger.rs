@@ -1,45 +1,97 @@
 //! A ledger in memory: the contract's pure model, mined block by block, and a port on it for each account.
+//!
+//! It can do what real ledgers do to those who rely on them: take blocks back, forget transactions, and lose those who send
+//! them between a signature and its answer.
 
+mod calls;
+mod port;
+
+use calls::{Asked, log, read, takes, transferred};
 use photon_chains::{
-    Address, BlockHeight, BlockRef, Called, ContractCall, ContractPort, Hash32, Heads, IntentKey, Ledger, News, PortError,
-    Progress, Said, Secret, Stamp, TxId, UnixTime,
+    Address, BlockHeight, BlockRef, ContractPort, Hash32, IntentKey, Ledger, PortError, Said, Stamp, TxId, UnixTime,
 };
-use photon_channel::contract::{Brought, By, Call, Consent, Contract, Dispute, Shown, Slot};
-use photon_channel::{Both, ChannelId, ChannelKey, Commitment, Domain, Moment, Nonce, Side, Signature, Units, Window, keccak};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use photon_channel::contract::{Call, Contract, Slot};
+use photon_channel::{ChannelId, ChannelKey, Domain, Moment, Side, keccak};
+pub use port::Port;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+pub const LEDGER: Ledger = Ledger::Ethereum;
 pub const CHAIN_ID: u64 = 31_337;
 pub const BLOCK_SECS: u64 = 15;
 /// A block is relied on once so many stand on it, itself among them.
 pub const DEPTH: u64 = 3;
 pub const CONTRACT: Address = Address::from_bytes([0xcc; 20]);
 pub const REGISTRY: Address = Address::from_bytes([0xee; 20]);
+/// A token that knows allowances, and calls back where it is asked to; and one that has nothing but calls back (ERC223).
+pub const ALLOWED: Address = Address::from_bytes([0x20; 20]);
+pub const CALLS_BACK: Address = Address::from_bytes([0x23; 20]);
+pub const TOKENS: [Address; 2] = [ALLOWED, CALLS_BACK];
 
 pub fn domain() -> Domain {
     Domain::new(CHAIN_ID, CONTRACT)
 }
 
+/// What every account has, by token.
+pub type Coins = BTreeMap<(Option<Address>, Address), u128>;
+
+/// What becomes of transactions in blocks that are taken back.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// They are mined again, elsewhere.
+    Again,
+    /// Nobody knows of them any more but who sent them.
+    Forgotten,
+}
+
+/// Where who makes a call is lost, once for each call.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Stumble {
+    Before,
+    After,
+}
+
 /// A transaction, wanted or mined.
 #[derive(Clone)]
 struct Tx {
-    intent: IntentKey,
+    /// None: sent by a wallet beside the program.
+    intent: Option<IntentKey>,
     from: Address,
+    to: Address,
     value: u128,
     input: Vec<u8>,
     mined: Option<(u64, bool)>,
 }
 
+struct Block {
+    time: u64,
+    hash: Hash32,
+    contract: Contract,
+    coins: Coins,
+}
+
 struct Inner {
     now: u64,
+    /// Blocks that were ever mined: each has another hash.
+    mined: u64,
     contract: Contract,
-    /// The contract after each block.
-    blocks: Vec<(u64, Contract)>,
+    coins: Coins,
+    /// The contract and the money after each block.
+    blocks: Vec<Block>,
     said: Vec<Said>,
     txs: Vec<Tx>,
-    coins: BTreeMap<Address, u128>,
+    /// Every channel that any transaction was about.
+    keys: HashSet<ChannelKey>,
     /// Who does not reach it; it goes on without them.
     blind: HashSet<Address>,
+    /// Whose transactions are passed by.
+    barred: HashSet<Address>,
+    stumble: Option<Stumble>,
+    stumbled: HashSet<(Address, IntentKey)>,
+    lost: BTreeSet<Address>,
+    /// Intents whose blocks were taken back once.
+    shaken: HashSet<IntentKey>,
+    ports: Vec<Weak<Port>>,
 }
 
 /// Clones are handles on the same.
@@ -50,43 +102,139 @@ impl Chain {
     pub fn new() -> Self {
         let contract = Contract::new(domain(), BLOCK_SECS);
         let now = crate::clock::now().secs();
-        let blocks = vec![(now, contract.clone())];
-        let inner =
-            Inner { now, contract, blocks, said: Vec::new(), txs: Vec::new(), coins: BTreeMap::new(), blind: HashSet::new() };
-        let chain = Chain(Arc::new(Mutex::new(inner)));
-        (0..DEPTH + 2).for_each(|_| chain.mine());
-        chain
+        let mut inner = Inner {
+            now,
+            mined: 0,
+            contract,
+            coins: Coins::new(),
+            blocks: Vec::new(),
+            said: Vec::new(),
+            txs: Vec::new(),
+            keys: HashSet::new(),
+            blind: HashSet::new(),
+            barred: HashSet::new(),
+            stumble: None,
+            stumbled: HashSet::new(),
+            lost: BTreeSet::new(),
+            shaken: HashSet::new(),
+            ports: Vec::new(),
+        };
+        (0..DEPTH + 3).for_each(|_| inner.mine());
+        Chain(Arc::new(Mutex::new(inner)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
     }
 
     pub fn give(&self, account: Address, coins: u128) {
-        *self.0.lock().unwrap().coins.entry(account).or_default() += coins;
+        self.give_in(None, account, coins);
+    }
+
+    /// What is given in no block is never taken back.
+    pub fn give_in(&self, token: Option<Address>, account: Address, coins: u128) {
+        let mut inner = self.lock();
+        let Inner { coins: now, blocks, .. } = &mut *inner;
+        let all = blocks.iter_mut().map(|block| &mut block.coins).chain([now]);
+        all.for_each(|held| *held.entry((token, account)).or_default() += coins);
     }
 
     pub fn coins(&self, account: &Address) -> u128 {
-        self.0.lock().unwrap().coins.get(account).copied().unwrap_or_default()
+        self.coins_in(None, account)
+    }
+
+    pub fn coins_in(&self, token: Option<Address>, account: &Address) -> u128 {
+        self.lock().coins.get(&(token, *account)).copied().unwrap_or_default()
     }
 
     pub fn slot(&self, id: &ChannelId) -> Option<Slot> {
-        self.0.lock().unwrap().contract.slot(id).cloned()
+        self.lock().contract.slot(id).cloned()
     }
 
     /// The newest block's time.
     pub fn now(&self) -> u64 {
-        self.0.lock().unwrap().now
+        self.lock().now
     }
 
     /// From now on they don't reach it, and all others do.
     pub fn cut_off<const N: usize>(&self, accounts: [Address; N]) {
-        self.0.lock().unwrap().blind = HashSet::from(accounts);
+        self.lock().blind = HashSet::from(accounts);
+    }
+
+    /// From now on their transactions wait, and those of all others are mined.
+    pub fn pass_by<const N: usize>(&self, accounts: [Address; N]) {
+        self.lock().barred = HashSet::from(accounts);
     }
 
     /// A block, with all that waits in it.
     pub fn mine(&self) {
-        self.0.lock().unwrap().mine();
+        self.lock().mine();
+    }
+
+    /// So many of the newest blocks are replaced by as many others and one more.
+    pub fn reorganise(&self, depth: u64, fate: Fate) {
+        let mut inner = self.lock();
+        inner.take_back(depth, fate);
+        (0..=depth).for_each(|_| inner.mine());
+    }
+
+    /// Takes the block of each call back, once: at one block's depth, or at two. None was: nothing is to be taken back now.
+    pub fn shake(&self, fate: Fate) -> bool {
+        let mut inner = self.lock();
+        let height = inner.blocks.len() as u64 - 1;
+        let depth = |tx: &Tx| match (tx.intent, tx.mined) {
+            (Some(intent), Some((block, true))) if !inner.shaken.contains(&intent) => {
+                let depth = height + 1 - block;
+                (depth == 1 + u64::from(tx.input[0] & 1)).then_some((intent, depth))
+            }
+            _ => None,
+        };
+        let Some((intent, depth)) = inner.txs.iter().find_map(depth) else { return false };
+        inner.shaken.insert(intent);
+        drop(inner);
+        self.reorganise(depth, fate);
+        true
+    }
+
+    /// From now on whoever makes a call is lost there, the first time.
+    pub fn stumble(&self, at: Stumble) {
+        self.lock().stumble = Some(at);
+    }
+
+    /// Who was.
+    pub fn lost(&self) -> BTreeSet<Address> {
+        std::mem::take(&mut self.lock().lost)
+    }
+
+    /// How many calls were lost, or taken back.
+    pub fn troubles(&self) -> usize {
+        let inner = self.lock();
+        inner.stumbled.len() + inner.shaken.len()
+    }
+
+    /// How often an account's calls of this function were mined, and did something.
+    pub fn made(&self, account: &Address, function: &str) -> usize {
+        let selector = keccak(function.as_bytes());
+        let inner = self.lock();
+        let is_it = |tx: &&Tx| tx.from == *account && tx.input.starts_with(&selector[..4]);
+        inner.txs.iter().filter(is_it).filter(|tx| matches!(tx.mined, Some((_, true)))).count()
+    }
+
+    /// A transaction of a wallet beside the program.
+    pub fn send(&self, from: Address, to: Address, input: Vec<u8>) {
+        self.lock().txs.push(Tx { intent: None, from, to, value: 0, input, mined: None });
+    }
+
+    /// Whether all who reach it have looked since the newest block.
+    pub fn is_seen(&self) -> bool {
+        let inner = self.lock();
+        let tip = inner.blocks.last().unwrap().hash;
+        let ports: Vec<Arc<Port>> = inner.ports.iter().filter_map(Weak::upgrade).collect();
+        ports.iter().all(|port| inner.blind.contains(&port.account()) || port.looked() == Some(tip))
     }
 
     fn reached(&self, by: &Address) -> Result<MutexGuard<'_, Inner>, PortError> {
-        let inner = self.0.lock().unwrap();
+        let inner = self.lock();
         if inner.blind.contains(by) {
             return Err(PortError::Unreachable { ledger: LEDGER, reason: "cut off".to_owned() });
         }
@@ -94,7 +242,11 @@ impl Chain {
     }
 
     pub fn port(&self, account: Address) -> Arc<Port> {
-        Arc::new(Port { chain: self.clone(), account, watched: Mutex::default() })
+        let port = Arc::new(Port::new(self, account));
+        let mut inner = self.lock();
+        inner.ports.retain(|port| port.strong_count() > 0);
+        inner.ports.push(Arc::downgrade(&port));
+        port
     }
 }
 
@@ -108,60 +260,84 @@ impl Inner {
     }
 
     fn stamp(&self, height: u64) -> Stamp {
-        let time = self.blocks[height as usize].0;
-        let hash = Hash32::from_bytes(keccak(&height.to_be_bytes()));
+        let Block { time, hash, .. } = self.blocks[height as usize];
         Stamp { block: BlockRef { height: BlockHeight::new(height), hash }, time: UnixTime::from_secs(time) }
     }
 
     fn mine(&mut self) {
-        let at = self.next();
-        self.now = at.time.secs();
-        self.blocks.push((self.now, self.contract.clone()));
-        let waiting: Vec<usize> = (0..self.txs.len()).filter(|place| self.txs[*place].mined.is_none()).collect();
-        for place in waiting {
+        self.now += BLOCK_SECS;
+        self.mined += 1;
+        let hash = Hash32::from_bytes(keccak(&self.mined.to_be_bytes()));
+        self.blocks.push(Block { time: self.now, hash, contract: self.contract.clone(), coins: Coins::new() });
+        let at = self.moment();
+        for place in 0..self.txs.len() {
             let tx = self.txs[place].clone();
-            let done = self.run(&tx);
-            self.txs[place].mined = Some((at.block.get(), done));
+            if tx.mined.is_none() && !self.barred.contains(&tx.from) {
+                self.txs[place].mined = Some((at.block.get(), self.run(&tx)));
+            }
         }
-        let contract = self.contract.clone();
-        self.blocks.last_mut().unwrap().1 = contract;
+        let (contract, coins) = (self.contract.clone(), self.coins.clone());
+        let newest = self.blocks.last_mut().unwrap();
+        (newest.contract, newest.coins) = (contract, coins);
+    }
+
+    fn take_back(&mut self, depth: u64, fate: Fate) {
+        let height = self.blocks.len() as u64 - depth;
+        self.blocks.truncate(height as usize);
+        let last = self.blocks.last().unwrap();
+        (self.now, self.contract, self.coins) = (last.time, last.contract.clone(), last.coins.clone());
+        self.said.retain(|said| said.at.block.height.get() < height);
+        let is_gone = |tx: &Tx| tx.mined.is_some_and(|(block, _)| block >= height);
+        if fate == Fate::Forgotten {
+            self.shaken.extend(self.txs.iter().filter(|tx| is_gone(tx)).filter_map(|tx| tx.intent));
+            self.txs.retain(|tx| !is_gone(tx));
+        }
+        self.txs.iter_mut().filter(|tx| is_gone(tx)).for_each(|tx| tx.mined = None);
     }
 
     /// Whether a transaction would be taken in the next block; None for a registration, which always is.
-    fn judge(&self, tx: &Tx, at: Moment) -> Result<Option<(ChannelKey, photon_channel::contract::Done)>, String> {
-        let Some((key, call)) = read(&self.contract, &tx.from, tx.value, &tx.input)? else { return Ok(None) };
-        if tx.value > self.coins.get(&tx.from).copied().unwrap_or_default() {
+    fn judge(&self, tx: &Tx, at: Moment) -> Result<(Asked, Option<photon_channel::contract::Done>), String> {
+        let asked = read(&self.contract, &tx.from, &tx.to, tx.value, &tx.input)?;
+        let Asked::Channel(key, call) = &asked else { return Ok((asked, None)) };
+        if let Call::Deposit { amount, .. } = &**call
+            && !takes(&mut self.coins.clone(), key.token(), tx.from, *amount)
+        {
             return Err("not so many coins".to_owned());
         }
-        let done = self.contract.call(at, tx.from, &key, &call).map_err(|revert| revert.to_string())?;
-        Ok(Some((key, done)))
+        let done = self.contract.call(at, tx.from, key, call).map_err(|revert| revert.to_string())?;
+        Ok((asked, Some(done)))
     }
 
     fn run(&mut self, tx: &Tx) -> bool {
         let at = self.moment();
-        match self.judge(tx, at) {
-            Err(_) => false,
-            Ok(None) => {
-                let secret = Secret::from_bytes(tx.input[4..36].try_into().unwrap());
+        let Ok((asked, done)) = self.judge(tx, at) else { return false };
+        match (asked, done) {
+            (Asked::Register(secret), _) => {
                 let hash = secret.hash();
                 if self.contract.registered(&hash).is_none() {
                     self.contract.register(hash, at);
                     self.say(REGISTRY, Hash32::from_bytes(*hash.as_bytes()), secret.expose().to_vec());
                 }
-                true
             }
-            Ok(Some((key, done))) => {
-                *self.coins.entry(tx.from).or_default() -= tx.value;
+            (Asked::Channel(key, call), Some(done)) => {
+                self.keys.insert(key);
+                if let Call::Deposit { amount, .. } = *call {
+                    takes(&mut self.coins, key.token(), tx.from, amount);
+                    if let Some(token) = key.token() {
+                        self.say(token, paid_to(&CONTRACT), transferred(&tx.from, amount));
+                    }
+                }
                 self.contract.apply(&key, &done);
                 for side in Side::BOTH {
-                    *self.coins.entry(*key.parties().of(side)).or_default() += done.pays.of(side).get();
+                    *self.coins.entry((key.token(), *key.parties().of(side))).or_default() += done.pays.of(side).get();
                 }
                 if let Some(said) = &done.said {
                     self.say(CONTRACT, Hash32::from_bytes(*key.id().as_bytes()), log(said));
                 }
-                true
             }
+            (Asked::Channel(..), None) => return false,
         }
+        true
     }
 
     fn say(&mut self, by: Address, name: Hash32, data: Vec<u8>) {
@@ -169,240 +345,20 @@ impl Inner {
         let (index, txid) = (self.said.len() as u64, TxId::from_bytes([1; 32]));
         self.said.push(Said { by, name, data, at, index, txid });
     }
-}
 
-/// One account's port.
-pub struct Port {
-    chain: Chain,
-    account: Address,
-    /// Watched names, each with how much was said under it at the last look; None before the first.
-    watched: Mutex<HashMap<Hash32, Option<usize>>>,
-}
-
-#[async_trait::async_trait]
-impl ContractPort for Port {
-    fn account(&self) -> Address {
-        self.account
-    }
-    fn chain_id(&self) -> u64 {
-        CHAIN_ID
-    }
-    fn channels(&self) -> Option<Address> {
-        Some(CONTRACT)
-    }
-    fn registry(&self) -> Address {
-        REGISTRY
-    }
-    fn block_secs(&self) -> u64 {
-        BLOCK_SECS
-    }
-    fn watch_name(&self, _contract: Address, name: Hash32, _since: BlockHeight) {
-        self.watched.lock().unwrap().entry(name).or_default();
-    }
-    fn unwatch_name(&self, name: &Hash32) {
-        self.watched.lock().unwrap().remove(name);
-    }
-    async fn look(&self) -> Result<News, PortError> {
-        let inner = self.chain.reached(&self.account)?;
-        let height = inner.blocks.len() as u64 - 1;
-        let heads = Heads { latest: inner.stamp(height), deep: inner.stamp(height + 1 - DEPTH) };
-        let mut changed = Vec::new();
-        for (name, count) in self.watched.lock().unwrap().iter_mut() {
-            let now = inner.said.iter().filter(|said| said.name == *name).count();
-            if *count != Some(now) {
-                *count = Some(now);
-                changed.push(*name);
-            }
+    /// Whether who makes this call is lost now.
+    fn loses(&mut self, account: Address, intent: IntentKey, at: Stumble) -> bool {
+        let is_lost = self.stumble == Some(at) && self.stumbled.insert((account, intent));
+        if is_lost {
+            self.lost.insert(account);
         }
-        Ok(News { heads, changed })
-    }
-    fn said(&self, name: &Hash32) -> Vec<Said> {
-        self.chain.0.lock().unwrap().said.iter().filter(|said| said.name == *name).cloned().collect()
-    }
-    async fn views(&self, asks: &[(Address, Vec<u8>)], at: Option<BlockHeight>) -> Result<Vec<Option<Vec<u8>>>, PortError> {
-        let inner = self.chain.reached(&self.account)?;
-        let height = at.map_or(inner.blocks.len() - 1, |at| at.get() as usize);
-        let contract = &inner.blocks[height].1;
-        let answer = |(to, input): &(Address, Vec<u8>)| {
-            let id = ChannelId::from_bytes(input.get(4..36)?.try_into().ok()?);
-            let key = inner.key_of(&id);
-            let word = contract.slot(&id).zip(key).map_or([0; 32], |(slot, key)| slot.word(&key));
-            (*to == CONTRACT).then(|| word.to_vec())
-        };
-        Ok(asks.iter().map(answer).collect())
-    }
-    async fn call(&self, call: &ContractCall) -> Result<Called, PortError> {
-        let mut inner = self.chain.reached(&self.account)?;
-        let height = inner.blocks.len() as u64 - 1;
-        let known = inner.txs.iter().find(|tx| tx.intent == call.intent && tx.from == self.account).cloned();
-        let txid = TxId::from_bytes([1; 32]);
-        Ok(match known.map(|tx| tx.mined) {
-            Some(None) => Called::Under(Progress::Sent { txid }),
-            Some(Some((block, false))) if height + 1 - block >= DEPTH => Called::Reverted(txid),
-            Some(Some((block, true))) if height + 1 - block >= DEPTH => Called::Under(Progress::Done),
-            Some(Some((block, _))) => Called::Under(Progress::Mined { txid, depth: (height + 1 - block) as u32 }),
-            None => {
-                let tx = Tx {
-                    intent: call.intent,
-                    from: self.account,
-                    value: call.value.units(),
-                    input: call.input.clone(),
-                    mined: None,
-                };
-                match inner.judge(&tx, inner.next()) {
-                    Err(reason) => Called::WouldRevert(reason),
-                    Ok(_) => {
-                        inner.txs.push(tx);
-                        Called::Under(Progress::Sent { txid })
-                    }
-                }
-            }
-        })
-    }
-    fn unwant(&self, _intent: &IntentKey) {}
-    async fn holds(&self, _token: Option<Address>) -> Result<u128, PortError> {
-        Ok(self.chain.reached(&self.account)?.coins.get(&self.account).copied().unwrap_or_default())
+        is_lost
     }
 }
 
-impl Inner {
-    /// The key of a channel that any transaction was about.
-    fn key_of(&self, id: &ChannelId) -> Option<ChannelKey> {
-        let keys: HashSet<ChannelKey> = self
-            .txs
-            .iter()
-            .filter_map(|tx| read(&self.contract, &tx.from, tx.value, &tx.input).ok().flatten().map(|(key, _)| key))
-            .collect();
-        keys.into_iter().find(|key| key.id() == *id)
-    }
+/// The name under which a token says what was paid to an account.
+fn paid_to(account: &Address) -> Hash32 {
+    let mut name = [0; 32];
+    name[12..].copy_from_slice(account.as_bytes());
+    Hash32::from_bytes(name)
 }
-
-/// A call's words. What is left off is zero.
-struct Words<'a>(&'a [u8]);
-
-impl Words<'_> {
-    fn at(&self, place: usize) -> [u8; 32] {
-        let mut word = [0; 32];
-        let rest = self.0.get(place * 32..).unwrap_or_default();
-        word.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
-        word
-    }
-    fn address(&self, place: usize) -> Address {
-        Address::from_bytes(self.at(place)[12..].try_into().unwrap())
-    }
-    /// So many bits from that one up, in whole bytes.
-    fn number(&self, place: usize, from: usize, bits: usize) -> u128 {
-        let word = self.at(place);
-        let (start, end) = (32 - (from + bits) / 8, 32 - from / 8);
-        word[start..end].iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
-    }
-    fn signature(&self, place: usize) -> Signature {
-        let mut bytes = [0; 65];
-        bytes[..32].copy_from_slice(&self.at(place));
-        bytes[32..64].copy_from_slice(&self.at(place + 1));
-        bytes[64] = 27 + (bytes[32] >> 7);
-        bytes[32] &= 0x7f;
-        Signature::from_bytes(bytes)
-    }
-    fn shown(&self, figures: usize, locks: usize, signature: usize) -> Shown {
-        let units = |from| Units::new(self.number(figures, from, 96)).unwrap();
-        Shown {
-            nonce: Nonce(self.number(figures, 192, 64) as u64),
-            transferred: units(96),
-            pending: Commitment { locked: units(0), locks: self.at(locks) },
-            signature: self.signature(signature),
-        }
-    }
-    fn key(&self, one: &Address, other: &Address) -> Result<ChannelKey, String> {
-        let window = Window::from_minutes(self.number(0, 160, 16) as u16).map_err(|error| error.to_string())?;
-        let token = Some(self.address(0)).filter(|token| *token != Address::from_bytes([0; 20]));
-        ChannelKey::new(token, *one, *other, window).map_err(|error| error.to_string())
-    }
-}
-
-/// Reads the calls that these tests see, without locks.
-fn read(contract: &Contract, from: &Address, value: u128, input: &[u8]) -> Result<Option<(ChannelKey, Call)>, String> {
-    let (selector, rest) = input.split_at(4);
-    let words = Words(rest);
-    let is = |signature: &str| keccak(signature.as_bytes())[..4] == *selector;
-    let time = |place, from| UnixTime::from_secs(words.number(place, from, 40) as u64);
-    let peer = words.address(1);
-    if is("registerSecret(bytes32)") {
-        return Ok(None);
-    }
-    if is("deposit(uint256,uint256)") {
-        let key = words.key(from, &peer)?;
-        let call = Call::Deposit { of: key.side_of(from).unwrap(), amount: value, brought: Brought::InFull };
-        return Ok(Some((key, call)));
-    }
-    if is("cooperativeClose(uint256,uint256,uint256,bytes32,bytes32)") {
-        let magnitude = words.number(2, 0, 96) as i128;
-        let paid_to_a = if words.number(2, 96, 8) == 1 { -magnitude } else { magnitude };
-        let consent = Consent::Counterparty(words.signature(3));
-        return Ok(Some((words.key(from, &peer)?, Call::CooperativeClose { paid_to_a, deadline: time(1, 160), consent })));
-    }
-    if is("withdraw(uint256,uint256,uint256,bytes32,bytes32)") {
-        let amounts = Both { a: words.number(2, 0, 96), b: words.number(2, 96, 96) };
-        let consent = Consent::Counterparty(words.signature(3));
-        return Ok(Some((words.key(from, &peer)?, Call::Withdraw { amounts, deadline: time(1, 160), consent })));
-    }
-    if is(CLOSE) {
-        return Ok(Some((words.key(from, &peer)?, Call::Close { shown: close_shown(&words), records: Vec::new() })));
-    }
-    let (what, key): (Dispute, ChannelKey) = if is(UPDATE) {
-        (Dispute::Update { shown: update_shown(&words), by: By::Party }, words.key(from, &peer)?)
-    } else if is("settle(uint256,address,uint256,uint256,uint256,uint256,bytes32,uint256,bytes32,bytes32,uint256,bytes32)") {
-        (Dispute::Settle, words.key(&words.address(2), &if peer == Address::from_bytes([0; 20]) { *from } else { peer })?)
-    } else {
-        return Err("no call that this ledger reads".to_owned());
-    };
-    match contract.slot(&key.id()) {
-        Some(Slot::Closed(state)) => Ok(Some((key, Call::Dispute(state.clone(), what)))),
-        Some(Slot::Open(_)) | None => Err("not closed".to_owned()),
-    }
-}
-
-const CLOSE: &str = "close(uint256,address,uint256,bytes32,bytes32,bytes32)";
-const UPDATE: &str = "update(uint256,uint256,bytes32,uint256,bytes32,bytes32,bytes32,uint256,bytes32)";
-
-fn close_shown(words: &Words<'_>) -> Shown {
-    words.shown(2, 5, 3)
-}
-
-fn update_shown(words: &Words<'_>) -> Shown {
-    words.shown(3, 6, 4)
-}
-
-/// What is said, where somebody reads it.
-fn log(said: &photon_channel::contract::Said) -> Vec<u8> {
-    use photon_channel::contract::Said;
-    let paid = |pays: &Both<Units>, first: Side| {
-        let mut word = [0; 32];
-        word[20..].copy_from_slice(&pays.of(first).get().to_be_bytes()[4..]);
-        word[8..20].copy_from_slice(&pays.of(first.other()).get().to_be_bytes()[4..]);
-        word
-    };
-    match said {
-        Said::Deposit(open) => [vec![1], open.word().to_vec()].concat(),
-        Said::Withdrawal(pays, _) => [vec![3], paid(pays, Side::A).to_vec()].concat(),
-        Said::CooperativeClose(pays) => [vec![4], paid(pays, Side::A).to_vec()].concat(),
-        Said::Close(closer, open, income, _) => {
-            let mut log = [vec![if closer.is_a() { 5 } else { 6 }], open.word().to_vec(), income.figures().to_vec()].concat();
-            if income.list.locks != [0; 32] {
-                log.extend(income.list.locks);
-            }
-            log
-        }
-        Said::Update(shown) => {
-            let mut log = [vec![7], shown.income().figures().to_vec()].concat();
-            if shown.pending.locks != [0; 32] {
-                log.extend(shown.pending.locks);
-            }
-            log
-        }
-        Said::Settle(closer, pays, ..) => [vec![12], paid(pays, *closer).to_vec()].concat(),
-        Said::Unlock(..) | Said::Release(..) | Said::Punishment(_) => vec![13],
-    }
-}
-
-pub const LEDGER: Ledger = Ledger::Ethereum;

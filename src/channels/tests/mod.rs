@@ -3,13 +3,17 @@
 
 mod a_copy_that_is_put_back_signs_nothing;
 mod a_lost_database_costs_nothing;
+mod a_reorganisation_loses_nothing;
 mod channels_open_pay_and_close;
+mod deposits_that_a_token_brings_are_credited;
 mod ledger;
 mod legs_keep_what_a_ledger_promises;
 mod neighbours_find_each_other_nearby;
 mod neighbours_pay_out_of_sight;
 mod payments_find_their_way;
 mod restarts_lose_no_payment;
+mod trouble;
+mod who_closes_or_is_silent_takes_nothing;
 
 use super::*;
 use crate::config::Network;
@@ -45,6 +49,8 @@ struct Party {
     announces: bool,
     policy: Policy,
     offline_limit: u64,
+    /// How often it looks at the chain.
+    pace: Duration,
     /// Where it keeps a backup, if it does.
     backup: Option<PathBuf>,
     runs: Option<Running>,
@@ -73,6 +79,7 @@ impl Party {
             announces,
             policy,
             offline_limit: 0,
+            pace: Duration::from_millis(20),
             backup: None,
             runs: None,
         };
@@ -84,15 +91,20 @@ impl Party {
         self.folder.path().join("photon.db")
     }
 
-    async fn start(&mut self) {
-        let store = loop {
+    /// Its database, once whoever had it last has let go of it.
+    async fn store(&self) -> Store {
+        loop {
             // Of a process that was killed the lock is free at once; of threads in this one, a moment later.
             match Store::open(&self.database(), *self.wallet.storage_key().expose()) {
-                Ok(store) => break store,
+                Ok(store) => return store,
                 Err(crate::store::StoreError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
                 Err(error) => panic!("{error}"),
             }
-        };
+        }
+    }
+
+    async fn start(&mut self) {
+        let store = self.store().await;
         let port = self.chain.port(self.wallet.identity_address());
         let parts = EngineParts {
             ledger: LEDGER,
@@ -100,7 +112,7 @@ impl Party {
             chain_id: CHAIN_ID,
             contract: CONTRACT,
             registry: REGISTRY,
-            tokens: BTreeSet::new(),
+            tokens: BTreeSet::from(ledger::TOKENS),
             policy: self.policy,
             block_secs: BLOCK_SECS,
             most_channels: 100,
@@ -108,7 +120,7 @@ impl Party {
             offline_limits: BTreeMap::from([(None, Units::from(self.offline_limit))]),
             sight: SightRule { silent_secs: 1, stale_tip_secs: 1_000 },
             source: Arc::new(move || Some(port.clone())),
-            pace: Duration::from_millis(20),
+            pace: self.pace,
         };
         let mut tasks = JoinSet::new();
         let (channels, switch) = Channels::start(&store, vec![parts], self.backup.clone(), &mut tasks).await.unwrap();
@@ -143,7 +155,9 @@ impl Party {
     }
 
     /// Its disk is broken: nothing of the database is left.
-    fn lose(&self) {
+    async fn lose(&self) {
+        // Whoever lets go of it late would take what comes into its place along.
+        self.store().await.close().await.unwrap();
         for suffix in ["", "-wal", "-shm", ".recovery"] {
             let _ = std::fs::remove_file(self.folder.path().join(format!("photon.db{suffix}")));
         }
