@@ -81,7 +81,7 @@ use follow::Follower;
 use herald::{Herald, HeraldParts};
 use orders::{Deed, Order};
 use peers::{Ears, Neighbours};
-use photon_chains::{Address, Ledger, Secret, SecretHash};
+use photon_chains::{Address, BlockHeight, Ledger, Secret, SecretHash};
 use photon_channel::route::Edge;
 use photon_channel::{Abi, ChannelId, Domain, PaymentId, Policy, Units, keccak};
 use std::collections::BTreeMap;
@@ -342,6 +342,11 @@ impl Channels {
     ) -> Result<Option<Edge>, ChannelsError> {
         let own = self.handle(ledger)?.account;
         self.look(ledger, move |engine| engine.chart.edge(token, &peer, &own, amount)).await
+    }
+
+    /// The newest block of a ledger that its engine has taken in.
+    pub async fn followed(&self, ledger: Ledger) -> Result<BlockHeight, ChannelsError> {
+        self.look(ledger, |engine| engine.node.tip().latest.block).await
     }
 
     /// What is told from now on.

@@ -171,8 +171,7 @@ impl LegPort {
             Some(LegState::Paid(_) | LegState::Back) => return Ok(Progress::Done),
         }
         let (payee, amount, ways) = (self.payee(lock)?, self.units(lock.amount)?, self.ways_to_fund(lock).await?);
-        let most = ways.iter().map(|way| way.amount).max();
-        let most = most.ok_or_else(|| self.refused("no channel leads to the counterparty that has so much to spend"))?;
+        let Some(most) = ways.iter().map(|way| way.amount).max() else { return Err(self.no_way(lock).await?) };
         let payment = NewPayment {
             ledger: self.chain(),
             id: Some(payment_of(lock.id())),
@@ -188,6 +187,16 @@ impl LegPort {
             Ok(_) | Err(ChannelsError::SamePayment(_)) => Ok(sent),
             Err(error) => Err(self.failed(error)),
         }
+    }
+
+    /// Why a lock can't be funded now: there is too little in all channels together, or in none that leads there so much.
+    async fn no_way(&self, lock: &Lock) -> Result<PortError, PortError> {
+        let (ledger, asset, needed) = (self.parts.ledger, lock.asset, lock.amount);
+        let available = self.balance(asset).await?.available;
+        Ok(match available < needed {
+            true => PortError::NotEnough { ledger, asset, needed, available },
+            false => self.refused("no channel leads to the counterparty that has so much to spend"),
+        })
     }
 
     /// What is not locked yet never will be. What is locked comes back when its payee gives it up, or at its end.

@@ -2,7 +2,7 @@
 
 use super::mallory::{Coin, Spend, coins_of, locked_coin, push, sign, to_nobody};
 use super::{both, pool, sent};
-use crate::bench::{Bench, Who};
+use crate::bench::{Bench, ChainBench, Who};
 use crate::stage::Stage;
 use crate::utxo::{UtxoBench, bitcoin, litecoin};
 use bitcoin::Transaction;

@@ -1,6 +1,6 @@
 //! What payment channels need of ledgers with contracts: names, calls, and a node that does not always tell the truth.
 
-use crate::bench::{Bench, Who};
+use crate::bench::{Bench, ChainBench, Who};
 use crate::evm::{EvmBench, call_from, ethereum, mallory, silent_erc20, smt, smt_erc20};
 use crate::stage::{fresh_id, fresh_secret};
 use photon_chains::{

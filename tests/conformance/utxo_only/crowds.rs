@@ -2,7 +2,7 @@
 
 use super::mallory::{coins_of, push, sign, to_nobody};
 use super::{address_of, both, paying_to, pool, sent};
-use crate::bench::{Bench, Who};
+use crate::bench::{Bench, ChainBench, Who};
 use crate::stage::Stage;
 use crate::utxo::{UtxoBench, bitcoin, litecoin};
 use bitcoin::{Amount as Sat, ScriptBuf, TxOut};

@@ -1,9 +1,10 @@
 //! Bitcoin and Litecoin as benches.
 
-use crate::bench::{Bench, Who};
+use crate::bench::{Bench, ChainBench, OpenBench, Who, hold_up};
 use crate::journal::MemoryJournal;
+use crate::stage::mined_fee;
 use async_trait::async_trait;
-use photon_chains::{Amount, Asset, Expiry, Journal, Ledger, Lock, Port, UnixTime};
+use photon_chains::{Act, Amount, Asset, Expiry, IntentKey, Journal, Ledger, Lock, Port, UnixTime};
 use photon_regtest::world::UtxoChain;
 use photon_regtest::{Unmined, World, WorldConfig, own_world};
 use photon_utxo::{Auth, Network, UtxoAdapter, UtxoConfig};
@@ -134,6 +135,43 @@ impl Bench for UtxoBench {
         self.connect_with(who, self.journals[index(who)].clone()).await
     }
 
+    fn expiry(&self, opens: UnixTime) -> Expiry {
+        Expiry::at(opens)
+    }
+
+    async fn mine(&self, blocks: u32) {
+        self.chain.mine(u64::from(blocks)).await.unwrap();
+    }
+
+    async fn pass_time_until(&self, at: UnixTime) {
+        self.chain.advance_median_time(at.secs() + 1).await.unwrap();
+    }
+
+    fn closes_at_expiry(&self) -> bool {
+        false
+    }
+
+    async fn signed(&self, who: Who) -> usize {
+        self.journal(who).len()
+    }
+
+    async fn paid(&self, who: Who, intent: IntentKey) -> Amount {
+        mined_fee(&self.journal(who), intent)
+    }
+
+    async fn fund_held_up(&self, alice: &dyn Port, fund: &Act) {
+        hold_up(self, alice, fund).await;
+    }
+
+    async fn let_through(&self) {}
+
+    fn chain(&self) -> Option<&dyn ChainBench> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ChainBench for UtxoBench {
     async fn connect_at(&self, url: &str, who: Who) -> Arc<dyn Port> {
         let config = UtxoConfig { rpc_url: url.to_owned(), ..self.config(who) };
         Arc::new(UtxoAdapter::connect(config, self.journals[index(who)].clone()).await.unwrap())
@@ -151,43 +189,25 @@ impl Bench for UtxoBench {
         self.journals[index(who)].clone()
     }
 
-    fn expiry(&self, opens: UnixTime) -> Expiry {
-        Expiry::at(opens)
-    }
-
-    async fn mine(&self, blocks: u32) {
-        self.chain.mine(u64::from(blocks)).await.unwrap();
-    }
-
-    async fn pass_time_until(&self, at: UnixTime) {
-        self.chain.advance_median_time(at.secs() + 1).await.unwrap();
-    }
-
     async fn reorg(&self, depth: u32) {
         self.chain.reorg(u64::from(depth), Unmined::LeftOut).await.unwrap();
-    }
-
-    async fn pay_outside(&self, lock: &Lock, amount: Amount) -> bool {
-        let port = self.connect(Who::Bob).await;
-        let to = port.funding_address(lock).unwrap();
-        let coins = amount.coins(self.ledger.decimals());
-        self.chain.miner_wallet().rpc.call("sendtoaddress", json!([to, coins])).await.unwrap();
-        true
     }
 
     async fn foreign_address(&self) -> String {
         self.chain.miner_wallet().new_address().await.unwrap()
     }
 
-    fn sees_mempool(&self) -> bool {
-        true
-    }
-
-    fn closes_at_expiry(&self) -> bool {
-        false
-    }
-
     fn can_replace(&self) -> bool {
         self.ledger == Ledger::Bitcoin
+    }
+}
+
+#[async_trait]
+impl OpenBench for UtxoBench {
+    async fn pay_outside(&self, lock: &Lock, amount: Amount) {
+        let port = self.connect(Who::Bob).await;
+        let to = port.funding_address(lock).unwrap();
+        let coins = amount.coins(self.ledger.decimals());
+        self.chain.miner_wallet().rpc.call("sendtoaddress", json!([to, coins])).await.unwrap();
     }
 }

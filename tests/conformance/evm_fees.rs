@@ -1,6 +1,6 @@
 //! What ledgers with accounts go through when blocks are dear or full, the node forgets, or its answer is lost.
 
-use crate::bench::{Bench, Who};
+use crate::bench::{Bench, ChainBench, Who};
 use crate::evm::{EvmBench, ethereum, mallory, smt};
 use crate::stage::{Stage, fresh_id};
 use photon_chains::{Act, Amount, IntentKey, LockStatus, PortError, Progress, Purpose, Settlement, SignedTx};

@@ -2,7 +2,7 @@
 
 use super::mallory::{Spend, locked_coin, push};
 use super::{both, sent};
-use crate::bench::{Bench, Who};
+use crate::bench::{ChainBench, Who};
 use crate::stage::Stage;
 use crate::utxo::UtxoBench;
 use photon_chains::{LockStatus, Progress};

@@ -2,7 +2,7 @@
 
 use super::mallory::{Spend, coin_of, coins_of, locked_coin, push, sign, to_nobody, witness_script};
 use super::{both, sent};
-use crate::bench::{Bench, Who};
+use crate::bench::{Bench, ChainBench, Who};
 use crate::stage::Stage;
 use crate::utxo::bitcoin;
 use bitcoin::consensus::encode::serialize_hex;

@@ -8,9 +8,15 @@ use photon_chains::{
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Long enough for every story to fund and confirm before it, by the ledger's own clock.
 const TERM_SECS: u64 = 3_600;
+/// So often is looked, where no block is waited for, before a story gives up, and so long between two looks.
+const LOOKS: u32 = 1_000;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// Within so many blocks after its end a lock that nobody has to take back has come back.
+const HOME_WITHIN_BLOCKS: u32 = 300;
 
 pub struct Stage<'a> {
     bench: &'a dyn Bench,
@@ -43,6 +49,7 @@ impl<'a> Stage<'a> {
             template: alice.template(bench.asset()).unwrap(),
         };
         let since = tip.block.height;
+        bob.expect(&lock).await.unwrap();
         let stage = Self { bench, alice, bob, lock, secret, bob_key, alice_key, since };
         for port in [&stage.alice, &stage.bob] {
             assert_eq!(port.look(lock.id()), None, "nothing is known before it is looked for");
@@ -65,8 +72,9 @@ impl<'a> Stage<'a> {
         Act::Refund { lock: self.lock, key: self.alice_key.clone() }
     }
 
-    /// Alice funds; the transaction waits.
+    /// Alice funds, with whatever room that needs; it waits to be seen.
     pub async fn fund(&self) {
+        assert_eq!(self.alice.keep_room(&self.lock, &[]).await, Ok(None));
         let sent = self.alice.ensure(&self.fund_act()).await.unwrap();
         assert!(matches!(sent, Progress::Sent { .. }), "{sent:?}");
     }
@@ -91,26 +99,91 @@ impl<'a> Stage<'a> {
         self.mine(self.bob.timing().confirmations).await;
     }
 
-    /// The same, and it is.
+    /// Lets the funding be seen, deep enough to rely on.
     pub async fn confirm(&self) {
-        self.confirm_blocks().await;
-        assert!(matches!(self.bobs_view().status, LockStatus::Funded { .. }), "{:?}", self.bobs_view());
+        self.come_to(self.bob.timing().confirmations, "funded", |stage| {
+            [stage.alices_view(), stage.bobs_view()].iter().all(|view| matches!(view.status, LockStatus::Funded { .. }))
+        })
+        .await;
     }
 
     /// Blocks until whatever waits is final, and the journals know it.
     pub async fn finish(&self) {
+        self.mine(self.blocks_to_the_end()).await;
+    }
+
+    fn blocks_to_the_end(&self) -> u32 {
         let timing = self.bob.timing();
-        self.mine(timing.final_confirmations.max(timing.confirmations)).await;
+        timing.final_confirmations.max(timing.confirmations)
+    }
+
+    /// Lets a redeem be seen by both, for good: Alice has the secret.
+    pub async fn redeemed(&self) {
+        self.come_to(self.blocks_to_the_end(), "redeemed", |stage| {
+            [stage.alices_view(), stage.bobs_view()].iter().all(|view| matches!(view.status, LockStatus::Redeemed { .. }))
+        })
+        .await;
+        assert_eq!(self.alices_view().secret, Some(self.secret.clone()));
     }
 
     /// Bob redeems, and it is final.
     pub async fn redeem_to_the_end(&self) {
         let sent = self.bob.ensure(&self.redeem()).await.unwrap();
         assert!(matches!(sent, Progress::Sent { .. }), "{sent:?}");
-        self.finish().await;
-        let view = self.alices_view();
-        assert!(matches!(view.status, LockStatus::Redeemed { .. }), "{view:?}");
-        assert_eq!(view.secret, Some(self.secret.clone()));
+        self.redeemed().await;
+    }
+
+    /// Alice takes an expired lock back, or has it back by itself where nobody needs to ask; and it is final.
+    pub async fn refund_to_the_end(&self) {
+        let asked = self.alice.ensure(&self.refund()).await.unwrap();
+        let is_back = |view: &Sighting| matches!(view.status, LockStatus::Refunded { .. });
+        if self.bench.chain().is_some() {
+            assert!(matches!(asked, Progress::Sent { .. }), "{asked:?}");
+            self.finish().await;
+        } else {
+            for _ in 0..HOME_WITHIN_BLOCKS {
+                if is_back(&self.alices_view()) && is_back(&self.bobs_view()) {
+                    break;
+                }
+                self.mine(1).await;
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+        }
+        for view in [self.alices_view(), self.bobs_view()] {
+            assert!(is_back(&view) && view.secret.is_none(), "{view:?}");
+        }
+        assert_eq!(self.alice.ensure(&self.refund()).await, Ok(Progress::Done));
+    }
+
+    /// Lets what was begun come to that: on a chain after so many blocks and no more, elsewhere as soon as both have heard of it,
+    /// without any.
+    async fn come_to(&self, blocks: u32, what: &'static str, holds: impl Fn(&Self) -> bool) {
+        if self.bench.chain().is_some() {
+            self.mine(blocks).await;
+        } else {
+            let mut patience = Patience::until(what);
+            self.poll().await;
+            while !holds(self) {
+                patience.wait().await;
+                self.poll().await;
+            }
+        }
+        assert!(holds(self), "not {what}: {:?}, {:?}", self.alices_view(), self.bobs_view());
+    }
+
+    /// What an intent that took effect has cost that person of the asset that is locked.
+    pub async fn paid(&self, who: Who, intent: IntentKey) -> Amount {
+        let paid = self.bench.paid(who, intent).await;
+        if self.lock.asset.token().is_some() { Amount::ZERO } else { paid }
+    }
+
+    /// What that person has of the asset.
+    pub async fn available(&self, who: Who) -> Amount {
+        let port = match who {
+            Who::Alice => &self.alice,
+            Who::Bob => &self.bob,
+        };
+        port.balance(self.lock.asset).await.unwrap().available
     }
 
     pub fn alices_view(&self) -> Sighting {
@@ -129,17 +202,65 @@ impl<'a> Stage<'a> {
         port
     }
 
-    pub async fn same_after_restart(&self, at: &str) {
-        for (who, before) in [(Who::Alice, self.alices_view()), (Who::Bob, self.bobs_view())] {
-            let again = self.reconnect(who).await;
-            assert_eq!(again.look(self.lock.id()), Some(before), "{who:?}, {at}");
+    /// That person's process ends, and comes back.
+    pub async fn restart(&mut self, who: Who) {
+        let again = self.reconnect(who).await;
+        match who {
+            Who::Alice => self.alice = again,
+            Who::Bob => self.bob = again,
         }
+    }
+
+    /// On a chain the one before goes on beside the new one, so that the next step compares with what it saw all along.
+    pub async fn same_after_restart(&mut self, at: &str) {
+        for who in [Who::Alice, Who::Bob] {
+            let before = self.view(who);
+            let seen = if self.bench.chain().is_some() {
+                self.reconnect(who).await.look(self.lock.id()).unwrap()
+            } else {
+                self.restart(who).await;
+                self.view(who)
+            };
+            assert_eq!(self.lasting(who, seen), self.lasting(who, before), "{who:?}, {at}");
+        }
+    }
+
+    fn view(&self, who: Who) -> Sighting {
+        match who {
+            Who::Alice => self.alices_view(),
+            Who::Bob => self.bobs_view(),
+        }
+    }
+
+    /// Where no block shows it, a secret is kept by whom it is told to; Bob, who has told it, need not be told.
+    fn lasting(&self, who: Who, view: Sighting) -> Sighting {
+        let is_kept = self.bench.chain().is_some() || who == Who::Alice;
+        Sighting { secret: view.secret.filter(|_| is_kept), ..view }
     }
 }
 
 /// What the adapter says to funding these terms.
 pub async fn fault_of(port: &dyn Port, lock: Lock) -> Result<Progress, PortError> {
     port.ensure(&Act::Fund { lock }).await
+}
+
+/// Between looks for what takes no block of the story's.
+pub struct Patience {
+    what: &'static str,
+    looks: u32,
+}
+
+impl Patience {
+    pub const fn until(what: &'static str) -> Self {
+        Self { what, looks: LOOKS }
+    }
+
+    /// A moment later; and no more once it has taken far too long.
+    pub async fn wait(&mut self) {
+        assert!(self.looks > 0, "still not so: {}", self.what);
+        self.looks -= 1;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
 }
 
 /// What an intent paid that was done once: one of its transactions was mined, with the children that carried it.

@@ -1,9 +1,10 @@
 //! Ethereum and SMT as benches: the coin itself, and ERC20 tokens of two manners.
 
-use crate::bench::{Bench, Who};
+use crate::bench::{Bench, ChainBench, Who, hold_up};
 use crate::journal::MemoryJournal;
+use crate::stage::mined_fee;
 use async_trait::async_trait;
-use photon_chains::{Address, Amount, Asset, Expiry, Journal, Ledger, Lock, LockKey, Port, UnixTime};
+use photon_chains::{Act, Address, Amount, Asset, Expiry, IntentKey, Journal, Ledger, LockKey, Port, UnixTime};
 use photon_evm::{Contracts, EvmAdapter, EvmConfig, Network, NodeConfig, Token, deploy, deploy_channels, deploy_raw};
 use photon_regtest::world::{DevAccount, EvmChain};
 use photon_regtest::{Mining, Unmined};
@@ -81,14 +82,14 @@ struct TestToken {
 
 const STANDARD: TestToken = TestToken {
     name: "standard",
-    artifact: include_str!("../../../contracts/artifacts/test/PermitToken.json"),
+    artifact: include_str!("../../contracts/artifacts/test/PermitToken.json"),
     arguments: named_supply,
 };
 
 /// The same without permits, whose code the oldest rules can't run.
 const PLAIN: TestToken = TestToken {
     name: "plain",
-    artifact: include_str!("../../../contracts/artifacts/test/PlainToken.json"),
+    artifact: include_str!("../../contracts/artifacts/test/PlainToken.json"),
     arguments: named_supply,
 };
 
@@ -100,13 +101,13 @@ fn named_supply() -> String {
 
 const SILENT: TestToken = TestToken {
     name: "silent",
-    artifact: include_str!("../../../contracts/artifacts/test/SilentToken.json"),
+    artifact: include_str!("../../contracts/artifacts/test/SilentToken.json"),
     arguments: || format!("{TOKEN_SUPPLY:064x}"),
 };
 
 const TAXING: TestToken = TestToken {
     name: "taxing",
-    artifact: include_str!("../../../contracts/artifacts/test/FeeToken.json"),
+    artifact: include_str!("../../contracts/artifacts/test/FeeToken.json"),
     arguments: || format!("{TOKEN_SUPPLY:064x}{:064x}", 10),
 };
 
@@ -129,9 +130,7 @@ async fn bench(
         let token = deploy_token(&chain, &config.node, token).await;
         asset = Asset::Token(ledger, token.address);
         for who in [Who::Alice, Who::Bob] {
-            // The supply is the deployer's.
-            let give = format!("0xa9059cbb{:0>64}{:064x}", &person(&chain, who).address[2..], 400 * AMOUNT);
-            call_from(&chain, deployer(&chain).address, token.address, 0, &give).await;
+            give_token(&chain, token.address, person(&chain, who).address, 400 * AMOUNT).await;
         }
         config.tokens.push(token);
     }
@@ -150,6 +149,12 @@ async fn deploy_token(chain: &EvmChain, node: &NodeConfig, token: TestToken) -> 
     let decimals = chain.call("eth_call", json!([{"to": deployed.address.to_string(), "data": "0x313ce567"}, "latest"])).await;
     let decimals = u8::from_str_radix(decimals.unwrap().as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
     Token { address: deployed.address, symbol: token.name.to_owned(), decimals, code_hash: deployed.code_hash }
+}
+
+/// The supply is the deployer's.
+async fn give_token(chain: &EvmChain, token: Address, to: &str, units: u128) {
+    let give = format!("0xa9059cbb{:0>64}{units:064x}", &to[2..]);
+    assert!(call_from(chain, deployer(chain).address, token, 0, &give).await);
 }
 
 async fn while_mining<T>(chain: &EvmChain, work: impl Future<Output = T>) -> T {
@@ -208,6 +213,11 @@ impl EvmBench {
         while_mining(&self.chain, work).await.unwrap()
     }
 
+    /// Gives somebody so much of a token.
+    pub async fn give(&self, token: Address, to: Address, units: u128) {
+        give_token(&self.chain, token, &to.to_string(), units).await;
+    }
+
     pub async fn adapter(&self, who: Who, journal: Arc<dyn Journal>) -> EvmAdapter {
         EvmAdapter::connect(self.config.clone(), key(person(&self.chain, who)), journal).await.unwrap()
     }
@@ -227,6 +237,44 @@ impl Bench for EvmBench {
         Arc::new(self.adapter(who, self.journals[index(who)].clone()).await)
     }
 
+    fn expiry(&self, opens: UnixTime) -> Expiry {
+        Expiry { closes: Some(opens), lock_by: Some(opens.minus_secs(1)), ..Expiry::at(opens) }
+    }
+
+    async fn mine(&self, blocks: u32) {
+        self.chain.mine(u64::from(blocks)).await.unwrap();
+    }
+
+    async fn pass_time_until(&self, at: UnixTime) {
+        self.chain.set_next_block_time(at.secs() + 1).await.unwrap();
+        self.chain.mine(1).await.unwrap();
+    }
+
+    fn closes_at_expiry(&self) -> bool {
+        true
+    }
+
+    async fn signed(&self, who: Who) -> usize {
+        self.journal(who).len()
+    }
+
+    async fn paid(&self, who: Who, intent: IntentKey) -> Amount {
+        mined_fee(&self.journal(who), intent)
+    }
+
+    async fn fund_held_up(&self, alice: &dyn Port, fund: &Act) {
+        hold_up(self, alice, fund).await;
+    }
+
+    async fn let_through(&self) {}
+
+    fn chain(&self) -> Option<&dyn ChainBench> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ChainBench for EvmBench {
     async fn connect_at(&self, url: &str, who: Who) -> Arc<dyn Port> {
         let node = NodeConfig { rpc_url: url.to_owned(), ..self.config.node.clone() };
         let config = EvmConfig { node, ..self.config.clone() };
@@ -245,37 +293,12 @@ impl Bench for EvmBench {
         self.journals[index(who)].clone()
     }
 
-    fn expiry(&self, opens: UnixTime) -> Expiry {
-        Expiry { closes: Some(opens), lock_by: Some(opens.minus_secs(1)), ..Expiry::at(opens) }
-    }
-
-    async fn mine(&self, blocks: u32) {
-        self.chain.mine(u64::from(blocks)).await.unwrap();
-    }
-
-    async fn pass_time_until(&self, at: UnixTime) {
-        self.chain.set_next_block_time(at.secs() + 1).await.unwrap();
-        self.chain.mine(1).await.unwrap();
-    }
-
     async fn reorg(&self, depth: u32) {
         self.chain.reorg(u64::from(depth), Unmined::LeftOut).await.unwrap();
     }
 
-    async fn pay_outside(&self, _lock: &Lock, _amount: Amount) -> bool {
-        false
-    }
-
     async fn foreign_address(&self) -> String {
         "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed".to_owned()
-    }
-
-    fn sees_mempool(&self) -> bool {
-        true
-    }
-
-    fn closes_at_expiry(&self) -> bool {
-        true
     }
 
     fn can_replace(&self) -> bool {

@@ -1,7 +1,7 @@
 //! A node that answers as badly as a node can. THREATS F1, F4, F11: whatever it says to an act, or to a look, with the faults over
 //! the act is done exactly once and the lock is seen as it is.
 
-use crate::bench::{Bench, Who};
+use crate::bench::{ChainBench, Who};
 use crate::stage::{Stage, fresh_id};
 use photon_chains::{Act, Family, LockStatus, Port, PortError, Progress, Settlement, Sighting};
 use photon_regtest::proxy::{Fault, FaultProxy};
@@ -41,14 +41,14 @@ const EVM_WORDS: [(i64, &str); 11] = [
 
 /// Alice and Bob, whose nodes a proxy stands before.
 struct Rig<'a> {
-    bench: &'a dyn Bench,
+    bench: &'a dyn ChainBench,
     proxy: FaultProxy,
     alice: Arc<dyn Port>,
     bob: Arc<dyn Port>,
 }
 
 impl<'a> Rig<'a> {
-    async fn new(bench: &'a dyn Bench) -> Self {
+    async fn new(bench: &'a dyn ChainBench) -> Self {
         let proxy = FaultProxy::start(&bench.url()).await.unwrap();
         let (alice, bob) = (bench.connect_at(&proxy.url(), Who::Alice).await, bench.connect_at(&proxy.url(), Who::Bob).await);
         Self { bench, proxy, alice, bob }
@@ -189,7 +189,7 @@ impl<'a> Begun<'a> {
 }
 
 /// F4: each act under each fault.
-async fn acts_are_done_exactly_once(bench: &dyn Bench) {
+async fn acts_are_done_exactly_once(bench: &dyn ChainBench) {
     let rig = Rig::new(bench).await;
     let mut begun = Vec::new();
     for fault in words(rig.family()) {
@@ -278,7 +278,7 @@ fn spoilt_looks(family: Family) -> Vec<(&'static str, Fault)> {
 
 /// F1, F3: each question of a look under each fault, with a redeem in the mempool to be seen. It may end in an error, never in a
 /// panic; a look that ends in an error changes nothing but that a secret may be known; and the next good one sees all there is.
-async fn looks_recover(bench: &dyn Bench) {
+async fn looks_recover(bench: &dyn ChainBench) {
     let rig = Rig::new(bench).await;
     for (question, fault) in spoilt_looks(rig.family()) {
         let what = format!("{question} {fault:?}");
@@ -320,7 +320,7 @@ fn same(rig: &Rig<'_>, stage: &Stage<'_>, what: &str) {
 }
 
 /// F12 and memory: an answer without end is given up, and connecting to a node like that is an error and no more.
-async fn endless_answers_are_given_up(bench: &dyn Bench) {
+async fn endless_answers_are_given_up(bench: &dyn ChainBench) {
     let rig = Rig::new(bench).await;
     let stage = rig.stage().await;
     rig.proxy.set_every(Fault::Endless);
@@ -347,7 +347,7 @@ fn only_the_newest_state() -> Fault {
 
 /// F3: a node that keeps no old states or events. Nothing is relied on by its word, and no duty waits for it: what stands is seen by
 /// its slot, and can be taken back and redeemed.
-async fn what_a_node_threw_away_hinders_no_duty(bench: &dyn Bench) {
+async fn what_a_node_threw_away_hinders_no_duty(bench: &dyn ChainBench) {
     let rig = Rig::new(bench).await;
     let stage = rig.stage().await;
     let lock = stage.lock.id();

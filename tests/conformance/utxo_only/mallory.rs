@@ -1,6 +1,6 @@
 //! Transactions that no adapter makes: put together and signed by hand.
 
-use crate::bench::{Bench, Who};
+use crate::bench::{ChainBench, Who};
 use crate::stage::Stage;
 use crate::utxo::UtxoBench;
 use bitcoin::absolute::LockTime;

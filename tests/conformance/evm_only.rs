@@ -1,6 +1,6 @@
 //! What only ledgers with accounts and contracts can go through: nonces, allowances, decoys, the secret registry.
 
-use crate::bench::{Bench, Who};
+use crate::bench::{Bench, ChainBench, Who};
 use crate::evm::{EvmBench, call_from, ethereum, mallory, person, silent_erc20, smt, taxing_erc20};
 use crate::journal::MemoryJournal;
 use crate::stage::{Stage, fresh_id, fresh_key};

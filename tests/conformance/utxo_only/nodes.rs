@@ -1,7 +1,7 @@
 //! Nodes that forget, stop, or are the wrong ones; wallets used by hand; extension blocks.
 
 use super::{address_of, both, paying_to, pool, sent};
-use crate::bench::{Bench, Who};
+use crate::bench::{Bench, ChainBench, Who};
 use crate::journal::MemoryJournal;
 use crate::stage::Stage;
 use crate::utxo::{UtxoBench, litecoin};

@@ -8,7 +8,7 @@ mod mallory;
 mod nodes;
 mod rivals;
 
-use crate::bench::{Bench, Who};
+use crate::bench::{ChainBench, Who};
 use crate::stage::Stage;
 use crate::utxo::{UtxoBench, bitcoin, litecoin};
 use photon_chains::{Port, PortError, Progress, TxId};
