@@ -173,7 +173,8 @@ struct Held {
     is_unpaid: bool,
     role: Role,
     terms: Terms,
-    funding: Funding,
+    /// Our wallet pays for its lock, if it is not paid for yet.
+    funds: bool,
 }
 
 /// Why a swap can't be afforded.
@@ -259,10 +260,10 @@ impl Reserves {
 
     async fn sum_up(&self, running: Vec<Held>) -> Result<Sum, PortError> {
         let mut sum = Sum::default();
-        for Held { role, terms, funding, .. } in running {
+        for Held { role, terms, funds, .. } in running {
             let own = terms.own_leg(role);
-            let funds = self.is_unfunded(&own.lock) && funding == Funding::Wallet;
-            self.add_needs(&mut sum, role, &terms, funds).await?;
+            let is_held = funds && self.is_unfunded(&own.lock);
+            self.add_needs(&mut sum, role, &terms, is_held).await?;
         }
         Ok(sum)
     }
@@ -425,7 +426,7 @@ impl Reserves {
             is_unpaid: live.swap.role == Role::Participant && matches!(live.phase, Phase::Proposed | Phase::Agreed),
             role: live.swap.role,
             terms: live.swap.terms,
-            funding: live.funding,
+            funds: live.funding == Funding::Wallet && !live.swap.facts.never_reveal,
         };
         self.book.with(|swaps| swaps.values().map(held).collect())
     }

@@ -8,6 +8,7 @@
 //!   might hide. What is taken up from it is forgotten too, as to signing: something may have been signed after it was written.
 
 use super::engine::{Engine, Input};
+use crate::clock;
 use crate::store::{Store, StoreError};
 use anyhow::Context;
 use photon_chains::{BlockHeight, Ledger};
@@ -91,6 +92,7 @@ impl Keeper {
     /// Until an engine has ended. A file that can't be written is said, and tried again.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         loop {
+            let asked = clock::now();
             if self.ask().await.is_none() {
                 return Ok(());
             }
@@ -99,6 +101,9 @@ impl Keeper {
                     Ok(()) => self.is_written = true,
                     Err(error) => tracing::error!(%error, "the channels' backup is not written: what it holds is getting old"),
                 }
+            }
+            if self.is_written {
+                metrics::gauge!("photon_channels_backup_timestamp_seconds").set(asked.secs() as f64);
             }
             tokio::time::sleep(PACE).await;
         }

@@ -28,6 +28,10 @@ pub(crate) enum No {
     Busy,
     #[error("no such proposal is waiting: take the offer again")]
     Unproposed,
+    #[error(
+        "the maker was stopped while it agreed to this swap, and will never pay in: don't pay in either, and take the offer again"
+    )]
+    CutOff,
     #[error("this secret hash was used before: never use a secret twice")]
     HashUsed,
     #[error("the maker can't serve this offer now")]
@@ -211,8 +215,13 @@ impl Maker {
 
     async fn accepted_before(&self, swap: SwapId, signature: &[u8], from: Option<Address>) -> Result<SwapId, Failure> {
         let known = self.desk.coordinator.store.swap(swap).await.map_err(ours)?.ok_or(No::Unproposed)?;
-        let is_same = known.swap.peer_signature.as_deref() == Some(signature) && from.is_none_or(|from| from == known.swap.peer);
-        if is_same { Ok(swap) } else { Err(No::Signature.into()) }
+        let is_theirs = known.swap.role == Role::Participant && from.is_none_or(|from| from == known.swap.peer);
+        match known.swap.peer_signature.as_deref().filter(|_| is_theirs) {
+            Some(agreed) if agreed == signature => Ok(swap),
+            // Written down beside the database just before the power failed: whether it was agreed is not known any more.
+            None if is_theirs => Err(No::CutOff.into()),
+            Some(_) | None => Err(No::Signature.into()),
+        }
     }
 
     async fn pledge(&self, terms: &Terms, taker: Address) -> Result<Pledge, Failure> {
@@ -331,6 +340,7 @@ impl From<Failure> for ServiceError {
             }
             Failure::No(
                 no @ (No::Signature
+                | No::CutOff
                 | No::Terms(_)
                 | No::NoRoom(_)
                 | No::NotWorth(_)

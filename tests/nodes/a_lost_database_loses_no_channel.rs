@@ -6,7 +6,7 @@ use photon::demo::stage::{COIN, Purse, TOKEN};
 use photon::service::{AssetAmount, ChannelPage, ChannelView, NewChannel, NewPayment, PaymentRecord};
 use photon_chains::Amount;
 use photon_regtest::{Mining, WorldConfig};
-use std::path::Path;
+use reqwest::Method;
 use std::time::Duration;
 
 /// The shortest there is, and as many blocks as the contract reckons for it, and some.
@@ -60,12 +60,16 @@ fn loses_its_database(player: &mut Player) {
     }
 }
 
-/// Waits until a change that was made just now is in the backup.
-async fn is_kept(backup: &Path) {
-    let written = || std::fs::metadata(backup).and_then(|data| data.modified()).ok();
-    let before = written();
-    let is_old = || before.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > Duration::from_secs(4));
-    until("the backup is kept up", PATIENCE, async || (written() != before || is_old()).then_some(())).await;
+/// Waits until all that is now in a channel is in the backup.
+async fn is_kept(player: &Player) {
+    const UNTIL: &str = "photon_channels_backup_timestamp_seconds ";
+    let now = photon::clock::now().secs();
+    until("the backup is kept up", PATIENCE, async || {
+        let text = player.request(Method::GET, "/metrics").send().await.ok()?.text().await.ok()?;
+        let kept: f64 = text.lines().find_map(|line| line.strip_prefix(UNTIL))?.parse().ok()?;
+        (kept > now as f64).then_some(())
+    })
+    .await;
 }
 
 #[test]
@@ -107,7 +111,8 @@ fn a_channel_comes_back_from_the_counterparty_or_from_the_backup() {
         .await;
         pay(&alice, &bob, 20).await;
         pay(&bob, &alice, 7).await;
-        is_kept(&backup).await;
+        until("she has the 7", PATIENCE, async || channel(&alice).await.filter(|it| it.balance == money(47).amount)).await;
+        is_kept(&alice).await;
         bob.kill().unwrap();
         loses_its_database(&mut alice);
         alice.start().await.unwrap();

@@ -1,5 +1,6 @@
 //! All clients together.
 
+use super::ExchangeArgs;
 use super::client::Signer;
 use super::wire::{Answer, Wire};
 use super::world::GIVE_WEI;
@@ -13,8 +14,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How soon after one swap a client begins the next.
-const PACE: Duration = Duration::from_secs(1);
 /// Between two tries to reach a node that was killed.
 const RECONNECT: Duration = Duration::from_millis(50);
 /// No part of it takes longer.
@@ -27,10 +26,14 @@ pub struct Fleet(Arc<Shared>);
 struct Shared {
     signers: Vec<Arc<Signer>>,
     swaps: u64,
+    /// How soon after one swap a client begins the next.
+    pace: Duration,
     token: String,
     at: watch::Sender<SocketAddr>,
     accepted: AtomicU64,
     agreed: Mutex<HashSet<String>>,
+    /// The node was killed while it agreed to them, and will never pay in.
+    cut_off: Mutex<HashSet<String>>,
     latencies: Mutex<Vec<Duration>>,
 }
 
@@ -39,16 +42,18 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Fleet {
-    /// So many clients of the node there.
-    pub fn start(clients: usize, swaps: u64, at: SocketAddr, token: &str) -> anyhow::Result<Self> {
-        let signers = (0..clients).map(|_| Signer::new().map(Arc::new)).collect::<anyhow::Result<_>>()?;
+    /// The clients of the node there.
+    pub fn start(args: &ExchangeArgs, at: SocketAddr, token: &str) -> anyhow::Result<Self> {
+        let signers = (0..args.clients).map(|_| Signer::new().map(Arc::new)).collect::<anyhow::Result<_>>()?;
         Ok(Self(Arc::new(Shared {
             signers,
-            swaps,
+            swaps: args.swaps,
+            pace: Duration::from_millis(args.pace_ms),
             token: token.to_owned(),
             at: watch::Sender::new(at),
             accepted: AtomicU64::new(0),
             agreed: Mutex::default(),
+            cut_off: Mutex::default(),
             latencies: Mutex::default(),
         })))
     }
@@ -103,7 +108,7 @@ impl Fleet {
         let making = self.0.signers.iter().enumerate().map(|(number, signer)| {
             let (fleet, signer) = (self.clone(), signer.clone());
             // They don't all begin at one moment.
-            let first = PACE * number as u32 / clients;
+            let first = self.0.pace * number as u32 / clients;
             tokio::spawn(tokio::time::timeout(GIVE_UP, async move {
                 tokio::time::sleep(first).await;
                 fleet.make_as(&signer).await
@@ -131,7 +136,7 @@ impl Fleet {
                 return Ok(());
             }
             was_full = is_full && done.is_ok();
-            tokio::time::sleep(PACE.saturating_sub(began.elapsed())).await;
+            tokio::time::sleep(self.0.pace.saturating_sub(began.elapsed())).await;
         }
     }
 
@@ -153,7 +158,13 @@ impl Fleet {
         let answer = match wire.post("/v1/acceptances", &acceptance).await {
             Ok(answer) => answer,
             // Killed in the middle: whether it was agreed is asked again, in the same words.
-            Err(_) => self.ask_again(&mut wire, &acceptance).await?,
+            Err(_) => {
+                let answer = self.ask_again(&mut wire, &acceptance).await?;
+                if answer.status == 409 {
+                    locked(&self.0.cut_off).insert(acceptance.swap.clone());
+                }
+                answer
+            }
         };
         if let Some(AcceptanceView { swap }) = self.told(answer)? {
             locked(&self.0.agreed).insert(swap);
@@ -189,7 +200,7 @@ impl Fleet {
         }
     }
 
-    /// Every swap that is alive, as the node lists them.
+    /// Every swap that is alive, as the node lists them, but those for which it never pays in.
     pub async fn live(&self) -> anyhow::Result<HashSet<String>> {
         let mut wire = self.connect().await?;
         let (mut ids, mut after) = (HashSet::new(), None);
@@ -198,7 +209,9 @@ impl Fleet {
             let answer = wire.get(&format!("/v1/swaps?state=live&limit=200{from}")).await?;
             anyhow::ensure!(answer.status == 200, "swaps could not be listed: {}", answer.status);
             let page: SwapPage = serde_json::from_slice(&answer.body)?;
-            ids.extend(page.swaps.into_iter().map(|swap| swap.id));
+            let cut_off = locked(&self.0.cut_off);
+            ids.extend(page.swaps.into_iter().map(|swap| swap.id).filter(|id| !cut_off.contains(id)));
+            drop(cut_off);
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(ids),

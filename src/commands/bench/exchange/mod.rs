@@ -38,6 +38,9 @@ pub struct ExchangeArgs {
     /// Swaps that are alive in the end; the maker has money for exactly so many
     #[arg(long, default_value_t = 10_000)]
     swaps: u64,
+    /// Milliseconds from a client's beginning of one swap to its beginning of the next
+    #[arg(long, default_value_t = 800)]
+    pace_ms: u64,
     /// Seconds in which quotes are asked for as fast as they come
     #[arg(long, default_value_t = 5)]
     quote_secs: u64,
@@ -57,7 +60,7 @@ pub struct ExchangeArgs {
 struct Figures {
     /// Quotes answered in a second, as fast as they come.
     quotes_per_s: f64,
-    /// Swaps made durable in a second, each client beginning one in a second; the kill not counted.
+    /// Swaps made durable in a second, each client beginning one every `pace_ms`; the kill not counted.
     creates_per_s: f64,
     /// Milliseconds of all requests while swaps were made at that pace, until the kill: half of them took less, ...
     p50_ms: f64,
@@ -76,6 +79,7 @@ struct Figures {
     /// Swaps alive in the end.
     live: u64,
     clients: usize,
+    pace_ms: u64,
     /// Seconds from the kill until the node answered again.
     restart_secs: f64,
     /// Milliseconds in which the disk makes 4 KiB durable.
@@ -90,6 +94,7 @@ pub fn run(args: &ExchangeArgs, json: bool) -> anyhow::Result<()> {
     }
     anyhow::ensure!((1..=2_000).contains(&args.clients), "--clients is from 1 to 2000");
     anyhow::ensure!((10..=100_000).contains(&args.swaps), "--swaps is from 10 to 100000");
+    anyhow::ensure!((1..=60_000).contains(&args.pace_ms), "--pace-ms is from 1 to 60000");
     let folder = Folder::make(&args.folder)?;
     let figures = runtime()?.block_on(measure(args, &folder.0))?;
     let text = serde_json::to_string_pretty(&figures)?;
@@ -170,7 +175,7 @@ async fn measure(args: &ExchangeArgs, folder: &Path) -> anyhow::Result<Figures> 
     let mut server = Server::start(folder, args.swaps)?;
     let receiver = Receiver::start().await?;
     receiver.register(server.at, token.as_str()).await?;
-    let fleet = Fleet::start(args.clients, args.swaps, server.at, token.as_str())?;
+    let fleet = Fleet::start(args, server.at, token.as_str())?;
 
     let quotes = fleet.quote(Duration::from_secs(args.quote_secs)).await?;
     let began = Instant::now();
@@ -203,6 +208,7 @@ async fn measure(args: &ExchangeArgs, folder: &Path) -> anyhow::Result<Figures> 
         events: receiver.events(),
         live: live.len() as u64,
         clients: args.clients,
+        pace_ms: args.pace_ms,
         restart_secs,
         sync_ms,
         build: if cfg!(debug_assertions) { "debug" } else { "release" },

@@ -67,6 +67,30 @@ async fn quotes_and_proposals_reserve_nothing() {
     assert!(world.node.propose(idle.take(&quote.id).unwrap()).await.is_err());
 }
 
+/// What a kill in the middle of an agreement leaves: a swap that is written down beside the database, and not in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_swap_that_was_cut_off_while_it_was_agreed_holds_no_money_and_its_taker_is_told() {
+    let (folder, taker) = (tempfile::tempdir().unwrap(), Signer::new().unwrap());
+    let (setup, seed) = (Setup::default(), crate::keys::SeedWords::generate().unwrap());
+    let wallet = || crate::keys::Wallet::new(&seed, photon_chains::Network::Mainnet).unwrap();
+    let world = begin(folder.path(), wallet(), 1, setup).await.unwrap();
+    let quote = world.node.quote(Signer::quote(GIVE_WEI)).await.unwrap();
+    let acceptance = taker.accept(&world.node.propose(taker.take(&quote.id).unwrap()).await.unwrap());
+    let agreed = world.node.accept(acceptance.clone()).await.unwrap();
+    drop(world);
+
+    let other = tempfile::tempdir().unwrap();
+    std::fs::copy(folder.path().join("photon.db.recovery"), other.path().join("photon.db.recovery")).unwrap();
+    let world = begin(other.path(), wallet(), 1, setup).await.unwrap();
+    assert!(world.node.swap(&agreed.swap).await.is_ok(), "it is taken up again");
+    for _ in 0..2 {
+        let Err(ServiceError::Refused(why)) = world.node.accept(acceptance.clone()).await else { panic!("it was agreed to") };
+        assert!(why.contains("don't pay in"), "{why}");
+    }
+    assert!(swap(&world, &taker).await.is_ok(), "there is money for one, and it is free");
+    assert!(swap(&world, &taker).await.is_err());
+}
+
 /// A signature of somebody else, or on something else, agrees to nothing.
 #[tokio::test]
 async fn only_the_takers_own_signature_agrees() {

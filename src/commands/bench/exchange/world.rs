@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 pub const GIVE_WEI: u128 = 1_000_000_000_000_000;
 /// Wei that a simulated ledger asks at worst for each of fund and refund: see `SimChain::worst_fee`.
 pub const FEES_WEI: u128 = 2;
+/// Much less than a swap gives: fees of swaps that a kill cut off while they were agreed, which hold nothing else.
+const SPARE_WEI: u128 = 10_000;
 
 /// A node that is up.
 pub struct World {
@@ -61,7 +63,9 @@ pub async fn begin(folder: &Path, wallet: Wallet, swaps: u64, setup: Setup) -> a
     let connector = Connector::new(config.clone(), wallet.clone(), journal);
     let ledgers = Ledgers::new(&config.ledgers());
     let mut tasks = JoinSet::new();
-    for (ledger, purse) in [(Ledger::Bitcoin, u128::MAX), (Ledger::Ethereum, u128::from(swaps) * (GIVE_WEI + FEES_WEI))] {
+    for (ledger, purse) in
+        [(Ledger::Bitcoin, u128::MAX), (Ledger::Ethereum, u128::from(swaps) * (GIVE_WEI + FEES_WEI) + SPARE_WEI)]
+    {
         let timing = timing(ledger).context("a ledger without a timing")?;
         let chain = Arc::new(match ledger {
             Ledger::Bitcoin if setup.is_paid_in => SimChain::new(ledger, timing, clock::now()),
