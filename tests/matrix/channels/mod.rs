@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 const CI: [&str; 1] = ["ETH"];
 const FULL: [&str; 3] = ["ETH", "USDX", "SMT"];
 /// Trios of each asset. Most of their time is waiting: for a daemon to start, for blocks.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 10;
 const SETTING_UP: Duration = Duration::from_secs(1);
 /// While everybody only waits for a window to be over. The contract reckons a block as 15 seconds.
 const STRIDE: Stride = Stride { secs: 60, block_secs: 12 };
