@@ -12,8 +12,6 @@ use photon_channel::{Channel, ChannelId, Event, Hint, Hop, KnownKey, MOST_HOPS, 
 
 /// How often other ways are looked for before a payment is given up.
 const MOST_SEARCHES: u8 = 8;
-/// For a payment of an earlier process, so long after the start a way may become known: neighbours tell it page by page.
-const LEARN_SECS: u64 = 60;
 /// Payees whose keys are kept.
 const MOST_PAYEES: usize = 256;
 /// Ways that are shown.
@@ -258,11 +256,12 @@ impl Engine {
         self.chart.failed(running.token, (from, to), least, crate::clock::now());
     }
 
-    /// All ways of a payment have failed, and others are asked for.
+    /// All ways of a payment have failed, and others are asked for. One of an earlier process is not given up before the neighbours
+    /// had time to come back and to tell the ways that they know.
     pub(super) fn seek(&mut self, id: PaymentId, reason: Reason) {
         let now = crate::clock::now();
         let is_of_this_process = self.running.get(&id).is_some_and(|running| running.waiter.is_some());
-        let until = if is_of_this_process { now } else { self.begun.plus_secs(LEARN_SECS) };
+        let until = if is_of_this_process { now } else { self.begun.plus_secs(self.policy.return_secs) };
         self.sought.push(Sought { id, reason, until, next: now });
     }
 
