@@ -73,8 +73,8 @@ pub struct LegOrder {
     pub reach: u8,
     /// Its hash: a channel in which it was given back is not asked again.
     pub hash: SecretHash,
-    /// What is kept in which channel for other legs.
-    pub kept: Vec<(ChannelId, Units)>,
+    /// The payment's name: what is kept for it is counted in.
+    pub id: PaymentId,
 }
 
 /// Ways that are tried.
@@ -128,6 +128,27 @@ impl Channels {
     /// Whether there is an open channel with that neighbour in that token.
     pub async fn has_straight(&self, ledger: Ledger, token: Option<Address>, peer: Address) -> Result<bool, ChannelsError> {
         self.look(ledger, move |engine| engine.usable(token).any(|channel| channel.peer.address() == peer)).await
+    }
+
+    /// Keeps room in a channel for a leg that is to be paid, until its lock stands or it is freed: no payment of the owner's, none that is
+    /// sent on and no withdrawal takes it. False: the channel has not so much beside what is kept for others.
+    pub async fn keep_room(
+        &self,
+        ledger: Ledger,
+        leg: PaymentId,
+        channel: ChannelId,
+        amount: Units,
+    ) -> Result<bool, ChannelsError> {
+        match self.deed(ledger, Deed::KeepRoom(leg, channel, amount)).await {
+            Ok(()) => Ok(true),
+            Err(ChannelsError::NoWay) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What was kept for a leg is free again.
+    pub async fn free_room(&self, ledger: Ledger, leg: PaymentId) -> Result<(), ChannelsError> {
+        self.deed(ledger, Deed::FreeRoom(leg)).await
     }
 
     /// Tells the engine a secret that is public, or may be: whatever it opens is claimed, or paid. Refused where what is held for it
@@ -207,7 +228,8 @@ impl Engine {
     fn leg_ways(&self, order: &LegOrder) -> Vec<Way> {
         let payee = order.payee.address();
         let straight = self.usable(order.token).filter(|channel| channel.peer.address() == payee);
-        if let Some(channel) = roomiest(straight, order) {
+        let left = |channel: &&Channel| self.node.room(channel, Some(&order.id));
+        if let Some(channel) = straight.max_by_key(left).filter(|channel| left(channel) >= order.amount.signed()) {
             return vec![Way { channel: channel.of.channel, amount: order.amount, expiry: order.until, onward: Vec::new() }];
         }
         if order.reach == 0 {
@@ -221,7 +243,8 @@ impl Engine {
             most_fee,
             hash: Some(order.hash),
             without: None,
-            kept: &order.kept,
+            payment: Some(order.id),
+            all: false,
         };
         // The terms count on no more than this node's own slack for each mediator.
         let most_secs = self.policy.hop_slack_secs.saturating_mul(u64::from(order.reach));
@@ -235,11 +258,12 @@ impl Engine {
     fn guessed_ways(&self, order: &LegOrder) -> Vec<Way> {
         let payee = order.payee.address();
         let Some(amount) = self.policy.fee(order.amount).and_then(|fee| order.amount.checked_add(fee)) else { return Vec::new() };
+        let left = |channel: &Channel| self.node.room(channel, Some(&order.id));
         let mut over: Vec<&Channel> = self
             .usable(order.token)
-            .filter(|channel| channel.in_step && channel.peer.address() != payee && order.left_in(channel) >= amount.signed())
+            .filter(|channel| channel.in_step && channel.peer.address() != payee && left(channel) >= amount.signed())
             .collect();
-        over.sort_by_key(|channel| std::cmp::Reverse(order.left_in(channel)));
+        over.sort_by_key(|channel| std::cmp::Reverse(left(channel)));
         let expiry = self.earlier(&order.until, self.policy.hop_slack_secs);
         let hop = Hop { to: payee, amount: order.amount, expiry: order.until };
         let way = |channel: &Channel| Way { channel: channel.of.channel, amount, expiry, onward: vec![hop] };
@@ -263,17 +287,4 @@ impl Engine {
             ..*until
         }
     }
-}
-
-impl LegOrder {
-    /// What a channel has to spend beside what is kept in it for other legs.
-    fn left_in(&self, channel: &Channel) -> i128 {
-        let kept = self.kept.iter().filter(|(id, _)| *id == channel.of.channel).map(|(_, amount)| amount.signed());
-        kept.fold(channel.free(channel.side), i128::saturating_sub)
-    }
-}
-
-fn roomiest<'a>(channels: impl Iterator<Item = &'a Channel>, order: &LegOrder) -> Option<&'a Channel> {
-    let left = |channel: &&Channel| order.left_in(channel);
-    channels.max_by_key(left).filter(|channel| left(channel) >= order.amount.signed())
 }

@@ -35,6 +35,8 @@ pub(super) enum Deed {
     Close(ChannelId, CloseHow),
     Resume(ChannelId),
     Withdraw(ChannelId, Units),
+    KeepRoom(PaymentId, ChannelId, Units),
+    FreeRoom(PaymentId),
 }
 
 /// What waits for the next step to be durable.
@@ -194,6 +196,14 @@ impl Engine {
                 return Ok(Refused::Channel(id));
             }
             Deed::Resume(id) => (Event::Resume(id), Refused::Channel(id)),
+            Deed::KeepRoom(payment, id, amount) => {
+                let is_kept = self.node.keep_room(payment, id, amount);
+                return if is_kept { Ok(Refused::Order(payment)) } else { Err(ChannelsError::NoWay) };
+            }
+            Deed::FreeRoom(payment) => {
+                self.node.free_room(&payment);
+                return Ok(Refused::Order(payment));
+            }
             Deed::Withdraw(id, amount) => (Event::AskWithdraw(id, amount), Refused::Channel(id)),
         };
         self.node.take(event);

@@ -81,7 +81,7 @@ impl Engine {
             total: channel.chain.holdings.total,
             own: net(channel.side) + moved,
             peers: net(channel.side.other()) - moved,
-            own_free: channel.free(channel.side),
+            own_free: self.node.room(channel, None),
             peers_free: channel.free(channel.side.other()),
             own_pending: pending(own),
             peers_pending: pending(peers),

@@ -18,7 +18,8 @@ const MOST_PAYEES: usize = 256;
 const SHOWN: usize = 5;
 
 /// What a way is looked for.
-pub(super) struct Trip<'a> {
+#[derive(Copy, Clone)]
+pub(super) struct Trip {
     pub(super) token: Option<Address>,
     pub(super) payee: Address,
     pub(super) amount: Units,
@@ -27,8 +28,10 @@ pub(super) struct Trip<'a> {
     pub(super) hash: Option<SecretHash>,
     /// The channel straight to the payee over which it has failed.
     pub(super) without: Option<ChannelId>,
-    /// What is kept in which own channel for something else.
-    pub(super) kept: &'a [(ChannelId, Units)],
+    /// The payment that it is for: what is kept for others is not for it.
+    pub(super) payment: Option<PaymentId>,
+    /// Asked as if nothing were kept, to see whether that is what it fails for.
+    pub(super) all: bool,
 }
 
 /// A payment for which another way is looked for.
@@ -52,23 +55,29 @@ impl Engine {
             PayBy::Direct | PayBy::Sealed => None,
         };
         let NewPayment { token, amount, most_fee, .. } = *new;
-        let trip = Trip { token, payee: payee.address(), amount, most_fee, hash, without: None, kept: &[] };
-        let (ways, searches) = match &new.through {
-            Through::Ways(ways) => (ways.clone(), 0),
-            Through::Mediators(mediators) => (vec![self.over(&trip, mediators)?], 0),
-            Through::Any | Through::Hinted(_) if new.by == PayBy::Direct => (vec![self.at_once(&trip)?], 0),
-            Through::Any => (self.ways_of(&trip, &[]), MOST_SEARCHES),
-            Through::Hinted(hints) => (self.ways_of(&trip, hints), MOST_SEARCHES),
-        };
-        if ways.is_empty() {
-            return Err(ChannelsError::NoWay);
-        }
+        let trip = Trip { token, payee: payee.address(), amount, most_fee, hash, without: None, payment: Some(id), all: false };
+        let (ways, searches) = match self.first_ways(&trip, new) {
+            Err(ChannelsError::NoWay) if self.first_ways(&Trip { all: true, ..trip }, new).is_ok() => Err(ChannelsError::Kept),
+            found => found,
+        }?;
         let tie = match new.by {
             PayBy::Direct => Tie::Direct,
             PayBy::Sealed => Tie::Sealed(super::orders::fresh_secret()?),
             PayBy::Hash(hash) => Tie::Hash(hash),
         };
         Ok(Order { id, token, payee, amount, most_fee, tie, ways, searches })
+    }
+
+    /// The ways on which a payment is tried first, and how often others are looked for then.
+    fn first_ways(&self, trip: &Trip, new: &NewPayment) -> Result<(Vec<Way>, u8), ChannelsError> {
+        let (ways, searches) = match &new.through {
+            Through::Ways(ways) => (ways.clone(), 0),
+            Through::Mediators(mediators) => (vec![self.over(trip, mediators)?], 0),
+            Through::Any | Through::Hinted(_) if new.by == PayBy::Direct => (vec![self.at_once(trip)?], 0),
+            Through::Any => (self.ways_of(trip, &[]), MOST_SEARCHES),
+            Through::Hinted(hints) => (self.ways_of(trip, hints), MOST_SEARCHES),
+        };
+        if ways.is_empty() { Err(ChannelsError::NoWay) } else { Ok((ways, searches)) }
     }
 
     fn payee(&mut self, payee: &Payee) -> Result<KnownKey, ChannelsError> {
@@ -95,7 +104,7 @@ impl Engine {
     }
 
     /// Straight, and at once: nothing is locked.
-    fn at_once(&self, trip: &Trip<'_>) -> Result<Way, ChannelsError> {
+    fn at_once(&self, trip: &Trip) -> Result<Way, ChannelsError> {
         let channel = self.roomiest(trip, &trip.payee, trip.amount).ok_or(ChannelsError::NoWay)?;
         Ok(Way { channel: channel.of.channel, amount: trip.amount, expiry: self.expiry_in(0), onward: Vec::new() })
     }
@@ -106,7 +115,7 @@ impl Engine {
     }
 
     /// The best way, and one over each neighbour that the payee has named.
-    fn ways_of(&self, trip: &Trip<'_>, hints: &[Hint]) -> Vec<Way> {
+    fn ways_of(&self, trip: &Trip, hints: &[Hint]) -> Vec<Way> {
         let mut ways: Vec<Way> = self.lead(trip, self.last_secs()).into_iter().collect();
         ways.extend(hints.iter().filter_map(|hint| self.lead_over(trip, hint)));
         ways.sort_by_key(|way| (way.amount, way.onward.len()));
@@ -115,7 +124,7 @@ impl Engine {
     }
 
     /// The best way to somebody: straight, where there is a channel with room.
-    fn lead(&self, trip: &Trip<'_>, left_secs: u64) -> Option<Way> {
+    fn lead(&self, trip: &Trip, left_secs: u64) -> Option<Way> {
         // What others ask for is no reason to lock money for longer than is allowed to anybody.
         if left_secs > self.policy.longest_lock_secs {
             return None;
@@ -128,7 +137,7 @@ impl Engine {
     }
 
     /// The way over a neighbour of the payee's that its request names.
-    fn lead_over(&self, trip: &Trip<'_>, hint: &Hint) -> Option<Way> {
+    fn lead_over(&self, trip: &Trip, hint: &Hint) -> Option<Way> {
         if hint.capacity < trip.amount || hint.from == self.node.address() || hint.from == trip.payee {
             return None;
         }
@@ -142,14 +151,14 @@ impl Engine {
     }
 
     /// Ways over mediators for a payment that ends so late, the cheapest first.
-    fn found(&self, trip: &Trip<'_>, left_secs: u64, count: usize) -> Vec<Way> {
+    fn found(&self, trip: &Trip, left_secs: u64, count: usize) -> Vec<Way> {
         let most_secs = u32::try_from(self.policy.longest_lock_secs.saturating_sub(left_secs)).unwrap_or(u32::MAX);
         self.routes(trip, most_secs, count, &|later_secs| self.expiry_in(left_secs + later_secs))
     }
 
     /// Ways over mediators, the cheapest first; `end`: of a lock that ends so many seconds after the last one. Neighbours that are
     /// connected, and channels that can take another lock at once, are preferred: the others are waited for.
-    pub(super) fn routes(&self, trip: &Trip<'_>, most_secs: u32, count: usize, end: &dyn Fn(u64) -> Expiry) -> Vec<Way> {
+    pub(super) fn routes(&self, trip: &Trip, most_secs: u32, count: usize, end: &dyn Fn(u64) -> Expiry) -> Vec<Way> {
         let mut drawn = self.chart.lock();
         let Drawn { graphs, finder, .. } = &mut *drawn;
         let Some(graph) = graphs.get(&trip.token) else { return Vec::new() };
@@ -168,18 +177,21 @@ impl Engine {
         Vec::new()
     }
 
+    /// What an own channel has for this.
+    fn left(&self, trip: &Trip, channel: &Channel) -> i128 {
+        if trip.all { channel.free(channel.side) } else { self.node.room(channel, trip.payment.as_ref()) }
+    }
+
     /// What can be locked in an own channel for this.
-    fn room(&self, trip: &Trip<'_>, id: &ChannelId, at_once: bool) -> Units {
+    fn room(&self, trip: &Trip, id: &ChannelId, at_once: bool) -> Units {
         let is_ready = |channel: &Channel| channel.in_step && !self.is_full(channel);
         let channel = self.node.channel(id).filter(|channel| fits(trip, channel) && (!at_once || is_ready(channel)));
-        let free = channel.and_then(|channel| Units::from_signed(channel.free(channel.side))).unwrap_or_default();
-        let kept = trip.kept.iter().filter(|(other, _)| other == id);
-        kept.fold(free, |free, (_, amount)| free.saturating_sub(*amount))
+        channel.and_then(|channel| Units::from_signed(self.left(trip, channel).max(0))).unwrap_or_default()
     }
 
     /// The way through these mediators, each of them paid what it announces, or else as this node would be, and each lock before
     /// another later by what its mediator needs.
-    fn over(&self, trip: &Trip<'_>, mediators: &[Address]) -> Result<Way, ChannelsError> {
+    fn over(&self, trip: &Trip, mediators: &[Address]) -> Result<Way, ChannelsError> {
         if mediators.len() > MOST_HOPS {
             return Err(ChannelsError::Order("too many mediators"));
         }
@@ -207,10 +219,10 @@ impl Engine {
 
     /// The channel with that neighbour that has the most to spend, if it has so much: one that can take another lock at once, if
     /// there is one.
-    fn roomiest(&self, trip: &Trip<'_>, peer: &Address, amount: Units) -> Option<&Channel> {
+    fn roomiest(&self, trip: &Trip, peer: &Address, amount: Units) -> Option<&Channel> {
         let fitting =
             self.node.channels_with_peer(peer).filter(|channel| channel.key.token() == trip.token && fits(trip, channel));
-        let free = |channel: &Channel| channel.free(channel.side);
+        let free = |channel: &Channel| self.left(trip, channel);
         let enough = fitting.filter(|channel| free(channel) >= amount.signed());
         enough.max_by_key(|channel| (!self.is_full(channel), free(channel)))
     }
@@ -231,7 +243,7 @@ impl Engine {
     /// The ways on which a payment would be tried now.
     pub(super) fn ways_now(&self, query: &WayQuery) -> Vec<FoundWay> {
         let WayQuery { token, payee, amount, most_fee, .. } = *query;
-        let trip = Trip { token, payee, amount, most_fee, hash: None, without: None, kept: &[] };
+        let trip = Trip { token, payee, amount, most_fee, hash: None, without: None, payment: None, all: false };
         let mut ways = Vec::new();
         if let Some(channel) = self.roomiest(&trip, &payee, amount).filter(|channel| channel.in_step) {
             let expiry = self.expiry_in(self.last_secs());
@@ -296,7 +308,16 @@ impl Engine {
         let payee = order.payee.address();
         let without = self.node.channel(&running.channel).filter(|channel| channel.peer.address() == payee);
         let without = without.map(|channel| channel.of.channel);
-        let trip = Trip { token: order.token, payee, amount: order.amount, most_fee: order.most_fee, hash, without, kept: &[] };
+        let trip = Trip {
+            token: order.token,
+            payee,
+            amount: order.amount,
+            most_fee: order.most_fee,
+            hash,
+            without,
+            payment: Some(*id),
+            all: false,
+        };
         self.ways_of(&trip, &running.hints)
     }
 }
@@ -313,7 +334,7 @@ fn way_along(graph: &Graph, route: &Route, end: &dyn Fn(u64) -> Expiry) -> Optio
 }
 
 /// Whether a channel can take the first lock, now or later.
-fn fits(trip: &Trip<'_>, channel: &Channel) -> bool {
+fn fits(trip: &Trip, channel: &Channel) -> bool {
     let is_used = trip.hash.is_some_and(|hash| channel.disposed.contains(&hash));
     channel.is_active() && !is_used && trip.without != Some(channel.of.channel)
 }

@@ -24,7 +24,7 @@ pub struct ChannelView {
     pub own: i128,
     /// The counterparty's balance, its pending locks included.
     pub peers: i128,
-    /// What the holder can pay now.
+    /// What the holder can pay now, beside what is kept for legs of swaps.
     pub own_free: i128,
     /// What the counterparty can pay now.
     pub peers_free: i128,
@@ -309,6 +309,11 @@ pub enum ChannelsError {
     /// No channel leads to the payee, or none has so much.
     #[error("no way to the payee is known over which so much can be paid")]
     NoWay,
+    /// What there is, is kept for legs of swaps.
+    #[error(
+        "what the channels have for this is kept for swaps that are about to lock it: pay less, or ask again when they are over"
+    )]
+    Kept,
     /// Nothing is known of the payee but its account, and a secret can't be sealed for that.
     #[error("nothing is known of the payee: pay on a request of theirs, or name their public key")]
     NoKey,

@@ -11,7 +11,7 @@ use photon_chains::{
     Act, Address, Amount, Asset, Balance, BlockHeight, BlockRef, Hash32, Ledger, Lock, LockId, LockKey, LockStatus, NoRoom,
     Party, Port, PortError, Progress, PublicKey, Purpose, Secret, Sighting, Spend, SpendKind, Template, Timing, Tip, TxId,
 };
-use photon_channel::{ChannelId, KnownKey, PaymentId, Units};
+use photon_channel::{KnownKey, PaymentId, Units};
 use photon_swap::Profile;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,8 +44,8 @@ pub struct LegPort {
     watched: Mutex<HashMap<LockId, Watched>>,
     /// Legs that are not to be paid any more, whoever is about to.
     cancelled: Mutex<HashSet<LockId>>,
-    /// Legs that are to be funded, the channel in which each has its room, and how much that is.
-    kept: Mutex<HashMap<LockId, (ChannelId, Units)>>,
+    /// Legs that are to be funded, and where each has its room.
+    kept: Mutex<HashMap<LockId, room::Kept>>,
     /// Room is looked for by one at a time.
     keeping: tokio::sync::Mutex<()>,
     /// One deed about a leg at a time.
@@ -111,6 +111,7 @@ impl LegPort {
             ChannelsError::NoLedger(_)
             | ChannelsError::Channel(_)
             | ChannelsError::NoWay
+            | ChannelsError::Kept
             | ChannelsError::NoKey
             | ChannelsError::Order(_)
             | ChannelsError::SamePayment(_)
@@ -358,13 +359,22 @@ impl Port for LegPort {
     /// The swap is over: what was expected for it and did not come, or was not taken, is not waited for any more.
     fn unwatch(&self, lock: LockId) {
         held(&self.cancelled).remove(&lock);
-        held(&self.kept).remove(&lock);
-        let Some(watched) = held(&self.watched).remove(&lock) else { return };
-        let (Ok(channels), chain, hash) = (self.channels(), self.chain(), watched.leg.hash) else { return };
-        if !watched.leg.is_ours {
-            // Where it was paid there is nothing to give up; where the process ends now, [`super::Orphans`] finds it.
-            tokio::spawn(async move { drop(channels.give_up(chain, hash).await) });
+        let kept = held(&self.kept).remove(&lock);
+        let watched = held(&self.watched).remove(&lock);
+        let (Ok(channels), chain) = (self.channels(), self.chain()) else { return };
+        let awaited = watched.filter(|watched| !watched.leg.is_ours).map(|watched| watched.leg.hash);
+        if kept.is_none() && awaited.is_none() {
+            return;
         }
+        tokio::spawn(async move {
+            if kept.is_some() {
+                drop(channels.free_room(chain, payment_of(lock)).await);
+            }
+            if let Some(hash) = awaited {
+                // Where it was paid there is nothing to give up; where the process ends now, [`super::Orphans`] finds it.
+                drop(channels.give_up(chain, hash).await);
+            }
+        });
     }
 
     async fn poll(&self) -> Result<Tip, PortError> {
@@ -374,13 +384,18 @@ impl Port for LegPort {
         let legs: Vec<(LockId, Leg)> = held(&self.watched).iter().map(|(id, watched)| (*id, watched.leg)).collect();
         let asked = legs.iter().map(|(_, leg)| *leg).collect();
         let states = self.channels()?.legs(self.chain(), asked).await.map_err(|error| self.failed(error))?;
-        let mut all = held(&self.watched);
-        for ((id, _), state) in legs.into_iter().zip(states) {
-            // What is just ending is as it was until it has.
-            let (Some(watched), Some(state)) = (all.get_mut(&id), state) else { continue };
-            let now = sighting(watched, state);
-            watched.is_changed |= watched.seen.as_ref().is_none_or(|seen| now.differs(seen));
-            watched.seen = Some(now);
+        {
+            let mut all = held(&self.watched);
+            for ((id, _), state) in legs.into_iter().zip(states) {
+                // What is just ending is as it was until it has.
+                let (Some(watched), Some(state)) = (all.get_mut(&id), state) else { continue };
+                let now = sighting(watched, state);
+                watched.is_changed |= watched.seen.as_ref().is_none_or(|seen| now.differs(seen));
+                watched.seen = Some(now);
+            }
+        }
+        if let Err(error) = self.tidy_rooms().await {
+            tracing::debug!(chain = %self.parts.ledger, %error, "room for legs is looked for again at the next look");
         }
         Ok(tip)
     }

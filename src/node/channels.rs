@@ -22,9 +22,11 @@ pub(super) fn refused(error: ChannelsError) -> ServiceError {
         ChannelsError::NoLedger(_) => ServiceError::NotFound(text),
         ChannelsError::OutOfSight(_) | ChannelsError::Busy | ChannelsError::Stopped => ServiceError::Unavailable(text),
         ChannelsError::Channel(_) | ChannelsError::SamePayment(_) => ServiceError::Conflict(text),
-        ChannelsError::NoWay | ChannelsError::NoKey | ChannelsError::Order(_) | ChannelsError::Refused(_) => {
-            ServiceError::Refused(text)
-        }
+        ChannelsError::NoWay
+        | ChannelsError::Kept
+        | ChannelsError::NoKey
+        | ChannelsError::Order(_)
+        | ChannelsError::Refused(_) => ServiceError::Refused(text),
     }
 }
 

@@ -165,7 +165,7 @@ impl Node {
         Ok(())
     }
 
-    /// The holder mediates: for its fee, with time to act, into a channel that has the money; of several, into one whose
+    /// The holder mediates: for its fee, with time to act, into a channel that has the money and keeps it for nobody; of several, into one whose
     /// counterparty is there.
     fn forward(&mut self, place: Place, held: &Held, hop: Hop, onward: Onward) -> Result<(), Reason> {
         let fee = self.policy.fee(hop.amount).ok_or(Reason::Fee)?;
@@ -186,7 +186,7 @@ impl Node {
                 && (channel.in_step || self.away.holds(id))
                 && !self.asked.contains_key(id)
             {
-                best = best.max(Some((channel.in_step, channel.free(channel.side), *id)));
+                best = best.max(Some((channel.in_step, self.room(channel, None), *id)));
             }
         }
         let (_, free, onto) = best.ok_or(Reason::NoWay)?;

@@ -282,6 +282,7 @@ impl Node {
             return;
         }
         self.kept.remove(&id);
+        self.free_room(&id);
         self.touch_payment(id);
         let row = Some(crate::node::Row::Outcome(outcome.clone()));
         self.history.push(crate::node::Write { key: Key::Outcome(id), row });

@@ -17,6 +17,7 @@ mod outgoing;
 mod pay;
 mod remind;
 mod restore;
+mod room;
 mod rows;
 mod sight;
 mod store;
@@ -39,7 +40,7 @@ use crate::message::{Message, Reason};
 use crate::node::away::Away;
 use crate::seal::Seals;
 use crate::sign::{KnownKey, Signer};
-use crate::units::Nonce;
+use crate::units::{Nonce, Units};
 use crate::update::PaymentId;
 use photon_chains::{Address, SecretHash, UnixTime};
 use sight::Watch;
@@ -100,6 +101,8 @@ pub struct Node {
     /// Pending locks by their hash. A lock that ended on chain is not among them any more.
     places: BTreeMap<SecretHash, Vec<Place>>,
     queues: BTreeMap<ChannelId, Queue>,
+    /// What is kept in channels for payments to come.
+    rooms: BTreeMap<ChannelId, BTreeMap<PaymentId, Units>>,
     seals: Seals,
     /// Why pending locks were given back, for whoever finds ways: only a hint, so it is not kept over a restart.
     blamed: BTreeMap<Place, Blame>,
@@ -157,6 +160,7 @@ impl Node {
             expected: BTreeMap::new(),
             places: BTreeMap::new(),
             queues: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             seals: Seals::default(),
             blamed: BTreeMap::new(),
             carried: BTreeMap::new(),

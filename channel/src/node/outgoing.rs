@@ -162,6 +162,10 @@ impl Node {
             self.next_way(payment_id, Reason::Limit);
             return Room::Left;
         }
+        if self.is_kept(&id, Some(&payment_id), way.amount) {
+            self.next_way(payment_id, Reason::Funds);
+            return Room::Left;
+        }
         let (hash, sealed) = match &order.tie {
             Tie::Hash(hash) => (*hash, None),
             Tie::Sealed(seed) => {
@@ -175,6 +179,7 @@ impl Node {
         let op = Op::Lock { amount: way.amount, secret_hash: hash, expiry: way.expiry, onward };
         match self.add_lock(id, op, Link::Payment(payment_id)) {
             Ok(number) => {
+                self.free_room(&payment_id);
                 let of = self.channels.get(&id).map(|channel| channel.of);
                 if let (Some(payment), Some(of)) = (self.payments.get_mut(&payment_id), of) {
                     payment.progress = Progress::Locked(of, number);
@@ -206,6 +211,10 @@ impl Node {
     fn transfer(&mut self, id: ChannelId, payment_id: PaymentId, amount: crate::Units) -> Room {
         if self.is_above_ceiling(&id, amount) {
             self.next_way(payment_id, Reason::OutOfSight);
+            return Room::Left;
+        }
+        if self.is_kept(&id, Some(&payment_id), amount) {
+            self.next_way(payment_id, Reason::Funds);
             return Room::Left;
         }
         match self.stage(id, Op::Transfer { payment: payment_id, amount }) {
@@ -256,6 +265,10 @@ impl Node {
         }
         if self.latest().plus_secs(self.policy.reveal_margin_secs) >= end_of(&hop.expiry) {
             self.give_back(place, Reason::Time);
+            return Room::Left;
+        }
+        if self.is_kept(&id, None, hop.amount) {
+            self.give_back(place, Reason::Funds);
             return Room::Left;
         }
         let onward = Onward { payment: onward.payment, route: rest.to_vec(), sealed: onward.sealed };

@@ -205,10 +205,11 @@ impl Node {
     /// The owner wants to take money out.
     pub(super) fn ask_withdraw(&mut self, id: ChannelId, amount: Units) {
         let deadline = self.latest().plus_secs(self.policy.consent_secs);
+        let is_kept = self.is_kept(&id, None, amount);
         let Some(channel) = self.channels.get_mut(&id) else {
             return self.tell(Notice::Refused(Refused::Channel(id)));
         };
-        let has_enough = !amount.is_zero() && channel.free(channel.side) >= amount.signed();
+        let has_enough = !amount.is_zero() && !is_kept && channel.free(channel.side) >= amount.signed();
         if !channel.in_step || !channel.is_active() || channel.leaving.is_some() || !has_enough {
             return self.tell(Notice::Refused(Refused::Channel(id)));
         }

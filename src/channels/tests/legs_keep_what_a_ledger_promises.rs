@@ -270,6 +270,64 @@ async fn a_channels_room_is_kept_once_however_many_swaps_ask_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_for_a_leg_no_payment_takes_however_many_try_at_once_and_after_a_restart() {
+    let chain = Chain::new();
+    let (mut alice, bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    let id = opened(&chain, &alice, &bob, 100).await;
+    let lock = lock(&chain, &alice, &bob, 0);
+    let here = Side::of(&alice, &lock).await;
+    assert_eq!(here.port.keep_room(&lock, &[]).await.unwrap(), None);
+    assert_eq!(alice.channels().pay(alice.payment(&bob, 61)).await.map(drop), Err(ChannelsError::Kept));
+    assert!(alice.channels().withdraw(LEDGER, id, Units::from(61)).await.is_err(), "nor is it taken out");
+    assert_eq!(alice.view(id).await.own_free, 60);
+
+    alice.restart().await;
+    alice.meet(&bob).await;
+    let (here, there) = (Side::of(&alice, &lock).await, Side::of(&bob, &lock).await);
+    assert_eq!(here.sees(&lock).await, Sighting::absent());
+    soon("they are connected", async || alice.view(id).await.is_ready).await;
+    assert_eq!(alice.channels().pay(alice.payment(&bob, 61)).await.map(drop), Err(ChannelsError::Kept));
+    let ten = async |_| match alice.channels().pay(alice.payment(&bob, 10)).await {
+        Ok(paying) => matches!(paying.ended.await.unwrap(), Outcome::Paid(_)),
+        Err(refused) => {
+            assert_eq!(refused, ChannelsError::Kept);
+            false
+        }
+    };
+    let paid = futures::future::join_all((0..10).map(ten)).await;
+    assert_eq!(paid.iter().filter(|is_paid| **is_paid).count(), 6);
+    there.port.expect(&lock).await.unwrap();
+    here.fund(&lock).await;
+    there.sees(&lock).await;
+    soon("both see it funded", async || here.is_funded(&lock).await && there.is_funded(&lock).await).await;
+    there.redeem(&lock).await;
+    soon("both see it redeemed", async || here.is_redeemed(&lock).await && there.is_redeemed(&lock).await).await;
+    assert_eq!(alice.balances(id).await, (0, 100));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_for_a_leg_is_lent_to_nobody_and_free_once_its_swap_is_over() {
+    let chain = Chain::new();
+    let (alice, bob, charlie) = (Party::new(&chain).await, Party::new(&chain).await, Party::new(&chain).await);
+    opened(&chain, &alice, &bob, 200).await;
+    opened(&chain, &bob, &charlie, 100).await;
+    let lock = lock(&chain, &bob, &charlie, 0);
+    let here = Side::of(&bob, &lock).await;
+    assert_eq!(here.port.keep_room(&lock, &[]).await.unwrap(), None);
+    let over_bob = async |amount| {
+        let (payee, through) = (Payee::Key(key(&charlie)), Through::Mediators(vec![bob.identity()]));
+        let payment = NewPayment { payee, by: PayBy::Sealed, through, ..alice.payment(&charlie, amount) };
+        alice.channels().pay(payment).await.unwrap().ended.await.unwrap()
+    };
+    assert!(matches!(over_bob(61).await, Outcome::Failed(_)));
+    assert!(matches!(over_bob(60).await, Outcome::Paid(_)));
+    assert!(matches!(over_bob(1).await, Outcome::Failed(_)));
+    here.port.unwatch(lock.id());
+    soon("it is free", async || bob.channels().list().await.unwrap().iter().any(|channel| channel.own_free == 40)).await;
+    assert!(matches!(over_bob(40).await, Outcome::Paid(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_leg_goes_over_as_many_mediators_as_the_terms_allow_at_the_fees_they_announce() {
     let chain = Chain::new();
     let (alice, bob) = (Party::new(&chain).await, Party::new(&chain).await);
