@@ -206,6 +206,38 @@ fn ways_that_do_not_lead_to_the_payee_or_bring_something_else_are_none() {
 }
 
 #[test]
+fn room_that_a_mediator_keeps_is_passed_by_and_there_for_what_it_is_kept_for() {
+    let mut net = Net::new();
+    let (own, onto) = (PaymentId::from_bytes([9; 16]), key(2, 3).id());
+    let keep = |net: &mut Net, amount: u64| net.nodes.get_mut(&address(2)).unwrap().keep_room(own, onto, Units::from(amount));
+    assert!(!keep(&mut net, 101), "it has not so much");
+    assert!(keep(&mut net, 90) && keep(&mut net, 50), "anew, not twice");
+    let order = order(0, vec![way(&[2, 3]), way(&[5])]);
+    let id = order.id;
+    net.give(1, Event::Pay(order.clone()));
+    let failed = Some((address(2), address(3), Units::from(60)));
+    assert!(net.notices.contains(&Notice::Attempt { payment: id, reason: Reason::Funds, failed }), "{:?}", net.notices);
+    assert!(matches!(net.outcome(id), Some(Outcome::Paid(Some(_)))));
+
+    let all = Way { channel: onto, amount: Units::from(100), expiry: expiry(5_000), onward: vec![] };
+    let pay = |id| Order {
+        id,
+        payee: signer(3).known(),
+        amount: all.amount,
+        tie: Tie::Direct,
+        ways: vec![all.clone()],
+        ..order.clone()
+    };
+    let other = PaymentId::from_bytes([10; 16]);
+    net.give(2, Event::Pay(pay(other)));
+    assert_eq!(net.outcome(other), Some(Outcome::Failed(Reason::Funds)), "nor does another payment of the mediator's take it");
+    net.give(2, Event::Pay(pay(own)));
+    assert_eq!(net.outcome(own), Some(Outcome::Paid(None)));
+    let node = net.nodes.get(&address(2)).unwrap();
+    assert_eq!(node.room(node.channel(&onto).unwrap(), None), 0, "and nothing is kept any more");
+}
+
+#[test]
 fn a_payee_that_gives_a_payment_back_is_nobodys_failure() {
     let mut net = Net::new();
     let hash = Secret::from_bytes([6; 32]).hash();
