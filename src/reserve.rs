@@ -271,7 +271,8 @@ impl Reserves {
     /// Refuses a swap whose amount and worst fees are not free beside what running swaps hold and what is promised.
     pub async fn afford(&self, role: Role, terms: &Terms, funding: Funding) -> Result<(), ReserveError> {
         let mut sums = self.sums().await?;
-        self.check(&mut sums, role, terms, funding).await.map(|_| ())
+        self.check(&mut sums, role, terms, funding).await?;
+        self.free_room(&terms.own_leg(role).lock).await
     }
 
     /// The same, and promises it: of any number at once only as many succeed as the wallets can pay. A stranger may have `most` live swaps
@@ -374,6 +375,16 @@ impl Reserves {
         beside.sort_by_cached_key(Lock::id);
         beside.dedup();
         port.keep_room(lock, &beside).await?.map_or(Ok(()), |why| Err(why.into()))
+    }
+
+    /// Who only asks keeps nothing from anybody, however often.
+    async fn free_room(&self, lock: &Lock) -> Result<(), ReserveError> {
+        let Some(port) = self.ledgers.port(lock.asset.ledger()).filter(|port| port.needs_room()) else { return Ok(()) };
+        let is_promised = held_lock(&self.promised).swaps.values().any(|promise| promise.own == *lock);
+        if !is_promised {
+            port.free_room(lock).await?;
+        }
+        Ok(())
     }
 
     /// Once a lock was seen, or an attempt to fund it sent, its money has left the wallet's balance.

@@ -334,6 +334,11 @@ pub trait Port: Send + Sync {
         Ok(None)
     }
 
+    /// What was kept for a lock that is no swap's is free again.
+    async fn free_room(&self, _lock: &Lock) -> Result<(), PortError> {
+        Ok(())
+    }
+
     /// Makes ready, durably, what must be ready before the counterparty may fund a lock that we are to redeem. Idempotent.
     async fn expect(&self, _lock: &Lock) -> Result<(), PortError> {
         Ok(())

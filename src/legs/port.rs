@@ -325,6 +325,10 @@ impl Port for LegPort {
         self.make_room(lock, beside).await
     }
 
+    async fn free_room(&self, lock: &Lock) -> Result<(), PortError> {
+        self.leave_room(&lock.id()).await
+    }
+
     async fn expect(&self, lock: &Lock) -> Result<(), PortError> {
         let (channels, leg) = (self.channels()?, self.leg(lock));
         let known = channels.requests(self.chain()).await.map_err(|error| self.failed(error))?;

@@ -280,13 +280,20 @@ async fn what_is_kept_for_a_leg_no_payment_takes_however_many_try_at_once_and_af
     assert_eq!(alice.channels().pay(alice.payment(&bob, 61)).await.map(drop), Err(ChannelsError::Kept));
     assert!(alice.channels().withdraw(LEDGER, id, Units::from(61)).await.is_err(), "nor is it taken out");
     assert_eq!(alice.view(id).await.own_free, 60);
+    // Who only asked keeps nothing from anybody.
+    let asked = of_another_swap(&lock, 1, 60);
+    assert_eq!(here.port.keep_room(&asked, &[lock]).await.unwrap(), None);
+    assert_eq!(alice.view(id).await.own_free, 0);
+    here.port.free_room(&asked).await.unwrap();
+    assert_eq!(alice.view(id).await.own_free, 60);
 
     alice.restart().await;
     alice.meet(&bob).await;
     let (here, there) = (Side::of(&alice, &lock).await, Side::of(&bob, &lock).await);
     assert_eq!(here.sees(&lock).await, Sighting::absent());
     soon("they are connected", async || alice.view(id).await.is_ready).await;
-    assert_eq!(alice.channels().pay(alice.payment(&bob, 61)).await.map(drop), Err(ChannelsError::Kept));
+    here.port.free_room(&lock).await.unwrap();
+    assert_eq!(alice.channels().pay(alice.payment(&bob, 61)).await.map(drop), Err(ChannelsError::Kept), "its swap is agreed");
     let ten = async |_| match alice.channels().pay(alice.payment(&bob, 10)).await {
         Ok(paying) => matches!(paying.ended.await.unwrap(), Outcome::Paid(_)),
         Err(refused) => {

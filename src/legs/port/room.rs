@@ -39,6 +39,12 @@ impl LegPort {
         if self.take_room(lock).await? { Ok(None) } else { self.why_not(lock).await.map(Some) }
     }
 
+    /// Frees what was kept for a lock that was only asked for.
+    pub(super) async fn leave_room(&self, lock: &LockId) -> Result<(), PortError> {
+        let _alone = self.keeping.lock().await;
+        self.free(|id, _| id == lock && !self.is_to_be_funded(id)).await
+    }
+
     /// Frees what is kept for no leg that is still to be funded, and keeps room for those that have none.
     pub(super) async fn tidy_rooms(&self) -> Result<(), PortError> {
         // Who is just looking for room does the same.
