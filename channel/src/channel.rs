@@ -236,7 +236,14 @@ impl Channel {
         let nonce = self.next_nonce().ok_or(Stuck::Standing)?;
         let place = u16::try_from(self.batch.len()).map_err(|_| Stuck::Busy)?;
         let free = self.free(self.side);
-        let judge = Judge { is_payer: true, tip, registered, other: &self.incoming.locks, disposed: &self.disposed };
+        let judge = Judge {
+            is_payer: true,
+            tip,
+            registered,
+            other: &self.incoming.locks,
+            disposed: &self.disposed,
+            has_forgotten: false,
+        };
         let change = self.outgoing.apply(nonce, place, op.clone(), free, &judge).map_err(Stuck::Fault)?;
         self.batch.push(op);
         Ok(change)
@@ -309,11 +316,12 @@ impl Channel {
         tip: &Tip,
         registered: &BTreeMap<SecretHash, Registered>,
     ) -> Result<Vec<Change>, Refusal> {
-        let payer = self.side.other();
+        let (payer, has_forgotten) = (self.side.other(), self.is_behind());
         let mut changes = Vec::with_capacity(update.ops.len());
         for (place, op) in (0u16..).zip(&update.ops) {
             let free = self.free(payer);
-            let judge = Judge { is_payer: false, tip, registered, other: &self.outgoing.locks, disposed: &self.disposed };
+            let judge =
+                Judge { is_payer: false, tip, registered, other: &self.outgoing.locks, disposed: &self.disposed, has_forgotten };
             changes.push(self.incoming.apply(update.nonce, place, op.clone(), free, &judge).map_err(refusal)?);
         }
         self.incoming.nonce = update.nonce;
@@ -338,7 +346,7 @@ impl Channel {
     pub fn dispose(&mut self, number: LockNo, signer: &Signer) -> Option<Signature> {
         let disposal = self.disposal(self.side.other(), number)?;
         let digest = disposal.digest(&self.domain);
-        let may_sign = self.in_step && !self.is_behind();
+        let may_sign = self.in_step && Guard::DisposeRemembered.demands(!self.is_behind());
         let held = self.incoming.lock_mut(number)?;
         match &held.state {
             LockState::Disposed(signature) => return Some(*signature),

@@ -155,6 +155,9 @@ pub struct Judge<'a> {
     pub other: &'a VecDeque<Held>,
     /// Hashes of locks that were signed away in this channel, either way.
     pub disposed: &'a std::collections::BTreeSet<SecretHash>,
+    /// Whether the holder may have signed incoming locks away that it remembers as pending. It claims none of those, so that their
+    /// payer may strike them.
+    pub has_forgotten: bool,
 }
 
 impl Judge<'_> {
@@ -227,6 +230,7 @@ impl Flow {
             }
             Op::Strike { number } => match self.lock(number).ok_or(Fault::NoLock)?.state {
                 LockState::Disposed(_) => self.take(number).map(Change::Struck),
+                LockState::Waiting if judge.has_forgotten => self.take(number).map(Change::Struck),
                 LockState::Waiting | LockState::Known(_) if !Guard::Struck.holds() => self.take(number).map(Change::Struck),
                 LockState::Waiting | LockState::Known(_) => Err(Fault::NotDisposed),
             },

@@ -83,9 +83,23 @@ guards! {
     /// That nothing but the counterparty's own updates was forgotten only the counterparty says: it is believed where no lock of its
     /// is pending. Else a lie would keep a mediator from claiming one.
     SaidAhead: "E14, E17",
+    /// A copy that says of itself that it is one, a channel that is older than its database, and what a backup knows more of are old
+    /// before anybody is met.
+    KnownOld: "E17",
+    /// What is shown counts only where its payer has signed it, with the list that it comes with.
+    Testified: "E17, V2",
+    /// A later word of the counterparty's is taken only where it gives no less than what is remembered.
+    NoLess: "E17",
+    /// A later word that is shown brings back no lock that has ended: the history has one end of each, and the store no place for
+    /// two.
+    EndedOnce: "E17, V13",
     /// Who has forgotten claims no lock that it does not remember to have claimed before: it may have signed it away, and would
     /// forfeit all that it has in the channel.
     ClaimRemembered: "E14, E17",
+    /// Who has forgotten signs no lock away: one of its own that it does not know of may hang on it.
+    DisposeRemembered: "E14, E17, V5",
+    /// A payment of an old copy that may have been made since is not made again before the counterparty has shown what it holds.
+    MadeOnce: "E17",
     /// Nothing is signed once a close is signed or seen.
     SignWhileOpen: "E9, E12, V8",
     /// So many updates may be under way. It bounds memory alone.
@@ -129,10 +143,14 @@ guards! {
     // What goes on while the chain is out of sight.
     /// No more is taken unseen than the owner allows: the channel may have been closed by an older word. It bounds what that costs.
     UnseenLimit: "E11",
-    /// Nothing is begun that may need the chain before it ends.
+    /// No lock is begun that may need the chain before it ends.
     UnseenLock: "E11, E12",
+    /// No close and no withdrawal is consented to: the channel may not be what it was.
+    UnseenConsent: "E9, E12",
 
     // What becomes due.
+    /// A lock that is to go onward waits for a neighbour that is away for a moment, and no longer.
+    ReturnSoon: "I12",
     /// Near its end a lock is not paid on a secret shown by a neighbour. [`Guard::HopSlack`] leaves the time to claim it further up.
     PayEarly: "E2",
     /// ... but on a registration at depth. See above: whatever is learned by its end can be claimed further up.

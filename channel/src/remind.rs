@@ -10,7 +10,9 @@
 //! - From then on the channel is [`Standing::Behind`]: no update is signed, no lock is signed away. What ends it is a close that
 //!   both sign, of what was shown; or a close alone with the best promise that is held.
 //! - A pending lock of the counterparty's that is not remembered as claimed is never unlocked on chain. It may have been signed
-//!   away, and unlocking it would forfeit everything. An honest payer pays it off chain.
+//!   away, and unlocking it would forfeit everything. An honest payer pays it off chain, or strikes it.
+//! - A lock that is known to have ended comes back in no later word. A payment that waited for its turn may have been made: it
+//!   waits for what is shown.
 //!
 //! That only updates of the *counterparty's* were forgotten nothing proves but its word. It is believed only where none of its locks
 //! is pending: a lie then costs nothing but the channel, and else would talk a mediator out of a lock that it has to claim.
@@ -90,10 +92,9 @@ impl Channel {
     /// Whether a testimony is that payer's, of this channel, and whole.
     fn is_good(&self, shown: &Testimony, payer: Side, key: &KnownKey) -> bool {
         let SignedProof { proof, signature } = &shown.proof;
-        proof.of == self.of
-            && proof.payer == payer
-            && Commitment::of(&shown.locks) == Ok(proof.pending)
-            && key.verify(&proof.digest(&self.domain), signature).is_ok()
+        let is_signed =
+            || Commitment::of(&shown.locks) == Ok(proof.pending) && key.verify(&proof.digest(&self.domain), signature).is_ok();
+        proof.of == self.of && proof.payer == payer && (!Guard::Testified.holds() || is_signed())
     }
 
     /// Takes what the counterparty shows, if it is later than what the holder remembers. `sure`: the holder once said that it
@@ -110,9 +111,9 @@ impl Channel {
         if matches!(self.standing, Standing::Parting(_)) {
             return None;
         }
-        let own = own.filter(|shown| shown.proof.proof.nonce > self.outgoing.nonce && self.is_good(shown, self.side, holder));
-        let theirs = theirs
-            .filter(|shown| shown.proof.proof.nonce > self.incoming.nonce && self.is_good(shown, self.side.other(), &self.peer));
+        let own = own.filter(|shown| shown.goes_on_from(&self.outgoing) && self.is_good(shown, self.side, holder));
+        let theirs =
+            theirs.filter(|shown| shown.goes_on_from(&self.incoming) && self.is_good(shown, self.side.other(), &self.peer));
         // An update that is merely under way was never acknowledged: without it nothing was forgotten. That it was acknowledged only
         // the counterparty says: it is believed where no lock is pending that the holder would not claim any more.
         let is_said = sure > self.incoming.nonce && theirs.is_some_and(|shown| shown.proof.proof.nonce >= sure);
@@ -124,7 +125,7 @@ impl Channel {
         if is_news {
             self.standing = Standing::Behind;
         }
-        let theirs = theirs.filter(|shown| self.is_no_less(shown, tip, registered));
+        let theirs = theirs.filter(|shown| Guard::NoLess.demands(self.is_no_less(shown, tip, registered)));
         let incoming = theirs.map(|shown| shown.flow_after(&self.incoming)).map(|later| replace(&mut self.incoming, later));
         let outgoing = own.map(|shown| shown.flow_after(&self.outgoing)).map(|later| replace(&mut self.outgoing, later));
         (is_news || incoming.is_some() || outgoing.is_some()).then_some(Reminded { is_news, outgoing, incoming })
@@ -148,8 +149,10 @@ impl Channel {
         if backup.of != self.of || !incoming && !outgoing {
             return None;
         }
-        let is_news = !self.is_behind();
-        self.standing = Standing::Behind;
+        let is_news = !self.is_behind() && Guard::KnownOld.holds();
+        if is_news {
+            self.standing = Standing::Behind;
+        }
         self.disposed.extend(&backup.disposed);
         let incoming = incoming.then(|| replace(&mut self.incoming, backup.incoming));
         let outgoing = outgoing.then(|| {
@@ -162,7 +165,8 @@ impl Channel {
     /// Whether a later promise of the counterparty's gives the holder all that it remembers: what was paid, and each lock that it
     /// has claimed and that has not ended, paid or still pending.
     fn is_no_less(&self, shown: &Testimony, tip: &Tip, registered: &BTreeMap<SecretHash, Registered>) -> bool {
-        let judge = Judge { is_payer: false, tip, registered, other: &self.outgoing.locks, disposed: &self.disposed };
+        let (other, disposed) = (&self.outgoing.locks, &self.disposed);
+        let judge = Judge { is_payer: false, tip, registered, other, disposed, has_forgotten: true };
         let claimed = self.incoming.locks.iter().filter(|held| {
             matches!(held.state, LockState::Known(_)) && !shown.locks.contains(&held.lock) && judge.has_ended(&held.lock).is_err()
         });
@@ -172,6 +176,14 @@ impl Channel {
 }
 
 impl Testimony {
+    /// Whether it can be what came of a direction since. A lock that has ended meanwhile does not come back: that it has is in
+    /// the history, which says so once.
+    fn goes_on_from(&self, flow: &Flow) -> bool {
+        let is_left = |lock: &Pending| flow.lock(lock.number).is_some_and(|held| held.lock == *lock);
+        let can_be = self.locks.iter().all(|lock| lock.number.nonce() > flow.nonce || is_left(lock));
+        self.proof.proof.nonce > flow.nonce && Guard::EndedOnce.demands(can_be)
+    }
+
     /// The direction that it speaks of; of the locks that it names, what is remembered stays.
     fn flow_after(&self, before: &Flow) -> Flow {
         let SignedProof { proof, signature } = &self.proof;

@@ -5,6 +5,7 @@
 //! gone, or was not there yet since the start, waits for it a little ([`crate::Policy::return_secs`]); and is given back after
 //! that, since nobody's money is held for one who may never come back.
 
+use crate::guard::Guard;
 use crate::key::ChannelId;
 use crate::message::Reason;
 use crate::node::{Node, Place, Queued};
@@ -52,7 +53,7 @@ impl Node {
             self.channels.keys().copied().collect::<Vec<_>>().into_iter().for_each(|id| self.wait_for(id));
         }
         self.now = self.now.max(now);
-        while let Some(id) = self.away.pop_past(self.now) {
+        while let Some(id) = self.away.pop_past(self.now).filter(|_| Guard::ReturnSoon.holds()) {
             self.give_back_onward(id);
         }
     }

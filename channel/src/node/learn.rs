@@ -81,8 +81,8 @@ impl Node {
             return;
         }
         let Some(channel) = Channel::open(key, of, &self.signer, peer, self.domain, chain) else { return };
-        let is_behind = standing == Standing::Behind;
-        self.add_channel(Channel { standing, ..channel });
+        let is_behind = standing == Standing::Behind && Guard::KnownOld.holds();
+        self.add_channel(Channel { standing: if is_behind { standing } else { Standing::Active }, ..channel });
         self.touch(&of.channel);
         if is_behind {
             self.fell_behind(of.channel);
@@ -145,6 +145,7 @@ impl Node {
             }
         }
         self.decided(id);
+        self.gone_in_doubt(&id);
         let Some(channel) = self.channels.remove(&id) else { return };
         for (incoming, flow) in [(true, &channel.incoming), (false, &channel.outgoing)] {
             for held in &flow.locks {
@@ -165,6 +166,7 @@ impl Node {
         self.consents.remove(&id);
         self.asked.remove(&id);
         self.greeting.remove(&id);
+        self.doubt.forget(&id);
         // Another way of a payment that has just come back may begin with this channel too.
         self.fail_queue(id, Reason::NoWay);
     }
@@ -248,6 +250,7 @@ impl Node {
             registered: &self.registered,
             other: &channel.incoming.locks,
             disposed: &channel.disposed,
+            has_forgotten: false,
         };
         if judge.has_ended(&held.lock).is_ok() && held.state == LockState::Waiting {
             self.dead_on_chain(place);
@@ -283,6 +286,7 @@ impl Node {
         }
         self.kept.remove(&id);
         self.free_room(&id);
+        self.doubt.end(&id);
         self.touch_payment(id);
         let row = Some(crate::node::Row::Outcome(outcome.clone()));
         self.history.push(crate::node::Write { key: Key::Outcome(id), row });

@@ -11,6 +11,7 @@
 //! hash that a stranger knows gives no power over a payment.
 
 mod away;
+mod doubt;
 mod incoming;
 mod learn;
 mod outgoing;
@@ -38,6 +39,7 @@ use crate::key::{ChannelId, ChannelRef};
 use crate::lock::LockNo;
 use crate::message::{Message, Reason};
 use crate::node::away::Away;
+use crate::node::doubt::Doubt;
 use crate::seal::Seals;
 use crate::sign::{KnownKey, Signer};
 use crate::units::{Nonce, Units};
@@ -131,6 +133,8 @@ pub struct Node {
     effects: Vec<Effect>,
     /// Whether the chain is seen, and what goes on without it.
     watch: Watch,
+    /// What may have been made after this memory ends.
+    doubt: Doubt,
 }
 
 /// What one step leads to.
@@ -179,6 +183,7 @@ impl Node {
             acks: BTreeMap::new(),
             effects: Vec::new(),
             watch: Watch::default(),
+            doubt: Doubt::default(),
         }
     }
 

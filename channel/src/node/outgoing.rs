@@ -146,7 +146,7 @@ impl Node {
             return self.transfer(id, payment_id, order.amount);
         }
         // It was asked for before the chain went out of sight, and goes on when that is back.
-        if !self.sees() {
+        if Guard::UnseenLock.refuses(!self.sees()) {
             return Room::None;
         }
         let has_another = order.ways.len() > 1;
@@ -349,11 +349,18 @@ impl Node {
         self.recalls.insert((id, number));
     }
 
-    /// Nothing new goes through a channel any more: what waits for it looks elsewhere.
+    /// Nothing new goes through a channel any more: what waits for it looks elsewhere, unless it may have been made already.
     pub(super) fn fail_queue(&mut self, id: ChannelId, reason: Reason) {
         let Queue { quick, locks } = self.queues.remove(&id).unwrap_or_default();
+        let (doubted, locks): (Vec<_>, Vec<_>) = locks.into_iter().partition(|payment| self.is_in_doubt(payment, &id));
+        if !doubted.is_empty() {
+            self.queues.entry(id).or_default().locks.extend(doubted);
+        }
         for queued in quick {
             match queued {
+                Queued::Own(payment) if self.is_in_doubt(&payment, &id) => {
+                    self.queues.entry(id).or_default().quick.push_back(queued);
+                }
                 Queued::Own(payment) => self.next_way(payment, reason),
                 Queued::Forward(channel, number) => self.give_back(Place { channel, incoming: true, number }, reason),
             }

@@ -166,10 +166,12 @@ impl Node {
 
     /// The owner wants a payment back. What is not locked yet ends at once; of a lock its payee is asked.
     pub(super) fn recall(&mut self, id: PaymentId) {
+        let is_in_doubt = self.waits_in_doubt(&id);
         let Some(payment) = self.payments.get_mut(&id) else {
             return self.tell(Notice::Refused(Refused::Recall(id)));
         };
         match payment.progress {
+            Progress::Queued if is_in_doubt => self.tell(Notice::Refused(Refused::Recall(id))),
             Progress::Queued => self.end(id, Outcome::Failed(Reason::GivenUp)),
             Progress::Paid(..) => self.tell(Notice::Refused(Refused::Recall(id))),
             Progress::Locked(of, number) => {

@@ -2,13 +2,16 @@
 
 use crate::channel::{Channel, Standing};
 use crate::flow::{Held, Link, LockState};
+use crate::guard::Guard;
 use crate::key::ChannelId;
 use crate::message::{Message, Reason};
-use crate::node::rows::{Key, Row, Write};
+use crate::node::rows::{Key, Payment, Progress, Row, Write};
 use crate::node::words::{Effect, Notice, Outcome};
 use crate::node::{Node, Place};
 use crate::remind::{Reminded, Replaced, Testimony};
 use crate::units::Nonce;
+use crate::update::PaymentId;
+use std::collections::BTreeMap;
 
 impl Node {
     /// The counterparty's first word shows less than it once had: it is reminded.
@@ -46,6 +49,7 @@ impl Node {
             gone.iter().for_each(|held| self.ended_unseen(id, false, held));
             gone.iter().for_each(|held| self.was_forgotten_out(held, paid));
             self.now_pending(id, false, &added);
+            self.recognise(id, &added, paid);
         }
         if reminded.is_news {
             self.fell_behind(id);
@@ -74,12 +78,19 @@ impl Node {
     /// What a backup has kept: the channels that are not known, and what is later in it than in those that are.
     pub(super) fn remember(&mut self, rows: Vec<(Key, Row)>) {
         let kept = Self::restore(self.signer.clone(), self.domain, self.policy, rows);
+        let (mut carried, payments) = (kept.carried, kept.payments);
         for (id, backup) in kept.channels {
+            let carried: Vec<_> = carried.extract_if(.., |(other, _), _| *other == id).collect();
             match self.channels.get_mut(&id) {
                 Some(channel) => {
-                    let unacked: Vec<Key> = channel.unacked.iter().map(|sent| Key::Unacked(channel.of, sent.nonce)).collect();
+                    let before: Vec<Nonce> = channel.unacked.iter().map(|sent| sent.nonce).collect();
                     let Some(reminded) = channel.remember(backup) else { continue };
-                    self.dirty.extend(unacked);
+                    let of = channel.of;
+                    let left: Vec<Nonce> = channel.unacked.iter().map(|sent| sent.nonce).collect();
+                    self.dirty.extend(before.iter().map(|nonce| Key::Unacked(of, *nonce)));
+                    self.under_way(carried, &payments);
+                    // What was under way and is not any more has arrived.
+                    before.into_iter().filter(|nonce| !left.contains(nonce)).for_each(|nonce| self.arrived(id, nonce));
                     self.take_up(id, reminded);
                 }
                 None => {
@@ -87,12 +98,30 @@ impl Node {
                         |flow: &crate::Flow| -> Vec<crate::LockNo> { flow.locks.iter().map(|held| held.lock.number).collect() };
                     let (incoming, outgoing) = (locks(&backup.incoming), locks(&backup.outgoing));
                     self.add_channel(Channel { standing: Standing::Behind, ..backup });
+                    self.under_way(carried, &payments);
                     self.now_pending(id, true, &incoming);
                     self.now_pending(id, false, &outgoing);
                     self.fell_behind(id);
                 }
             }
             self.remembered(&id);
+        }
+    }
+
+    /// Payments that updates carry which a backup has kept: with those they arrive.
+    fn under_way(&mut self, carried: Vec<((ChannelId, Nonce), Vec<PaymentId>)>, payments: &BTreeMap<PaymentId, Payment>) {
+        for (update, ids) in carried {
+            for id in ids {
+                let Some(kept) = payments.get(&id) else { continue };
+                match self.payments.get_mut(&id) {
+                    None => drop(self.payments.insert(id, kept.clone())),
+                    Some(payment) if payment.progress == Progress::Queued => payment.progress = kept.progress.clone(),
+                    Some(_) => continue,
+                }
+                self.carried.entry(update).or_default().push(id);
+                self.leave_queues(id);
+                self.touch_payment(id);
+            }
         }
     }
 
@@ -112,8 +141,12 @@ impl Node {
 
     /// Whatever was signed since the copy was taken is forgotten.
     pub(super) fn was_put_back(&mut self) {
-        let known: Vec<ChannelId> =
-            self.channels.values().filter(|channel| !channel.is_behind()).map(|it| it.of.channel).collect();
+        let known: Vec<ChannelId> = self
+            .channels
+            .values()
+            .filter(|channel| !channel.is_behind() && Guard::KnownOld.holds())
+            .map(|it| it.of.channel)
+            .collect();
         for id in known {
             if let Some(channel) = self.channels.get_mut(&id) {
                 channel.standing = Standing::Behind;
@@ -166,13 +199,17 @@ impl Node {
     }
 
     /// An outgoing lock ended while it was forgotten. If it can have been paid it counts as paid: tried anew, it would be paid
-    /// twice. A lock that a mediator had on its account stays as it is; what becomes of it upstream shows there.
+    /// twice. Else its payment may be on another way by now, and waits for what is shown of that. A lock that a mediator had on its account stays as it is; what becomes of it upstream shows there.
     fn was_forgotten_out(&mut self, held: &Held, paid: crate::Units) {
         let Link::Payment(payment) = held.link else { return };
         let outcome = match &held.state {
             LockState::Known(secret) => Outcome::Paid(Some(secret.clone())),
             LockState::Waiting if paid >= held.lock.amount => Outcome::Paid(None),
-            LockState::Waiting | LockState::Disposed(_) => Outcome::Failed(Reason::NoWay),
+            LockState::Waiting | LockState::Disposed(_) => {
+                self.doubt.begin(payment);
+                self.next_way(payment, Reason::NoWay);
+                return self.find_again(payment);
+            }
         };
         self.end(payment, outcome);
     }

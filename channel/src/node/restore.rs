@@ -78,6 +78,9 @@ impl Node {
     /// What waits is found in the rows again.
     fn requeue(&mut self) {
         for (id, payment) in &self.payments {
+            if payment.progress == Progress::Queued {
+                self.doubt.begin(*id);
+            }
             match (&payment.progress, payment.order.ways.first()) {
                 (Progress::Queued, Some(way)) => self.queues.entry(way.channel).or_default().add(*id, &payment.order.tie),
                 (Progress::Paid(of, nonce), _) => self.carried.entry((of.channel, *nonce)).or_default().push(*id),

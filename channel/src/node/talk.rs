@@ -86,6 +86,7 @@ impl Node {
 
     fn greeted(&mut self, id: ChannelId, received: Nonce, held: Option<&SignedProof>) {
         self.watch.forget_heard(&id);
+        self.doubt.hear(id, received);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         self.away.end(&id);
         match channel.greeted(received, held, &self.signer) {

@@ -132,7 +132,8 @@ impl Node {
     /// Signs the close that the counterparty asked for, once nothing is under way.
     pub(super) fn grant_close(&mut self, id: ChannelId) {
         // The other side may see a chain on which this channel is not what it is here: that is looked at first.
-        let Some(sent) = self.asked.get(&id).copied().filter(|_| self.sees()) else { return };
+        let may_consent = Guard::UnseenConsent.demands(self.sees());
+        let Some(sent) = self.asked.get(&id).copied().filter(|_| may_consent) else { return };
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if !channel.is_quiet() || channel.leaving.is_some() || channel.incoming.nonce != sent || !channel.may_end() {
             return;
@@ -223,7 +224,7 @@ impl Node {
     /// The counterparty wants to take money out.
     pub(super) fn withdraw_asked(&mut self, id: ChannelId, number: u32, amount: Units, deadline: UnixTime) {
         let longest = self.latest().plus_secs(2 * self.policy.consent_secs);
-        let sees = self.sees();
+        let sees = Guard::UnseenConsent.demands(self.sees());
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let side = channel.side.other();
         let leaving = Leaving { side, amount, number, deadline, signature: None };

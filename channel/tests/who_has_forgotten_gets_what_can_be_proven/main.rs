@@ -2,190 +2,15 @@
 //! can be proven.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod pair;
 
-use common::{NOW, POLICY, chain, domain, holdings, moment, signer};
-use photon_chains::{Expiry, Secret, SecretHash, UnixTime};
-use photon_channel::contract::{Call, Consent, Contract, Open, Slot};
+use common::{chain, domain, moment};
+use pair::{Pair, Rows, secret};
+use photon_channel::contract::{Call, Slot};
 use photon_channel::*;
 use std::collections::{BTreeMap, VecDeque};
-
-type Rows = BTreeMap<Key, Row>;
-
-/// Two parties, what each has on its disk, and what is under way between them.
-struct Pair {
-    keys: [Signer; 2],
-    nodes: [Node; 2],
-    disks: [Rows; 2],
-    wires: [VecDeque<Message>; 2],
-    effects: [Vec<Effect>; 2],
-    id: ChannelId,
-    key: ChannelKey,
-    now: u64,
-    payments: u8,
-}
-
-fn secret(number: u8) -> Secret {
-    Secret::from_bytes([number; 32])
-}
-
-impl Pair {
-    fn new() -> Self {
-        let keys = [signer(1), signer(2)];
-        let key = ChannelKey::new(None, keys[0].address(), keys[1].address(), Window::SHORTEST).unwrap();
-        let nodes = [0, 1].map(|own: usize| Node::new(keys[own].clone(), domain(), POLICY));
-        let mut pair = Self {
-            keys,
-            nodes,
-            disks: [Rows::new(), Rows::new()],
-            wires: [VecDeque::new(), VecDeque::new()],
-            effects: [vec![], vec![]],
-            id: key.id(),
-            key,
-            now: NOW,
-            payments: 0,
-        };
-        for own in 0..2 {
-            let peer = pair.keys[1 - own].known();
-            pair.give(own, Event::Opened { key, epoch: Epoch(5), peer, chain: chain(Stage::Open) });
-        }
-        pair.tip(0);
-        pair.meet();
-        pair
-    }
-
-    fn give(&mut self, own: usize, event: Event) {
-        self.nodes[own].take(event);
-        let step = self.nodes[own].finish();
-        for Write { key, row } in step.writes {
-            match row.filter(|_| key.is_live()) {
-                Some(row) => drop(self.disks[own].insert(key, row)),
-                None => drop(self.disks[own].remove(&key)),
-            }
-        }
-        for effect in step.effects {
-            match effect {
-                Effect::Send(_, message) => {
-                    assert_eq!(Message::from_bytes(&message.to_bytes()).as_ref(), Ok(&message));
-                    self.wires[1 - own].push_back(message);
-                }
-                other => self.effects[own].push(other),
-            }
-        }
-    }
-
-    /// Until nothing is under way.
-    fn talk(&mut self) {
-        while let Some(own) = (0..2).find(|own| !self.wires[*own].is_empty()) {
-            let message = self.wires[own].pop_front().unwrap();
-            let from = self.keys[1 - own].address();
-            self.give(own, Event::Message(from, message));
-        }
-    }
-
-    fn meet(&mut self) {
-        self.wires.iter_mut().for_each(VecDeque::clear);
-        for own in 0..2 {
-            let peer = self.keys[1 - own].address();
-            self.give(own, Event::Disconnected(peer));
-            self.give(own, Event::Connected(peer));
-        }
-        self.talk();
-    }
-
-    fn tip(&mut self, secs: u64) {
-        self.now += secs;
-        for own in 0..2 {
-            let tip = Tip { latest: moment(self.now), deep: moment(self.now) };
-            self.give(own, Event::Clock(tip.latest.time));
-            self.give(own, Event::Tip(tip));
-        }
-        self.talk();
-    }
-
-    fn pay(&mut self, own: usize, amount: u64, tie: Tie) -> PaymentId {
-        self.payments += 1;
-        let expiry = Expiry { linked: true, ..Expiry::at(UnixTime::from_secs(self.now + 2_000)) };
-        let way = Way { channel: self.id, amount: Units::from(amount), expiry, onward: vec![] };
-        let id = PaymentId::from_bytes([self.payments; 16]);
-        let (payee, amount) = (self.keys[1 - own].known(), Units::from(amount));
-        let order = Order { id, token: None, payee, amount, most_fee: Units::ZERO, tie, ways: vec![way], searches: 0 };
-        self.give(own, Event::Pay(order));
-        self.talk();
-        id
-    }
-
-    /// A payment that its payee holds.
-    fn hold(&mut self, payer: usize, amount: u64, hash: SecretHash) -> PaymentId {
-        let payment = PaymentId::from_bytes([200; 16]);
-        let amount_due = Units::from(amount);
-        let request = Request { secret_hash: hash, amount: amount_due, payment, secret: None, least_secs: 0, until: None };
-        self.give(1 - payer, Event::Expect(request));
-        self.pay(payer, amount, Tie::Hash(hash))
-    }
-
-    /// Started again with those rows on its disk, and connected.
-    fn start(&mut self, own: usize, disk: Rows) {
-        let rows = disk.iter().map(|(key, row)| (*key, row.clone()));
-        self.nodes[own] = Node::restore(self.keys[own].clone(), domain(), POLICY, rows);
-        self.disks[own] = disk;
-        self.effects[own].clear();
-        self.tip(0);
-    }
-
-    /// Started again with nothing; the channel is found on the chain.
-    fn lose(&mut self, own: usize) {
-        self.start(own, Rows::new());
-        let peer = self.keys[1 - own].known();
-        self.give(own, Event::Found { key: self.key, epoch: Epoch(5), peer, chain: chain(Stage::Open) });
-    }
-
-    fn channel(&self, own: usize) -> &Channel {
-        self.nodes[own].channel(&self.id).unwrap()
-    }
-
-    fn paid(&self, own: usize) -> (u128, u128) {
-        let channel = self.channel(own);
-        (channel.outgoing.transferred.get(), channel.incoming.transferred.get())
-    }
-
-    fn told(&self, own: usize, notice: &Notice) -> bool {
-        self.effects[own].contains(&Effect::Tell(notice.clone()))
-    }
-
-    fn contract(&self) -> Contract {
-        let mut contract = Contract::new(domain(), 15);
-        contract.put(self.id, Some(Slot::Open(Open { epoch: Epoch(5), withdrawals: 0, holdings: holdings() })));
-        contract
-    }
-
-    /// What the contract pays the first and the second party when one of them sends the close that both signed.
-    fn closed_together(&self) -> (u128, u128) {
-        let sent = (0..2).find_map(|own| {
-            self.effects[own].iter().rev().find_map(|effect| match effect {
-                Effect::CloseTogether(close, signature) => Some((own, *close, *signature)),
-                _ => None,
-            })
-        });
-        let (own, close, signature) = sent.expect("both have signed a close");
-        let consent = Consent::Counterparty(signature);
-        let call = Call::CooperativeClose { paid_to_a: close.paid_to_a, deadline: close.deadline, consent };
-        let done = self.contract().call(moment(self.now + 15), self.keys[own].address(), &self.key, &call).unwrap();
-        let side = self.channel(0).side;
-        (done.pays.of(side).get(), done.pays.of(side.other()).get())
-    }
-
-    /// Nothing that its memory is missing is ever signed by that party: it keeps every update that it once let out.
-    fn signs_no_update(&mut self, own: usize) {
-        let before = self.channel(own).outgoing.clone();
-        for tie in [Tie::Direct, Tie::Sealed(secret(77))] {
-            self.pay(own, 1, tie);
-        }
-        self.tip(4_000);
-        let after = &self.channel(own).outgoing;
-        assert_eq!((after.nonce, after.transferred, after.signature), (before.nonce, before.transferred, before.signature));
-    }
-}
 
 // The last of these forgets nothing but what came in: the counterparty has no word of its own to show it.
 #[test]
@@ -242,21 +67,6 @@ fn a_late_first_word_makes_nobody_forget() {
     assert_eq!((0..2).filter(|own| pair.channel(*own).is_behind()).count(), 0);
     pair.meet();
     assert_eq!(pair.paid(1), (0, 25));
-}
-
-impl Pair {
-    fn pay_unheard(&mut self, own: usize, amount: u64) {
-        let before = std::mem::take(&mut self.wires[1 - own]);
-        self.payments += 1;
-        let id = PaymentId::from_bytes([self.payments; 16]);
-        let expiry = Expiry { linked: true, ..Expiry::at(UnixTime::from_secs(self.now + 2_000)) };
-        let way = Way { channel: self.id, amount: Units::from(amount), expiry, onward: vec![] };
-        let (payee, amount) = (self.keys[1 - own].known(), Units::from(amount));
-        let (most_fee, tie) = (Units::ZERO, Tie::Direct);
-        let order = Order { id, token: None, payee, amount, most_fee, tie, ways: vec![way], searches: 0 };
-        self.give(own, Event::Pay(order));
-        self.wires[1 - own] = before;
-    }
 }
 
 #[test]
@@ -450,4 +260,116 @@ fn a_close_of_the_counterparty_shows_an_old_copy_too() {
     pair.start(0, copy);
     pair.give(0, Event::Chain(id, OnChain { counted, ..chain(Stage::Closed) }));
     assert!(pair.told(0, &Notice::Behind(id)));
+}
+
+// V13: the history has one end of each lock, and a store that was to write another would stop.
+#[test]
+fn a_lock_that_has_ended_does_not_come_back_in_what_is_shown() {
+    let mut pair = Pair::new();
+    pair.hold(1, 7, secret(8).hash());
+    let ended = pair.channel(0).incoming.locks[0].lock;
+    pair.give(0, Event::GiveUp(secret(8).hash()));
+    pair.talk();
+    let before = pair.channel(0).clone();
+    assert!(before.incoming.locks.is_empty(), "its payer has struck it");
+    let (of, payer, key) = (before.of, before.side.other(), pair.keys[1].clone());
+    let shown = |locks: Vec<Pending>| {
+        let pending = Commitment::of(&locks).unwrap();
+        let proof = BalanceProof { of, payer, nonce: Nonce(9), transferred: before.incoming.transferred, pending };
+        let signature = key.sign(&proof.digest(&domain()));
+        Testimony { proof: SignedProof { proof, signature }, locks }
+    };
+    let takes = |pair: &mut Pair, locks: Vec<Pending>| {
+        let message = Message::Remind { of, sure: Nonce(9), own: Some(Box::new(shown(locks))), yours: None };
+        pair.give(0, Event::Message(key.address(), message));
+        pair.channel(0).incoming.nonce == Nonce(9)
+    };
+    assert!(!takes(&mut pair, vec![ended]));
+    assert_eq!(*pair.channel(0), before);
+    let number = LockNo::new(Nonce(5), 0);
+    assert!(takes(&mut pair, vec![Pending { number, ..ended }]), "one that was added since may be pending");
+}
+
+// E14: of a lock that it may have signed away it claims nothing, so that an honest payer's word is no cheat's.
+#[test]
+fn who_has_forgotten_lets_its_payer_strike_what_it_may_have_signed_away() {
+    let mut pair = Pair::new();
+    pair.hold(1, 7, secret(8).hash());
+    let copy = pair.disks[0].clone();
+    pair.give(0, Event::GiveUp(secret(8).hash()));
+    let dispose = pair.wires[1].pop_front().unwrap();
+    let from = pair.keys[0].address();
+    pair.give(1, Event::Message(from, dispose));
+    assert!(matches!(pair.wires[0].pop_front(), Some(Message::Update(_))), "the strike is lost on its way");
+    pair.start(0, copy);
+    pair.give(0, Event::PutBack);
+    assert_eq!(pair.channel(0).incoming.locks[0].state, LockState::Waiting);
+    pair.meet();
+    assert!(pair.channel(0).incoming.locks.is_empty());
+    let id = pair.id;
+    assert!(!pair.told(0, &Notice::Breach(id)));
+    pair.tip(15);
+    assert_eq!(pair.closed_together(), (100, 100));
+}
+
+// What waited for its turn in the copy was made after it.
+#[test]
+fn a_payment_of_an_old_copy_that_was_made_since_is_not_called_failed() {
+    for is_direct in [true, false] {
+        let mut pair = Pair::new();
+        let peer = pair.keys[1].address();
+        pair.give(0, Event::Disconnected(peer));
+        let tie = if is_direct { Tie::Direct } else { Tie::Sealed(secret(7)) };
+        let payment = pair.pay(0, 30, tie);
+        let copy = pair.disks[0].clone();
+        pair.meet();
+        pair.talk();
+        assert_eq!(pair.paid(0).0, 30);
+        pair.start(0, copy);
+        pair.give(0, Event::PutBack);
+        assert!(pair.nodes[0].payment(&payment).is_some(), "nobody knows before the neighbour is there");
+        pair.give(0, Event::Recall(payment));
+        assert!(pair.nodes[0].payment(&payment).is_some(), "and it can't be taken back");
+        pair.meet();
+        assert!(pair.told(0, &Notice::Ended(payment, Outcome::Paid(None))), "{is_direct}");
+        assert_eq!(pair.closed_together().0, 70);
+    }
+}
+
+#[test]
+fn a_payment_of_an_old_copy_that_is_pending_is_known_again_and_one_that_was_not_made_fails() {
+    for is_made in [true, false] {
+        let mut pair = Pair::new();
+        let peer = pair.keys[1].address();
+        pair.give(0, Event::Disconnected(peer));
+        let payment = pair.hold(0, 7, secret(8).hash());
+        let copy = pair.disks[0].clone();
+        if is_made {
+            pair.meet();
+        }
+        pair.start(0, copy);
+        pair.give(0, Event::PutBack);
+        pair.meet();
+        assert_eq!(pair.told(0, &Notice::Ended(payment, Outcome::Failed(Reason::NoWay))), !is_made);
+        if is_made {
+            let number = pair.channel(0).outgoing.locks[0].lock.number;
+            let of = pair.channel(0).of;
+            assert_eq!(pair.nodes[0].payment(&payment).unwrap().progress, Progress::Locked(of, number));
+            assert_eq!(pair.channel(0).outgoing.locks[0].link, Link::Payment(payment));
+        }
+    }
+}
+
+#[test]
+fn a_payment_that_was_under_way_when_the_backup_was_written_arrives_with_its_update() {
+    let mut pair = Pair::new();
+    pair.pay_unheard(0, 5);
+    let payment = PaymentId::from_bytes([pair.payments; 16]);
+    let kept = pair.nodes[0].memory();
+    pair.start(0, Rows::new());
+    pair.give(0, Event::Remember(kept));
+    assert!(pair.nodes[0].payment(&payment).is_some());
+    pair.meet();
+    assert!(pair.told(0, &Notice::Ended(payment, Outcome::Paid(None))));
+    assert_eq!(pair.closed_together(), (95, 105));
 }
