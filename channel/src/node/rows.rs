@@ -50,15 +50,6 @@ impl Key {
             Key::Sent(..) | Key::Gone(..) | Key::Outcome(_) | Key::Received(..) => false,
         }
     }
-
-    /// The life of a channel that the row is of.
-    pub const fn of(&self) -> Option<ChannelRef> {
-        match self {
-            Key::Channel(of) | Key::Unseen(of) | Key::Lock(of, ..) | Key::Unacked(of, _) | Key::Disposed(of, _) => Some(*of),
-            Key::Sent(of, _) | Key::Gone(of, ..) | Key::Received(of, _) => Some(*of),
-            Key::Payment(_) | Key::Request(_) | Key::Outcome(_) => None,
-        }
-    }
 }
 
 /// A channel without its lists.

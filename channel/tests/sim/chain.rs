@@ -27,6 +27,8 @@ pub struct Fight {
     pub off: Both<Vec<LockNo>>,
     /// The calls that unlocked.
     pub unlocked: Both<Vec<Unlocking>>,
+    /// Who closed, and what the proof said that it closed with.
+    pub closed_by: Option<(Side, Units)>,
 }
 
 /// The state after a block.
@@ -38,6 +40,8 @@ pub struct View {
     pub shown: BTreeMap<SecretHash, Secret>,
     /// What each account was paid, less what it paid in.
     pub wallets: BTreeMap<Address, i128>,
+    /// The same by each life of a channel.
+    pub flows: BTreeMap<ChannelRef, Both<i128>>,
 }
 
 #[derive(Clone, PartialEq)]
@@ -73,6 +77,7 @@ impl Chain {
             fights: BTreeMap::new(),
             shown: BTreeMap::new(),
             wallets: BTreeMap::new(),
+            flows: BTreeMap::new(),
         };
         let first = Block { view: Rc::new(view), mined: Vec::new() };
         Self { blocks: vec![first], mempool: Vec::new(), spike_until: 0, rng: Rng::new(seed ^ 0xc4a1), reorgs: 0 }
@@ -177,13 +182,19 @@ impl View {
             What::Call(key, call) => {
                 // What is refused costs its sender a fee, and nothing else.
                 let Ok(done) = self.contract.call(at, tx.from, key, call) else { return };
-                let of = self.contract.slot(&key.id()).map(|slot| ChannelRef { channel: key.id(), epoch: slot.epoch() });
+                let of = self.life_of(key);
                 self.contract.apply(key, &done);
+                let of = of.or_else(|| self.life_of(key));
+                let paid_in = |side: Side| match &**call {
+                    Call::Deposit { of, amount, .. } if *of == side => i128::try_from(*amount).unwrap(),
+                    _ => 0,
+                };
                 for side in Side::BOTH {
-                    *self.wallets.entry(*key.parties().of(side)).or_default() += done.pays.of(side).signed();
-                }
-                if let Call::Deposit { of, amount, .. } = &**call {
-                    *self.wallets.entry(*key.parties().of(*of)).or_default() -= i128::try_from(*amount).unwrap();
+                    let flow = done.pays.of(side).signed() - paid_in(side);
+                    *self.wallets.entry(*key.parties().of(side)).or_default() += flow;
+                    if let Some(of) = of {
+                        *self.flows.entry(of).or_default().of_mut(side) += flow;
+                    }
                 }
                 if let (Some(of), Some(side)) = (of, key.side_of(&tx.from)) {
                     self.follow(of, side, call);
@@ -191,6 +202,10 @@ impl View {
                 self.read(done.said.as_ref());
             }
         }
+    }
+
+    fn life_of(&self, key: &ChannelKey) -> Option<ChannelRef> {
+        self.contract.slot(&key.id()).map(|slot| ChannelRef { channel: key.id(), epoch: slot.epoch() })
     }
 
     /// Secrets in a call are public.
@@ -207,7 +222,7 @@ impl View {
     fn follow(&mut self, of: ChannelRef, caller: Side, call: &Call) {
         match call {
             Call::Close { shown, records } => {
-                let mut fight = Fight::default();
+                let mut fight = Fight { closed_by: Some((caller, shown.transferred)), ..Fight::default() };
                 *fight.nonces.of_mut(caller) = shown.nonce;
                 fight.take_off(caller, records, true);
                 self.fights.insert(of, fight);

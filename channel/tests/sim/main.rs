@@ -1,6 +1,7 @@
 //! Three to five nodes that pay each other over channels, from a seed: with messages lost, doubled and overtaken, crashes at
 //! every commit and between any two sends, outages, gas that spikes, the last blocks undone, channels closed by one side with
-//! any old word or by both, money taken out and paid in, and Mallory in every position, alone or with another. The chain is the
+//! any old word or by both, money taken out and paid in, and Mallory in every position, alone or with another; databases lost, or
+//! old copies of them put back, with a backup of the channels and without; the chain out of somebody's sight. The chain is the
 //! contract's own model, so that what is judged is what a party has in the end, not what it believes. The same code runs in the
 //! program.
 //!
@@ -8,21 +9,28 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::wildcard_enum_match_arm)]
 
 mod chain;
+mod faults;
+mod forget;
+mod hear;
 mod judge;
+mod lies;
 mod mallory;
 mod mutations;
 mod party;
 mod rng;
+mod sight;
 mod story;
+mod waits;
 mod world;
 
+use faults::Faults;
 use judge::{INVARIANTS, Report};
-use party::VICES;
+use party::{TO_THE_BLIND, TO_THE_FORGETFUL, VICES, Vice};
 use photon_channel::with_toys;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use story::{Setting, run};
-use world::{Faults, Wrong};
+use world::Wrong;
 
 /// Seeds that a thread takes at a time.
 const BATCH: u64 = 64;
@@ -137,4 +145,31 @@ fn whoever_cheats_no_honest_party_loses() {
     let vice = |seed: u64| VICES[(seed % VICES.len() as u64) as usize];
     let tally = play("Mallory", 2_000, |seed| Setting { faults: Faults::BAD, vice: Some(vice(seed)) });
     tally.assert_reached(&[("closed alone", 1_000), ("registered or shown", 200), ("signed away", 500)]);
+}
+
+/// Every other story is among honest parties.
+fn every_other(vices: &[Vice], seed: u64) -> Option<Vice> {
+    (seed % 2 == 1).then(|| vices[(seed / 2 % vices.len() as u64) as usize])
+}
+
+// E14, E17.
+#[test]
+fn whoever_forgets_signs_nothing_more_and_costs_nobody_else_anything() {
+    let vice = |seed: u64| every_other(&TO_THE_FORGETFUL, seed);
+    let tally = play("forgetful", 1_000, |seed| Setting { faults: Faults::FORGETFUL, vice: vice(seed) });
+    tally.assert_reached(&[
+        ("forgot, All", 300),
+        ("forgot, Copy", 200),
+        ("forgot, Unnoticed", 200),
+        ("behind, closed together", 500),
+        ("behind, closed alone", 100),
+    ]);
+}
+
+// E11, E12.
+#[test]
+fn out_of_sight_of_the_chain_nobody_takes_more_than_its_owner_allows_and_nobody_loses() {
+    let vice = |seed: u64| every_other(&TO_THE_BLIND, seed);
+    let tally = play("blind", 1_000, |seed| Setting { faults: Faults::BLIND, vice: vice(seed) });
+    tally.assert_reached(&[("paid unseen", 60), ("failed OutOfSight", 200)]);
 }

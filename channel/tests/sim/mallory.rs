@@ -49,7 +49,7 @@ impl Malice {
         }
     }
 
-    fn word(&self, of: ChannelRef, side: Side, at: u64) -> Option<&Word> {
+    pub fn word(&self, of: ChannelRef, side: Side, at: u64) -> Option<&Word> {
         let words = self.words.get(&(of, side))?;
         words.get(at as usize % words.len().max(1))
     }
@@ -64,6 +64,8 @@ impl World {
             Vice::RevealsLate => self.say_late(own),
             Vice::UnlocksLast => self.unlock_last(own),
             Vice::Forges => self.forge(own),
+            Vice::ClosesUnseen => self.close_unseen(own),
+            Vice::Misreminds => self.remind_unasked(own),
             _ => {}
         }
         let is_wild = self.parties[own].vice == Vice::ClosesOld && self.rng.percent(60);
@@ -159,7 +161,7 @@ impl World {
     }
 
     /// She unlocks any of her income that she knows the secret of, given up or not.
-    fn any_records(&mut self, list: &[Pending]) -> Vec<Record> {
+    pub fn any_records(&mut self, list: &[Pending]) -> Vec<Record> {
         let latest = self.chain.latest();
         let mut records = Vec::new();
         for lock in list {

@@ -1,6 +1,8 @@
 //! A party: its node, its disk, and its connections. Only what was committed survives a crash.
 
 use crate::chain::{BLOCK_SECS, Fight, domain};
+use crate::forget::Memory;
+use crate::world::DEPOSIT;
 use photon_chains::{Secret, SecretHash, UnixTime};
 use photon_channel::contract::{Call, Closed};
 use photon_channel::*;
@@ -22,8 +24,11 @@ pub const POLICY: Policy = Policy {
     expire_patience_secs: 60,
     consent_secs: 600,
     resend_secs: 60,
-    return_secs: 20,
+    return_secs: 60,
 };
+
+/// The most that each of them takes while the chain is out of its sight, where that happens.
+pub const LIMIT: u64 = DEPOSIT / 25;
 
 /// What a party's disk holds.
 #[derive(Default, Clone)]
@@ -104,6 +109,12 @@ pub enum Vice {
     Skims,
     /// Sends what its own core would not make: wrong signatures, money that is not there, locks taken back too early.
     Forges,
+    /// Shows nothing of what it holds to one that has forgotten.
+    Hides,
+    /// Reminds its neighbours of what never was, or is not any more.
+    Misreminds,
+    /// Closes with an old word while its neighbour does not see the chain, and goes on paying it.
+    ClosesUnseen,
 }
 
 pub const VICES: [Vice; 8] = [
@@ -117,7 +128,18 @@ pub const VICES: [Vice; 8] = [
     Vice::Forges,
 ];
 
+/// What Mallory does where others forget.
+pub const TO_THE_FORGETFUL: [Vice; 5] = [Vice::Hides, Vice::Misreminds, Vice::ClosesOld, Vice::GoesSilent, Vice::NeverUnlocks];
+
+/// What she does where others do not see the chain.
+pub const TO_THE_BLIND: [Vice; 5] =
+    [Vice::ClosesUnseen, Vice::ClosesOld, Vice::RegistersLast, Vice::UnlocksLast, Vice::NeverUnlocks];
+
 impl Vice {
+    pub fn keeps_unlocks(self) -> bool {
+        matches!(self, Vice::NeverUnlocks | Vice::Misreminds)
+    }
+
     pub fn keeps_secrets(self) -> bool {
         matches!(self, Vice::RevealsLate | Vice::RegistersLast | Vice::UnlocksLast)
     }
@@ -137,6 +159,22 @@ pub struct Party {
     pub crashes: u64,
     /// Channels that it has decided to close alone, which is durable.
     pub closing: BTreeSet<ChannelRef>,
+    /// What its disk has lost, and what is left elsewhere.
+    pub memory: Memory,
+    pub sight: Eyes,
+}
+
+/// Whether a party sees the chain.
+#[derive(Default)]
+pub struct Eyes {
+    /// Whether the story has anybody lose sight of it.
+    pub may_fail: bool,
+    /// Until when it does not.
+    pub dark_until: u64,
+    /// When it saw it last.
+    pub seen_at: u64,
+    /// What came in since, as its disk says.
+    pub unseen: u128,
 }
 
 impl Party {
@@ -153,6 +191,8 @@ impl Party {
             away_until: 0,
             crashes: 0,
             closing: BTreeSet::new(),
+            memory: Memory::default(),
+            sight: Eyes::default(),
         }
     }
 
@@ -160,14 +200,19 @@ impl Party {
         self.vice == Vice::Honest
     }
 
-    fn restored(&self) -> Node {
+    pub fn restored(&self) -> Node {
         let rows = self.disk.live.iter().map(|(key, row)| (*key, row.clone()));
-        Node::restore(self.signer.clone(), domain(), POLICY, rows)
+        let limit = if self.sight.may_fail { LIMIT } else { 0 };
+        Node::restore(self.signer.clone(), domain(), POLICY, rows).with_unseen_limits([(None, Units::from(limit))].into())
     }
 
     /// Killed, and started again from its disk.
     pub fn restart(&mut self) {
         self.node = self.restored();
+        if self.sight.may_fail {
+            self.node.take(Event::Sight(Sight::Awaited));
+        }
+        self.memory.begin(&mut self.node);
         self.watched.clear();
         self.told.clear();
         self.crashes += 1;
@@ -199,20 +244,35 @@ impl Party {
         }
     }
 
+    /// What became of a payment, as it was said last.
     pub fn outcome(&self, id: &PaymentId) -> Option<&Outcome> {
-        match self.disk.history.get(&Key::Outcome(*id))? {
+        let key = Key::Outcome(*id);
+        match self.disk.history.get(&key).or_else(|| self.memory.past.get(&key))? {
             Row::Outcome(outcome) => Some(outcome),
             _ => None,
         }
     }
 
-    /// What came in for a payment: how often, and how much.
+    /// All that its disk ever held for good.
+    pub fn history(&self) -> impl Iterator<Item = (&Key, &Row)> {
+        let lost = self.memory.past.iter().filter(|(key, _)| !self.disk.history.contains_key(*key));
+        self.disk.history.iter().chain(lost)
+    }
+
+    /// What came in for a payment: how often, and how much. What is on no disk any more may be told a second time.
     pub fn received(&self, id: &PaymentId) -> (usize, u128) {
-        let amounts = self.disk.history.values().filter_map(|row| match row {
-            Row::Received(payment, amount, _) if payment == id => Some(amount.get()),
-            _ => None,
-        });
-        amounts.fold((0, 0), |(count, sum), amount| (count + 1, sum + amount))
+        let count = |rows: &BTreeMap<Key, Row>| {
+            let amounts = rows.values().filter_map(|row| match row {
+                Row::Received(payment, amount, _) if payment == id => Some(amount.get()),
+                _ => None,
+            });
+            amounts.fold((0, 0, 0), |(count, sum, most), amount| (count + 1, sum + amount, amount.max(most)))
+        };
+        match (count(&self.disk.history), count(&self.memory.past)) {
+            ((0, ..), (0, ..)) => (0, 0),
+            ((0, ..), (_, _, most)) => (1, most),
+            ((count, sum, _), _) => (count, sum),
+        }
     }
 
     /// The call that its core names for a closed channel.

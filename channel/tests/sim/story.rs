@@ -1,10 +1,11 @@
 //! One story: who pays whom, who closes what, and until when.
 
 use crate::chain::{BLOCK_SECS, DEPTH};
+use crate::faults::Faults;
 use crate::judge::{Report, judge};
 use crate::party::{POLICY, Party, VICES, Vice};
 use crate::rng::Rng;
-use crate::world::{DEPOSIT, Faults, World, Wrong};
+use crate::world::{DEPOSIT, Link, World, Wrong};
 use photon_chains::{BlockHeight, Expiry, Secret, UnixTime};
 use photon_channel::*;
 
@@ -100,7 +101,8 @@ impl Story {
         let at = rng.between(0, self.world.links.len() as u64 - 1) as usize;
         let (one, other, key) = (self.world.links[at].one, self.world.links[at].other, self.world.links[at].key);
         let own = if rng.percent(50) { one } else { other };
-        if !self.world.is_there(own) {
+        // Who does not see the chain is told so by its program.
+        if !self.world.is_there(own) || self.world.is_blind(own) {
             return;
         }
         let id = key.id();
@@ -269,15 +271,23 @@ impl Story {
     /// Faults stop. Time goes on until every lock has come to its end; what Mallory has a part in is closed.
     fn calm(&mut self, rng: &mut Rng) {
         let is_bad = self.world.faults.wish > 0;
+        let (may_forget, may_be_blind) = (self.world.faults.forget > 0, self.world.faults.dark > 0);
         self.world.faults = Faults::NONE;
+        if may_forget || may_be_blind {
+            // Some words are said once in a connection. What was lost is said again in the next one.
+            let pairs: Vec<(usize, usize)> = self.world.links.iter().map(|link| (link.one, link.other)).collect();
+            pairs.into_iter().for_each(|(one, other)| self.world.cut(one, other));
+        }
         let mut closing: Vec<(u64, usize, ChannelId)> = Vec::new();
         for link in &self.world.links {
             let is_left = [link.one, link.other].iter().any(|own| self.world.parties[*own].vice == Vice::NeverUnlocks);
-            if !self.world.is_honest(link) && !is_left || is_bad && rng.percent(10) {
+            let is_forgotten = self.world.is_forgotten(link);
+            if !self.world.is_honest(link) && (!is_left || is_forgotten) || is_bad && rng.percent(10) {
                 let own = if rng.percent(50) { link.one } else { link.other };
                 closing.push((rng.between(0, 6), own, link.key.id()));
             }
         }
+        let mut rest = 0;
         for round in 0..400 {
             self.deliver_all();
             for (when, own, id) in &closing {
@@ -288,10 +298,17 @@ impl Story {
                     self.honest_closes(id);
                 }
             }
+            if may_forget {
+                self.world.check_reminded();
+                self.end_forgotten(round);
+            }
             let is_busy = !self.world.is_idle() || round < 8;
             self.world.block(if is_busy { 1 } else { 4 });
             self.decide();
-            if round > 8 && self.world.is_idle() && self.unsettled().is_none() {
+            let is_settled = round > 8 && self.world.is_idle() && self.unsettled().is_none();
+            rest = if is_settled { rest + 1 } else { 0 };
+            // What is held of the forgetful may be decided yet by the end of a lock.
+            if rest > 0 && (rest > 60 || !may_forget || !self.world.is_any_closed()) {
                 break;
             }
         }
@@ -314,26 +331,34 @@ impl Story {
         }
     }
 
+    /// What both can't end together, because something is pending that one of them does not know, is closed by either.
+    fn end_forgotten(&mut self, round: u64) {
+        let world = &self.world;
+        let is_stuck = |link: &&Link| {
+            let is_forgotten = world.is_forgotten(link);
+            let channels = [link.one, link.other].map(|own| world.parties[own].node.channel(&link.key.id()));
+            is_forgotten && world.is_honest(link) && channels.into_iter().flatten().any(|channel| !is_quiet(channel))
+        };
+        let stuck: Vec<ChannelId> = world.links.iter().filter(is_stuck).map(|link| link.key.id()).collect();
+        if round >= 60 {
+            stuck.iter().for_each(|id| self.honest_closes(id));
+        }
+    }
+
     /// What has not come to its end yet.
     fn unsettled(&self) -> Option<String> {
         let world = &self.world;
         // A channel with Mallory is closed in the end.
-        let is_quiet = |channel: &Channel| {
+        let is_at_rest = |channel: &Channel| {
             let vice = world.parties[world.at(&channel.peer.address())].vice;
             if vice == Vice::NeverUnlocks && channel.chain.stage == Stage::Open {
                 // Who does not pay for registered secrets is closed on; else the channel stays, with locks that she never takes off.
                 return channel.outgoing.locks.is_empty() && Party::known(channel).next().is_none();
             }
-            vice == Vice::Honest
-                && channel.chain.stage == Stage::Open
-                && channel.standing == Standing::Active
-                && channel.leaving.is_none()
-                && channel.outgoing.locks.is_empty()
-                && channel.incoming.locks.is_empty()
-                && channel.unacked.is_empty()
+            vice == Vice::Honest && is_quiet(channel)
         };
         for (own, party) in world.parties.iter().enumerate().filter(|(_, party)| party.is_honest()) {
-            if let Some(channel) = party.node.channels().find(|it| !is_quiet(it) && !world.is_done_with(it)) {
+            if let Some(channel) = party.node.channels().find(|it| !is_at_rest(it) && !world.is_done_with(own, it)) {
                 let (stage, standing) = (channel.chain.stage, &channel.standing);
                 let counts = (channel.outgoing.locks.len(), channel.incoming.locks.len(), channel.unacked.len());
                 return Some(format!(
@@ -341,7 +366,16 @@ impl Story {
                     channel.leaving
                 ));
             }
-            let is_there = |plan: &&Plan| plan.from == own && party.node.payment(&plan.id).is_some();
+            // What one who has forgotten leaves in a closed channel is never decided.
+            let is_held = |channel: &Channel| {
+                let link = world.links.iter().find(|link| link.key.id() == channel.of.channel).unwrap();
+                channel.chain.stage == Stage::Closed && world.is_forgotten(link) && world.is_done_with(own, channel)
+            };
+            let is_there = |plan: &&Plan| {
+                let payment = party.node.payment(&plan.id).filter(|_| plan.from == own);
+                let over = payment.map(|payment| party.node.channel(&payment.order.ways[0].channel));
+                over.is_some_and(|over| !over.is_some_and(is_held))
+            };
             if let Some(plan) = self.plans.iter().find(is_there) {
                 let payment = party.node.payment(&plan.id).unwrap();
                 let over = party.node.channel(&payment.order.ways[0].channel);
@@ -359,9 +393,12 @@ impl Story {
             if !self.world.is_honest(link) {
                 continue;
             }
-            let (one, other, id) = (link.one, link.other, link.key.id());
+            let (one, other, id, is_forgotten) = (link.one, link.other, link.key.id(), self.world.is_forgotten(link));
             for (from, to) in [(one, other), (other, one)] {
                 let Some(channel) = self.world.parties[from].node.channel(&id) else { continue };
+                if is_forgotten && channel.chain.stage == Stage::Closed {
+                    continue;
+                }
                 if channel.free(channel.side) < 1 {
                     continue;
                 }
@@ -385,4 +422,14 @@ impl Story {
             }
         }
     }
+}
+
+/// Open, with nothing pending and nothing under way, and good for more.
+fn is_quiet(channel: &Channel) -> bool {
+    channel.chain.stage == Stage::Open
+        && channel.standing == Standing::Active
+        && channel.leaving.is_none()
+        && channel.outgoing.locks.is_empty()
+        && channel.incoming.locks.is_empty()
+        && channel.unacked.is_empty()
 }

@@ -1,39 +1,18 @@
 //! Parties, the wires between them, and what each of them hears of the chain and sends to it.
 
 use crate::chain::{BLOCK_SECS, Chain, What};
+use crate::faults::Faults;
+use crate::forget::{Loss, Memory};
 use crate::mallory::Malice;
 use crate::party::{AWAY_SECS, POLICY, Party, Vice};
 use crate::rng::Rng;
-use photon_chains::{Address, SecretHash, UnixTime};
+use crate::waits::Waits;
+use photon_chains::{Address, UnixTime};
 use photon_channel::contract::{Brought, Call, Consent, Slot};
 use photon_channel::*;
 use std::collections::{BTreeMap, VecDeque};
 
 pub const DEPOSIT: u64 = 1_000_000;
-
-/// How bad it is, in percent.
-#[derive(Copy, Clone)]
-pub struct Faults {
-    pub lost: u64,
-    pub doubled: u64,
-    pub reordered: u64,
-    pub crash: u64,
-    pub away: u64,
-    pub cut: u64,
-    /// A channel is closed by one side alone, as an honest owner may.
-    pub close: u64,
-    /// Both are asked to close, or money is taken out or paid in.
-    pub wish: u64,
-    pub reorg: u64,
-    pub spike: u64,
-}
-
-impl Faults {
-    pub const NONE: Faults =
-        Faults { lost: 0, doubled: 0, reordered: 0, crash: 0, away: 0, cut: 0, close: 0, wish: 0, reorg: 0, spike: 0 };
-    pub const BAD: Faults =
-        Faults { lost: 3, doubled: 5, reordered: 5, crash: 2, away: 2, cut: 3, close: 1, wish: 4, reorg: 6, spike: 4 };
-}
 
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,13 +43,28 @@ pub struct World {
     /// Every update that was ever let out, by channel, payer and nonce.
     said: BTreeMap<(ChannelRef, Side, Nonce), Vec<u8>>,
     pub wrong: Option<Wrong>,
-    pub ends_of_channels: BTreeMap<&'static str, u64>,
+    /// How often something happened.
+    pub met: BTreeMap<&'static str, u64>,
+    /// Each channel that has ended, as a party knew it last.
+    pub ended: BTreeMap<(usize, ChannelRef), Channel>,
+    /// What the other side had paid in all, when a party heard that it is closed: what it hears later comes too late perhaps.
+    pub held: BTreeMap<(usize, ChannelRef), Units>,
+    pub waits: Waits,
+    /// What is forgotten, and what is not seen.
+    pub fate: Rng,
 }
 
 impl World {
     pub fn new(seed: u64, count: usize, links: &[(usize, usize)], faults: Faults, vices: &[(usize, Vice)]) -> Self {
         let mut parties: Vec<Party> = (0..count).map(|at| Party::new(at as u8 + 1)).collect();
         vices.iter().for_each(|(at, vice)| parties[*at].vice = *vice);
+        let mut fate = Rng::new(seed ^ 0xfa7e);
+        for party in &mut parties {
+            party.memory = if faults.forget > 0 { Memory::of(&mut fate) } else { Memory::default() };
+            party.sight.may_fail = faults.dark > 0;
+            party.restart();
+            party.crashes = 0;
+        }
         let mut world = Self {
             rng: Rng::new(seed),
             chain: Chain::new(seed),
@@ -82,7 +76,11 @@ impl World {
             malice: Malice::default(),
             said: BTreeMap::new(),
             wrong: None,
-            ends_of_channels: BTreeMap::new(),
+            met: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            held: BTreeMap::new(),
+            waits: Waits::default(),
+            fate,
         };
         for (one, other) in links {
             let key = ChannelKey::new(None, world.address(*one), world.address(*other), Window::SHORTEST).unwrap();
@@ -128,15 +126,37 @@ impl World {
         honest.all(|party| self.chain.is_idle_for(&party.signer.address()))
     }
 
-    /// Whether a channel that somebody dishonest has closed holds nothing of this party's any more. What is left is hers to fetch.
-    pub fn is_done_with(&self, channel: &Channel) -> bool {
+    /// Whether a closed channel with somebody dishonest holds nothing of this party's any more: what is left is hers to fetch. One who
+    /// has forgotten does not claim what it may have signed away, and can't take back what it does not know of: that is held for good.
+    pub fn is_done_with(&self, own_at: usize, channel: &Channel) -> bool {
         let peer = self.at(&channel.peer.address());
         let latest = self.chain.latest();
-        let is_hers = !self.parties[peer].is_honest() && channel.chain.stage == Stage::Closed;
+        let is_forgotten = [own_at, peer].iter().any(|own| self.parties[*own].memory.has_forgotten());
+        let is_hers = (!self.parties[peer].is_honest() || is_forgotten) && channel.chain.stage == Stage::Closed;
         let Some(Slot::Closed(state)) = latest.contract.slot(&channel.of.channel) else { return is_hers };
         let (own, other) = (channel.side, channel.side.other());
-        let is_owed = !state.split().paid.of(own).is_zero() || Party::known(channel).next().is_some();
-        is_hers && !is_owed && state.incomes.of(other).pending().is_zero()
+        let fight = latest.fights.get(&channel.of).cloned().unwrap_or_default();
+        let is_off = |payee: Side, held: &Held| fight.off.of(payee).contains(&held.lock.number);
+        let is_owed = !state.split().paid.of(own).is_zero() || Party::known(channel).any(|(held, _)| !is_off(own, held));
+        // By the word that counts, which may be an old one.
+        let listed = self.parties[own_at].disk.list_at(channel.of, false, *fight.nonces.of(other));
+        let is_earned = listed.iter().filter(|lock| !fight.off.of(other).contains(&lock.number)).all(|lock| {
+            let entry = latest.contract.registered(&lock.secret_hash);
+            entry.is_some_and(|at| is_in_time(&lock.expiry, &at))
+        });
+        let is_excused = is_earned || self.parties[own_at].memory.has_forgotten();
+        is_hers && !is_owed && (state.incomes.of(other).pending().is_zero() || is_excused)
+    }
+
+    /// Whether either side of a channel has ever forgotten something.
+    pub fn is_forgotten(&self, link: &Link) -> bool {
+        [link.one, link.other].iter().any(|own| self.parties[*own].memory.has_forgotten())
+    }
+
+    /// Whether an honest party has a closed channel.
+    pub fn is_any_closed(&self) -> bool {
+        let mut honest = self.parties.iter().filter(|party| party.is_honest());
+        honest.any(|party| party.node.channels().any(|channel| channel.chain.stage == Stage::Closed))
     }
 
     pub fn fail(&mut self, wrong: Wrong) {
@@ -157,7 +177,11 @@ impl World {
             return self.crash(own);
         }
         let is_checked = self.rng.percent(5);
+        if self.parties[own].is_honest() {
+            self.check_unseen(own, &step.writes);
+        }
         self.parties[own].disk.commit(&step.writes, is_checked);
+        self.parties[own].memory.written();
         let crashes_at = self.rng.percent(self.faults.crash).then(|| self.rng.between(0, step.effects.len() as u64) as usize);
         for (at, effect) in step.effects.into_iter().enumerate() {
             if crashes_at == Some(at) {
@@ -179,11 +203,14 @@ impl World {
         match effect {
             Effect::Send(to, message) => {
                 let to = self.at(&to);
+                if vice == Vice::Honest {
+                    self.check_signature(own, &message);
+                }
                 if let Message::Update(update) = &message {
                     if vice == Vice::Honest {
                         self.check_update(own, update);
                     }
-                    if vice == Vice::NeverUnlocks && update.ops.iter().any(|op| matches!(op, Op::Unlock { .. })) {
+                    if vice.keeps_unlocks() && update.ops.iter().any(|op| matches!(op, Op::Unlock { .. })) {
                         return;
                     }
                 }
@@ -193,6 +220,7 @@ impl World {
                 if vice == Vice::GoesSilent && self.chain.tip().latest.block.get() > 30 {
                     return;
                 }
+                let Some(message) = self.misremind(own, message) else { return };
                 self.push(own, to, message);
             }
             Effect::Watch(hash) => {
@@ -203,7 +231,7 @@ impl World {
                 self.parties[own].told.remove(&hash);
             }
             Effect::Register(secret, end) => {
-                let is_last = vice != Vice::RegistersLast || end.secs() < self.now() + 4 * BLOCK_SECS;
+                let is_last = !self.is_blind(own) && vice != Vice::RegistersLast || end.secs() < self.now() + 4 * BLOCK_SECS;
                 let hash = secret.hash();
                 if is_last && self.chain.latest().contract.registered(&hash).is_none() && !self.chain.registers(&hash) {
                     self.chain.send(from, What::Register(secret));
@@ -224,7 +252,10 @@ impl World {
             Effect::Tell(notice) => {
                 if let (Notice::Breach(id), true) = (&notice, vice == Vice::Honest) {
                     let peer = self.parties[own].node.channel(id).map(|channel| channel.peer.address());
-                    if peer.is_some_and(|peer| self.parties[self.at(&peer)].is_honest()) {
+                    // Who has forgotten, and can't know it, may take what it has forgotten for a lie.
+                    let is_cheat = |own: usize| !self.parties[own].memory.losses.contains(&Loss::Unnoticed);
+                    let is_wronged = |peer: usize| self.parties[peer].is_honest() && is_cheat(peer) && is_cheat(own);
+                    if peer.is_some_and(|peer| is_wronged(self.at(&peer))) {
                         self.fail(Wrong::Invariant(9, "an honest party is taken for a cheat".to_owned()));
                     }
                 }
@@ -234,6 +265,9 @@ impl World {
     }
 
     fn send_consent(&mut self, own: usize, of: ChannelRef, call: Call) {
+        if self.is_blind(own) {
+            return;
+        }
         let key = self.links.iter().map(|link| link.key).find(|key| key.id() == of.channel).unwrap();
         self.chain.send_once(self.parties[own].signer.address(), What::Call(key, Box::new(call)));
     }
@@ -241,8 +275,8 @@ impl World {
     /// What an honest party lets out: never two different updates with one nonce, never less than its fee, never more than it has.
     fn check_update(&mut self, own: usize, update: &Update) {
         let bytes = update.to_bytes();
-        let before = self.said.entry((update.of, update.payer, update.nonce)).or_insert_with(|| bytes.clone());
-        if *before != bytes {
+        let before = self.said.insert((update.of, update.payer, update.nonce), bytes.clone());
+        if before.is_some_and(|before| before != bytes) && !self.is_excused(own, update) {
             self.fail(Wrong::Invariant(3, "two different updates with one nonce".to_owned()));
         }
         let node = &self.parties[own].node;
@@ -256,7 +290,9 @@ impl World {
             let Some(incoming) = incoming else { continue };
             under |= incoming.lock.amount.signed() < amount.signed() + POLICY.fee(*amount).unwrap().signed();
         }
-        let is_over = channel.free(channel.side) < 0 || channel.outgoing.locks.len() > MOST_LOCKS;
+        // Who has forgotten may not have been shown what it was paid, or not remember what it takes out.
+        let is_known = !self.parties[own].memory.has_forgotten();
+        let is_over = channel.free(channel.side) < 0 && is_known || channel.outgoing.locks.len() > MOST_LOCKS;
         if under {
             self.fail(Wrong::Invariant(12, "a mediator sends on for less than its fee".to_owned()));
         }
@@ -274,7 +310,7 @@ impl World {
         }
     }
 
-    fn is_connected(&self, one: usize, other: usize) -> bool {
+    pub fn is_connected(&self, one: usize, other: usize) -> bool {
         self.connected.get(&(one.min(other), one.max(other))).copied().unwrap_or(false)
     }
 
@@ -305,6 +341,7 @@ impl World {
 
     pub fn crash(&mut self, own: usize) {
         self.parties[own].restart();
+        self.waits_anew(own);
         let peers: Vec<usize> = self.wires.keys().filter(|(from, _)| *from == own).map(|(_, to)| *to).collect();
         peers.into_iter().for_each(|peer| self.cut(own, peer));
         let now = UnixTime::from_secs(self.now());
@@ -339,131 +376,6 @@ impl World {
         self.wires.values().all(VecDeque::is_empty)
     }
 
-    /// What the chain says of one channel of a party's.
-    fn hear_channel(&mut self, own: usize, key: ChannelKey) {
-        let (latest, deep) = (self.chain.latest(), self.chain.deep());
-        let id = key.id();
-        let party = &self.parties[own];
-        let Some(channel) = party.node.channel(&id) else {
-            let Some(Slot::Open(open)) = deep.contract.slot(&id) else { return };
-            let side = key.side_of(&party.signer.address()).unwrap();
-            let peer = self.parties[self.at(key.parties().of(side.other()))].signer.known();
-            let chain =
-                OnChain { holdings: open.holdings, withdrawals: open.withdrawals, counted: Nonce::NONE, stage: Stage::Open };
-            self.parties[own].node.take(Event::Opened { key, epoch: open.epoch, peer, chain });
-            return self.step(own);
-        };
-        let (of, side) = (channel.of, channel.side);
-        let same = |slot: Option<&Slot>| slot.filter(|slot| slot.epoch() == of.epoch).cloned();
-        let is_open = matches!(same(latest.contract.slot(&id)), Some(Slot::Open(_))) && !party.closing.contains(&of);
-        let there = same(deep.contract.slot(&id));
-        let stage = match &there {
-            None => Stage::Gone,
-            Some(_) if is_open => Stage::Open,
-            Some(_) => Stage::Closed,
-        };
-        let counted = match deep.fights.get(&of) {
-            Some(fight) => *fight.nonces.of(side.other()),
-            None if stage == Stage::Gone => Nonce::LAST,
-            None => Nonce::NONE,
-        };
-        let (holdings, withdrawals) = match &there {
-            Some(Slot::Open(open)) => (open.holdings, open.withdrawals),
-            Some(Slot::Closed(_)) | None => (channel.chain.holdings, channel.chain.withdrawals),
-        };
-        let chain = OnChain { holdings, withdrawals, counted, stage };
-        if chain == channel.chain {
-            return;
-        }
-        self.parties[own].node.take(Event::Chain(id, chain));
-        self.step(own);
-        if stage == Stage::Gone && self.parties[own].node.channel(&id).is_none() {
-            let how = if deep.fights.contains_key(&of) { "closed alone" } else { "closed together" };
-            *self.ends_of_channels.entry(how).or_default() += 1;
-        }
-    }
-
-    fn keys_of(&self, own: usize) -> Vec<ChannelKey> {
-        self.links.iter().filter(|link| link.one == own || link.other == own).map(|link| link.key).collect()
-    }
-
-    fn hear_chain(&mut self, own: usize) {
-        let tip = self.chain.tip();
-        self.parties[own].node.take(Event::Clock(tip.latest.time));
-        for key in self.keys_of(own) {
-            self.hear_channel(own, key);
-        }
-        let latest = self.chain.latest();
-        let watched: Vec<SecretHash> = self.parties[own].watched.iter().copied().collect();
-        for hash in watched {
-            let entry = latest.contract.registered(&hash).map(|at| (at, at.time <= tip.deep.time));
-            let party = &mut self.parties[own];
-            let told = party.told.get(&hash).copied();
-            if told.is_some() && told.map(|(at, _)| at) != entry.map(|(at, _)| at) {
-                party.told.remove(&hash);
-                party.node.take(Event::Unregistered(hash));
-            }
-            let secret = latest.shown.get(&hash).cloned();
-            match (entry, secret) {
-                (Some((at, is_deep)), Some(secret)) if told != entry => {
-                    party.told.insert(hash, (at, is_deep));
-                    party.node.take(Event::Registered { secret, at, is_deep });
-                }
-                (None, Some(secret)) => party.node.take(Event::Secret(secret)),
-                (_, _) => {}
-            }
-        }
-        self.parties[own].node.take(Event::Tip(tip));
-        self.step(own);
-    }
-
-    /// What a party does about channels that are closed, or must be.
-    fn fight(&mut self, own: usize) {
-        let from = self.address(own);
-        let next = self.chain.next();
-        let deep = self.chain.tip().deep;
-        let latest = self.chain.latest();
-        for key in self.keys_of(own) {
-            let party = &self.parties[own];
-            let Some(channel) = party.node.channel(&key.id()).filter(|_| !self.chain.waits(&from, &key.id())) else { continue };
-            let entries: BTreeMap<SecretHash, Moment> =
-                latest.shown.keys().filter_map(|hash| Some((*hash, latest.contract.registered(hash)?))).collect();
-            let of = channel.of;
-            let call = match latest.contract.slot(&of.channel) {
-                Some(Slot::Open(open)) if open.epoch == of.epoch => {
-                    let is_owed = channel.should_close(deep, &entries, 200);
-                    let is_wanted = party.closing.contains(&of) || is_owed;
-                    if is_wanted { channel.close_alone(next, &entries) } else { None }
-                }
-                Some(Slot::Closed(state)) if state.epoch == of.epoch => {
-                    let fight = latest.fights.get(&of).cloned().unwrap_or_default();
-                    party.next_call(channel, state, &fight, &entries, (next, deep))
-                }
-                Some(Slot::Open(_) | Slot::Closed(_)) | None => None,
-            };
-            let Some(call) = call else { continue };
-            if matches!(call, Call::Close { .. }) {
-                // Told, and durable, before it is sent: what is taken afterwards would be in no proof.
-                self.parties[own].closing.insert(of);
-                self.hear_channel(own, key);
-                let is_told = self.parties[own].node.channel(&of.channel).is_some_and(|it| it.chain.stage == Stage::Closed);
-                if !is_told {
-                    // Killed over it: it closes at a later block.
-                    continue;
-                }
-            }
-            self.chain.send_once(from, What::Call(key, Box::new(call)));
-        }
-    }
-
-    /// Its owner wants a channel closed.
-    pub fn want_closed(&mut self, own: usize, id: &ChannelId) {
-        let party = &mut self.parties[own];
-        if let Some(of) = party.node.channel(id).filter(|channel| channel.chain.stage == Stage::Open).map(|channel| channel.of) {
-            party.closing.insert(of);
-        }
-    }
-
     /// A block or several, and what happens with time.
     pub fn block(&mut self, count: u64) {
         (0..count).for_each(|_| self.chain.mine());
@@ -479,12 +391,34 @@ impl World {
             if !self.is_there(own) {
                 continue;
             }
-            if self.rng.percent(self.faults.away) {
+            let is_away = self.rng.percent(self.faults.away);
+            if is_away {
                 self.parties[own].away_until = self.now() + self.rng.between(BLOCK_SECS, AWAY_SECS);
+                self.stay_within(own);
+            }
+            let forgets = self.fate.percent(self.faults.forget) && self.parties[own].is_honest();
+            if forgets && self.parties[own].memory.losses.len() < 2 {
+                self.forget(own);
+            } else if is_away {
                 self.crash(own);
+            }
+            if is_away {
+                continue;
+            }
+            if self.fate.percent(self.faults.dark) && self.parties[own].is_honest() {
+                self.parties[own].sight.dark_until = self.now() + self.fate.between(BLOCK_SECS, AWAY_SECS);
+                self.stay_within(own);
+            }
+            if self.is_blind(own) {
+                self.grope(own);
+                self.check_waits(own);
                 continue;
             }
             self.hear_chain(own);
+            self.check_waits(own);
+            if self.faults.forget > 0 {
+                self.keep(own);
+            }
             if self.parties[own].is_honest() || !self.cheat(own) {
                 self.fight(own);
             }
