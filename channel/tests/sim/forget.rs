@@ -204,7 +204,8 @@ impl World {
                     continue;
                 }
                 let last = |flow: &Flow| (flow.nonce, flow.transferred, flow.locked, flow.signature);
-                let own_word = last(&old.outgoing) == last(&whole.incoming);
+                // What is under way its neighbour may not be able to take yet.
+                let own_word = !old.unacked.is_empty() || last(&old.outgoing) == last(&whole.incoming);
                 let their_word = whole.unacked.is_empty() && last(&old.incoming) == last(&whole.outgoing);
                 if !own_word || !their_word && whole.unacked.is_empty() {
                     wrong = Some(format!(

@@ -23,8 +23,8 @@ impl World {
     /// It goes on without the chain: nothing is heard of it, and nothing sent to it.
     pub fn grope(&mut self, own: usize) {
         let now = self.chain.tip().latest.time;
-        if self.parties[own].node.sight() == Sight::Live {
-            // What was taken before was taken by one who saw.
+        if self.parties[own].node.sight() != Sight::Lost {
+            // What was taken before was taken by one who saw, or had not looked yet.
             self.step(own);
         }
         self.parties[own].node.take(Event::Clock(now));
