@@ -12,8 +12,9 @@ use std::time::Duration;
 const REST: Duration = Duration::from_secs(1);
 /// Who reads an old state may hold a checkpoint up this long; then it is tried again later.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
-/// A log of this many pages (64 MiB) is begun again from its start even if the writer must wait a moment for that.
-const LONG_LOG_PAGES: i64 = 16_384;
+/// A log of this many pages (16 MiB) is begun again from its start even if the writer must wait a moment for that: then it is
+/// written over bytes that are there already.
+const LONG_LOG_PAGES: i64 = 4_096;
 
 pub(super) struct Checkpointer {
     pub(super) conn: Connection,
