@@ -10,6 +10,8 @@ use tokio::sync::watch;
 
 /// Events kept. A listener that stays away for longer than that many reads the state anew.
 pub(super) const KEPT: u64 = 20_000;
+/// So many are forgotten together, or at a start: to forget one with each that comes would cost as much as to write it.
+const FORGOTTEN_TOGETHER: u64 = 64;
 /// The most that are kept for a webhook that does not take them.
 const KEPT_FOR_HOOKS: u64 = 1_000_000;
 
@@ -80,11 +82,19 @@ pub(super) fn append(write: &mut Write<'_>, event: &NewEvent) -> Result<u64, Sto
     let params = (write.now.secs(), &event.kind, event.swap.as_ref().map(SwapId::as_bytes), &event.body);
     change!(write.conn, "INSERT INTO events(at, kind, swap, body) VALUES(?1, ?2, ?3, ?4)", params)?;
     let seq = u64::try_from(write.conn.last_insert_rowid()).map_err(|_| StoreError::Unreadable("event"))?;
-    let slowest = super::webhooks::slowest(write.conn)?.unwrap_or(u64::MAX);
-    let last = seq.saturating_sub(KEPT).min(slowest).max(seq.saturating_sub(KEPT_FOR_HOOKS));
-    change!(write.conn, "DELETE FROM events WHERE seq <= ?1", [last])?;
+    if seq.is_multiple_of(FORGOTTEN_TOGETHER) {
+        forget_old(write.conn, seq)?;
+    }
     write.newest_event = Some(seq);
     Ok(seq)
+}
+
+/// Forgets what is older than is kept, given the newest.
+pub(super) fn forget_old(conn: &Connection, newest: u64) -> Result<(), StoreError> {
+    let slowest = super::webhooks::slowest(conn)?.unwrap_or(u64::MAX);
+    let last = newest.saturating_sub(KEPT).min(slowest).max(newest.saturating_sub(KEPT_FOR_HOOKS));
+    change!(conn, "DELETE FROM events WHERE seq <= ?1", [last])?;
+    Ok(())
 }
 
 fn event_row(row: &Row<'_>) -> Result<StoredEvent, StoreError> {

@@ -152,7 +152,9 @@ impl Store {
 
     /// The rest of opening it, with the connection that will write.
     fn start_on(path: &Path, lock: ProcessLock, seals: Arc<Seals>, conn: rusqlite::Connection) -> Result<Store, StoreError> {
-        let health = Arc::new(Health::new(events::newest(&conn)?));
+        let newest_event = events::newest(&conn)?;
+        events::forget_old(&conn, newest_event)?;
+        let health = Arc::new(Health::new(newest_event));
         let readers = Arc::new(Readers::open(path)?);
         let recovery = RecoveryFile::open(path, &conn)?;
         let (committed, wakes) = std::sync::mpsc::sync_channel(1);
