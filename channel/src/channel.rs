@@ -306,8 +306,15 @@ impl Channel {
         if Guard::UpdateBounded.refuses(update.ops.is_empty() || update.ops.len() > MOST_OPS) {
             return Err(Refusal::Breach(Breach::Batch));
         }
-        let before = self.incoming.clone();
-        self.take_in(update, tip, registered).inspect_err(|_| self.incoming = before)
+        let before = self.incoming.mark();
+        let mut changes = Vec::with_capacity(update.ops.len());
+        match self.take_in(update, tip, registered, &mut changes) {
+            Ok(()) => Ok(changes),
+            Err(refusal) => {
+                self.incoming.take_back(before, changes);
+                Err(refusal)
+            }
+        }
     }
 
     fn take_in(
@@ -315,9 +322,9 @@ impl Channel {
         update: &Update,
         tip: &Tip,
         registered: &BTreeMap<SecretHash, Registered>,
-    ) -> Result<Vec<Change>, Refusal> {
+        changes: &mut Vec<Change>,
+    ) -> Result<(), Refusal> {
         let (payer, has_forgotten) = (self.side.other(), self.is_behind());
-        let mut changes = Vec::with_capacity(update.ops.len());
         for (place, op) in (0u16..).zip(&update.ops) {
             let free = self.free(payer);
             let judge =
@@ -331,7 +338,7 @@ impl Channel {
             return Err(Refusal::Breach(Breach::Signature));
         }
         self.incoming.signature = Some(update.signature);
-        Ok(changes)
+        Ok(())
     }
 
     /// The counterparty has all updates up to this one, durably. Returns those that it was not known to have.

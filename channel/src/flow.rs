@@ -80,6 +80,15 @@ pub struct Flow {
     pub signature: Option<Signature>,
 }
 
+/// A direction as it was before an update, but for its locks: what became of those the update's changes say.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Mark {
+    nonce: Nonce,
+    transferred: Units,
+    locked: Units,
+    signature: Option<Signature>,
+}
+
 /// What an operation has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -255,6 +264,30 @@ impl Flow {
             return Err(Fault::HashInUse);
         }
         if Guard::MostLocks.refuses(self.locks.len() >= MOST_LOCKS) { Err(Fault::Full) } else { Ok(()) }
+    }
+
+    /// To go back to: see [`Flow::take_back`].
+    pub(crate) const fn mark(&self) -> Mark {
+        Mark { nonce: self.nonce, transferred: self.transferred, locked: self.locked, signature: self.signature }
+    }
+
+    /// Undoes all these changes, which were made since the mark, in their order.
+    pub(crate) fn take_back(&mut self, mark: Mark, changes: Vec<Change>) {
+        for change in changes.into_iter().rev() {
+            match change {
+                Change::Paid { .. } => {}
+                Change::Added(number) => {
+                    // It is the last: what came after it was taken back before.
+                    self.locks.pop_back_if(|held| held.lock.number == number);
+                }
+                Change::Unlocked(held, _) | Change::Expired(held) | Change::Struck(held) => {
+                    let at = self.locks.partition_point(|other| other.lock.number < held.lock.number);
+                    self.locks.insert(at, held);
+                }
+            }
+        }
+        let Mark { nonce, transferred, locked, signature } = mark;
+        (self.nonce, self.transferred, self.locked, self.signature) = (nonce, transferred, locked, signature);
     }
 
     fn take(&mut self, number: LockNo) -> Result<Held, Fault> {
