@@ -97,11 +97,13 @@ pub(super) struct FrameWriter<W> {
     to: W,
     noise: Arc<StatelessTransportState>,
     nonce: u64,
+    plain: Vec<u8>,
+    cipher: Vec<u8>,
 }
 
 impl<W: AsyncWrite + Unpin> FrameWriter<W> {
-    pub const fn new(to: W, noise: Arc<StatelessTransportState>) -> Self {
-        Self { to, noise, nonce: 0 }
+    pub fn new(to: W, noise: Arc<StatelessTransportState>) -> Self {
+        Self { to, noise, nonce: 0, plain: Vec::with_capacity(FLAG + CHUNK), cipher: vec![0; FLAG + CHUNK + TAG] }
     }
 
     /// Writes one message, which the other side has to take within `whole`. After an error nothing more can be written.
@@ -132,14 +134,16 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         }
         let chunks = message.len().div_ceil(CHUNK);
         bytes.reserve(message.len() + chunks * (LENGTH + FLAG + TAG));
-        let mut cipher = vec![0; FLAG + CHUNK + TAG];
         for (index, chunk) in message.chunks(CHUNK).enumerate() {
-            let plain = [&[u8::from(index + 1 == chunks)], chunk].concat();
-            let written = self.noise.write_message(self.nonce, &plain, &mut cipher).map_err(|_| FrameError::Malformed)?;
+            self.plain.clear();
+            self.plain.push(u8::from(index + 1 == chunks));
+            self.plain.extend_from_slice(chunk);
+            let written = self.noise.write_message(self.nonce, &self.plain, &mut self.cipher);
+            let written = written.map_err(|_| FrameError::Malformed)?;
             self.nonce += 1;
             let length = u16::try_from(written).map_err(|_| FrameError::Malformed)?;
             bytes.extend(length.to_be_bytes());
-            bytes.extend(cipher.get(..written).ok_or(FrameError::Malformed)?);
+            bytes.extend_from_slice(self.cipher.get(..written).ok_or(FrameError::Malformed)?);
         }
         Ok(())
     }
