@@ -21,8 +21,8 @@ use crate::store::Store;
 use anyhow::Context;
 use photon_chains::{Address, BlockHeight, Ledger, LockId, Secret, SecretHash, UnixTime};
 use photon_channel::{
-    ChannelId, Domain, Event, Hint as PayeeHint, Key, KnownKey, Message, Moment, Node, Outcome, Payment, PaymentId, Policy,
-    Progress, Row, Sight, Signer, Tie, Units,
+    ChannelId, Domain, Event, Hint as PayeeHint, Key, KnownKey, Message, Moment, Node, Outcome, PaymentId, Policy, Progress, Row,
+    Sight, Signer, Tie, Units,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -106,8 +106,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn of(payment: &Payment, memo: Option<String>, created_at: UnixTime) -> Self {
-        let order = &payment.order;
+    pub(super) fn of(order: &photon_channel::Order, memo: Option<String>, created_at: UnixTime) -> Self {
         let mut running = Self {
             payee: order.payee.address(),
             amount: order.amount,
@@ -123,15 +122,15 @@ impl Running {
             hints: Vec::new(),
             waiter: None,
         };
-        running.goes(payment);
+        running.goes(order);
         running
     }
 
     /// Notes the way that is being tried.
-    pub(super) fn goes(&mut self, payment: &Payment) {
-        if let Some(way) = payment.order.ways.first() {
+    pub(super) fn goes(&mut self, order: &photon_channel::Order) {
+        if let Some(way) = order.ways.first() {
             self.channel = way.channel;
-            self.fee = way.amount.saturating_sub(payment.order.amount);
+            self.fee = way.amount.saturating_sub(order.amount);
         }
     }
 }
@@ -215,7 +214,7 @@ impl Engine {
         for row in &live.rows {
             match (&row.key, &row.row) {
                 (Key::Payment(id), Row::Payment(payment)) => {
-                    running.insert(*id, Running::of(payment, row.memo.clone(), row.at));
+                    running.insert(*id, Running::of(&payment.order, row.memo.clone(), row.at));
                     noted.extend(row.memo.as_ref().map(|_| *id));
                 }
                 (Key::Unacked(of, nonce), _) => drop(sent.insert((*of, *nonce), row.at)),
@@ -237,7 +236,7 @@ impl Engine {
             let Progress::Paid(of, nonce) = payment.progress else { continue };
             // One that an update carries was ordered when that was made, or before.
             let at = sent.get(&(of, nonce)).copied().unwrap_or_default();
-            running.entry(*id).or_insert_with(|| Running::of(payment, None, at));
+            running.entry(*id).or_insert_with(|| Running::of(&payment.order, None, at));
         }
         noted.into_iter().for_each(|id| node.take(Event::Keep(id)));
         let memory = Memory::of(&store, ledger).await?;

@@ -119,16 +119,10 @@ impl Engine {
         }
         let order = self.order_of(id, &new)?;
         let (waiter, ended) = oneshot::channel();
-        let payment = photon_channel::Payment {
-            order: order.clone(),
-            attempt: 0,
-            progress: photon_channel::Progress::Queued,
-            recalled: false,
-        };
         if new.memo.is_some() {
             self.node.take(Event::Keep(id));
         }
-        let mut running = Running::of(&payment, new.memo, clock::now());
+        let mut running = Running::of(&order, new.memo, clock::now());
         running.waiter = Some(waiter);
         if let Through::Hinted(hints) = new.through {
             running.hints = hints;

@@ -71,9 +71,13 @@ impl Engine {
         }
         rows.fees = self.earned(&writes, &told);
         let mut ended = Vec::new();
-        for write in writes {
-            self.note(write, &mut rows, &mut ended);
+        rows.ended.reserve(writes.iter().filter(|write| matches!(write.key, Key::Outcome(_) | Key::Received(..))).count());
+        for (place, write) in writes.iter().enumerate() {
+            if let Some(memo) = self.note(write, &mut rows, &mut ended) {
+                rows.memos.insert(place, memo);
+            }
         }
+        rows.writes = writes;
         self.revision += u64::from(!rows.writes.is_empty());
         rows.events = tell::events(self.ledger, &told);
         self.strike_deposits();
@@ -115,28 +119,29 @@ impl Engine {
         Ok(())
     }
 
-    /// What a row of the core's is to the store, and to the owner's list of payments.
-    fn note(&mut self, write: Write, rows: &mut ChannelStep, ended: &mut Vec<(Running, Outcome)>) {
+    /// What a row of the core's is to the owner's list of payments. Returns the owner's note on it.
+    fn note(&mut self, write: &Write, rows: &mut ChannelStep, ended: &mut Vec<(Running, Outcome)>) -> Option<String> {
         let mut memo = None;
         match (&write.key, &write.row) {
             (Key::Payment(id), Some(Row::Payment(payment))) => {
                 if let Some(running) = self.running.get_mut(id) {
-                    running.goes(payment);
+                    running.goes(&payment.order);
                     memo = running.memo.clone();
                 }
             }
             (Key::Request(hash), Some(_)) => memo = self.requests.get(hash).and_then(|note| note.memo.clone()),
+            (Key::Request(hash), None) => drop(self.requests.remove(hash)),
             (Key::Outcome(id), Some(Row::Outcome(outcome))) => {
                 if let Some(running) = self.running.remove(id) {
                     rows.ended.push(paid(*id, &running, outcome));
                     ended.push((running, outcome.clone()));
                 }
-                return;
             }
             (Key::Received(of, _), Some(Row::Received(id, amount, secret_hash))) => {
                 let note = secret_hash.and_then(|hash| self.requests.get(&hash).cloned());
                 rows.ended.push(NewEnded {
                     is_incoming: true,
+                    is_unasked: note.is_none(),
                     id: *id,
                     channel: of.channel,
                     token: self.token_of(&of.channel),
@@ -149,14 +154,10 @@ impl Engine {
                     memo: note.as_ref().and_then(|note| note.memo.clone()),
                     created_at: note.map_or_else(clock::now, |note| note.created_at),
                 });
-                return;
             }
             (_, _) => {}
         }
-        if let (Key::Request(hash), None) = (&write.key, &write.row) {
-            self.requests.remove(hash);
-        }
-        rows.writes.push((write, memo));
+        memo
     }
 
     fn let_out(&mut self, effects: Vec<Effect>) {
@@ -203,6 +204,7 @@ fn paid(id: PaymentId, running: &Running, outcome: &Outcome) -> NewEnded {
     };
     NewEnded {
         is_incoming: false,
+        is_unasked: false,
         id,
         channel: running.channel,
         token: running.token,

@@ -4,7 +4,7 @@
 //! each would cost a statement and a seal of its own: two thirds of what a mediated payment costs in all. So a step writes one
 //! sealed record with everything it has changed, durable as any write is. The rows are brought up to date once the log is long,
 //! and before anybody reads them: what has come and gone in between is never written as a row, and a start finds a log of bounded
-//! length.
+//! length. What an update committed to is kept for good, and goes through the log too: it is one page less for each step.
 //!
 //! Rejected: rows that are only rewritten where they differ (each still costs a statement), and a log without rows below it (a
 //! start would cost what was ever done, or somebody had to write the whole world down now and then).
@@ -16,22 +16,22 @@ use super::writer::Write;
 use photon_chains::Ledger;
 use photon_channel::{Key, Malformed, Reader, Wire};
 use rusqlite::Row as SqlRow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use zeroize::Zeroizing;
 
 /// Bytes after which the log is folded: what is folded is then mostly what nobody needs any more.
 pub(super) const LONG: u64 = 4 << 20;
 /// Bytes after which a record is closed; what else a step has changed goes into the next.
 const RECORD: usize = 256 << 10;
-/// Most changes take no more bytes.
-const USUAL_BYTES: usize = 512;
+/// Most changes take fewer bytes.
+const USUAL_BYTES: usize = 256;
 
 const GONE: u8 = 0;
 const THERE: u8 = 1;
 
 /// Adds what a step has changed, each change with the owner's note where its row is new and has one.
 pub(super) fn append(
-    write: &Write<'_>,
+    write: &mut Write<'_>,
     ledger: Ledger,
     changes: &[(&photon_channel::Write, Option<&String>)],
 ) -> Result<(), StoreError> {
@@ -53,6 +53,7 @@ pub(super) fn append(
         let body = write.seals.seal(&place(ledger, number), &record)?;
         let sql = "INSERT INTO channel_log(n, ledger, at, upto, body) VALUES(?1, ?2, ?3, ?4, ?5)";
         change!(write.conn, sql, (number, ledger.name(), write.now.secs(), upto, body))?;
+        write.tail.add(Record { ledger, at: write.now.secs(), plain: record });
     }
     if upto >= LONG { fold(write) } else { Ok(()) }
 }
@@ -78,6 +79,32 @@ struct Record {
     plain: Zeroizing<Vec<u8>>,
 }
 
+/// The log as this process has written it, for whoever folds it: there is no need to read and open it again.
+#[derive(Default)]
+pub(super) struct Tail {
+    records: Vec<Record>,
+    /// Whether these are all there are. Not before the first folding, which finds what an earlier process has left.
+    is_all: bool,
+}
+
+impl Tail {
+    fn add(&mut self, record: Record) {
+        if self.is_all {
+            self.records.push(record);
+        }
+    }
+
+    /// A write was undone, and perhaps what it had added: the log is read again.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    fn take(&mut self) -> Option<Vec<Record>> {
+        let Self { records, is_all } = std::mem::take(self);
+        is_all.then_some(records)
+    }
+}
+
 /// What the log says of a row in the end.
 #[derive(Default)]
 struct Last<'a> {
@@ -94,24 +121,42 @@ struct Put<'a> {
     bytes: &'a [u8],
 }
 
-/// Brings the live rows up to date, and empties the log.
-pub(super) fn fold(write: &Write<'_>) -> Result<(), StoreError> {
-    let records = all_rows!(write.conn, "SELECT n, ledger, at, body FROM channel_log ORDER BY n", [], |row| read(write, row))?;
-    if records.is_empty() {
-        return Ok(());
+/// Brings the rows up to date, and empties the log.
+pub(super) fn fold(write: &mut Write<'_>) -> Result<(), StoreError> {
+    let records = match write.tail.take() {
+        Some(records) => records,
+        None => all_rows!(write.conn, "SELECT n, ledger, at, body FROM channel_log ORDER BY n", [], |row| read(write, row))?,
+    };
+    if !records.is_empty() {
+        fold_records(write, &records)?;
     }
-    let mut all: BTreeMap<(Ledger, Key), Last<'_>> = BTreeMap::new();
-    for record in &records {
+    write.tail.is_all = true;
+    Ok(())
+}
+
+fn fold_records(write: &Write<'_>, records: &[Record]) -> Result<(), StoreError> {
+    let mut all: HashMap<(Ledger, Key), Last<'_>> = HashMap::new();
+    for record in records {
         take_in(record, &mut all).map_err(|_| StoreError::Unreadable("channel log"))?;
     }
+    // As they stand in the tables.
+    let mut all: Vec<_> = all.into_iter().collect();
+    all.sort_unstable_by_key(|(name, _)| *name);
     let put = "INSERT INTO channel_live(ledger, key, row, at, memo) VALUES(?1, ?2, ?3, ?4, ?5) \
                ON CONFLICT(ledger, key) DO UPDATE SET row = excluded.row";
     let mut put = write.conn.prepare_cached(put)?;
+    let sent = "INSERT INTO channel_sent(ledger, channel, epoch, nonce, row) VALUES(?1, ?2, ?3, ?4, ?5)";
+    let mut sent = write.conn.prepare_cached(sent)?;
     let mut delete = write.conn.prepare_cached("DELETE FROM channel_live WHERE ledger = ?1 AND key = ?2")?;
     // To delete what was never a row costs as much as if it had been one.
     let rows = all_rows!(write.conn, "SELECT ledger, key FROM channel_live", [], row_name)?;
     let rows: HashSet<(String, Vec<u8>)> = rows.into_iter().collect();
     for ((ledger, key), Last { is_anew, row }) in &all {
+        if let (Key::Sent(of, nonce), Some(Put { bytes, .. })) = (key, row) {
+            let bytes = [&[PLAIN], *bytes].concat();
+            sent.execute((ledger.name(), of.channel.as_bytes(), of.epoch.0, nonce.0, bytes))?;
+            continue;
+        }
         let name = key.to_bytes();
         if *is_anew && rows.contains(&(ledger.name().to_owned(), name.clone())) {
             delete.execute((ledger.name(), &name))?;
@@ -139,7 +184,7 @@ fn read(write: &Write<'_>, row: &SqlRow<'_>) -> Result<Record, StoreError> {
     Ok(Record { ledger, at: row.get("at")?, plain })
 }
 
-fn take_in<'a>(record: &'a Record, all: &mut BTreeMap<(Ledger, Key), Last<'a>>) -> Result<(), Malformed> {
+fn take_in<'a>(record: &'a Record, all: &mut HashMap<(Ledger, Key), Last<'a>>) -> Result<(), Malformed> {
     let mut from = Reader::new(&record.plain);
     while !from.is_empty() {
         let last = all.entry((record.ledger, Key::get(&mut from)?)).or_default();

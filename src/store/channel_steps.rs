@@ -1,7 +1,7 @@
 //! How a step of the channels' engine is written. See [`super::channels`].
 
 use super::StoreError;
-use super::channels::{ChannelStep, GoneTogether, NewEnded, PLAIN, SEALED_LIST, receipt_place, row_place};
+use super::channels::{ChannelStep, GoneTogether, NewEnded, SEALED_LIST, receipt_place, row_place};
 use super::events::append;
 use super::points;
 use super::rows::change;
@@ -17,15 +17,9 @@ pub(super) fn commit_channels(step: ChannelStep) -> impl FnOnce(&mut Write<'_>) 
 }
 
 fn write_step(write: &mut Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
-    let mut kinds = BTreeSet::new();
-    for (one, _) in &step.writes {
-        kinds.insert(word(&one.key, one.row.is_some()));
-    }
     write_rows(write, step)?;
-    kinds.extend(step.ended.iter().map(|ended| if ended.is_incoming { "received" } else { "ended" }));
     write_ended(write, step.ledger, &step.ended)?;
     for (key, body) in &step.wishes {
-        kinds.insert(if body.is_some() { "wish" } else { "wish-" });
         write_wish(write, step.ledger, key, body.as_deref())?;
     }
     for event in &step.events {
@@ -34,8 +28,19 @@ fn write_step(write: &mut Write<'_>, step: &ChannelStep) -> Result<(), StoreErro
     for (token, (earned, payments)) in &step.fees {
         super::fees::add(write, step.ledger, *token, *earned, *payments)?;
     }
-    kinds.iter().for_each(|kind| points::detail(format_args!("{kind}")));
+    if points::ARE_THERE {
+        kinds(step).iter().for_each(|kind| points::detail(format_args!("{kind}")));
+    }
     Ok(())
+}
+
+/// What a step writes, as points of crashes name it.
+fn kinds(step: &ChannelStep) -> BTreeSet<&'static str> {
+    let is_row = |one: &&photon_channel::Write| !matches!(one.key, Key::Outcome(_) | Key::Received(..));
+    let rows = step.writes.iter().filter(is_row).map(|one| word(&one.key, one.row.is_some()));
+    let ended = step.ended.iter().map(|ended| if ended.is_incoming { "received" } else { "ended" });
+    let wishes = step.wishes.iter().map(|(_, body)| if body.is_some() { "wish" } else { "wish-" });
+    rows.chain(ended).chain(wishes).collect()
 }
 
 /// A row's kind, as points of crashes name it.
@@ -64,26 +69,21 @@ const fn word(key: &Key, is_there: bool) -> &'static str {
     }
 }
 
-/// The core's rows. What is live goes into the log (see [`super::channel_log`]). Rows of what has ended are few and large: locks
-/// that go with one update share one.
-fn write_rows(write: &Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
+/// The core's rows. What is live, and what updates committed to, goes into the log (see [`super::channel_log`]). Rows of what has
+/// ended are few and large: locks that go with one update share one.
+fn write_rows(write: &mut Write<'_>, step: &ChannelStep) -> Result<(), StoreError> {
     let name = step.ledger.name();
     let mut live = Vec::with_capacity(step.writes.len());
     let mut gone: BTreeMap<(ChannelRef, bool, Nonce), BTreeMap<LockNo, &Held>> = BTreeMap::new();
-    for (one, memo) in &step.writes {
+    for (place, one) in step.writes.iter().enumerate() {
         let photon_channel::Write { key, row } = one;
         match (key, row) {
-            (Key::Sent(of, nonce), Some(row)) => {
-                let sql = "INSERT INTO channel_sent(ledger, channel, epoch, nonce, row) VALUES(?1, ?2, ?3, ?4, ?5)";
-                let bytes = [&[PLAIN], row.to_bytes().as_slice()].concat();
-                change!(write.conn, sql, (name, of.channel.as_bytes(), of.epoch.0, nonce.0, bytes))?;
-            }
             (Key::Gone(of, incoming, number), Some(Row::Gone(held, by))) => {
-                gone.entry((*of, *incoming, *by)).or_default().insert(*number, held);
+                gone.entry((*of, *incoming, *by)).or_default().insert(*number, &**held);
             }
             // They are told as payments that have ended.
             (Key::Outcome(_) | Key::Received(..), _) => {}
-            (_, _) => live.push((one, memo.as_ref())),
+            (_, _) => live.push((one, step.memos.get(&place))),
         }
     }
     super::channel_log::append(write, step.ledger, &live)?;
@@ -110,7 +110,7 @@ const GONE_TOGETHER: usize = 32;
 const TOGETHER: [usize; 3] = [16, 4, 1];
 
 /// Values of one row.
-const COLUMNS: usize = 14;
+const COLUMNS: usize = 15;
 
 fn write_ended(write: &Write<'_>, ledger: Ledger, mut ended: &[NewEnded]) -> Result<(), StoreError> {
     for count in TOGETHER {
@@ -123,10 +123,10 @@ fn write_ended(write: &Write<'_>, ledger: Ledger, mut ended: &[NewEnded]) -> Res
 }
 
 fn insert_ended(write: &Write<'_>, ledger: Ledger, ended: &[NewEnded]) -> Result<(), StoreError> {
-    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let row = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let sql = format!(
         "INSERT INTO payments(ledger, incoming, id, channel, payee, amount, fee, hash, receipt, failed, memo, created_at, \
-         ended_at, token) VALUES {}",
+         ended_at, token, unasked) VALUES {}",
         vec![row; ended.len()].join(", ")
     );
     let mut insert = write.conn.prepare_cached(&sql)?;
@@ -151,6 +151,7 @@ fn insert_ended(write: &Write<'_>, ledger: Ledger, ended: &[NewEnded]) -> Result
             &one.created_at.secs(),
             &write.now.secs(),
             &one.token.as_ref().map(Address::as_bytes),
+            &one.is_unasked.then_some(true),
         ];
         for (place, value) in values.into_iter().enumerate() {
             insert.raw_bind_parameter(at * COLUMNS + place + 1, value)?;

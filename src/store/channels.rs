@@ -24,8 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct ChannelStep {
     /// Which ledger.
     pub ledger: Ledger,
-    /// Rows of the core, each with the owner's note where it is new and has one.
-    pub writes: Vec<(photon_channel::Write, Option<String>)>,
+    /// Rows of the core. Those that say how a payment ended are not written as they are: [`ChannelStep::ended`] says more.
+    pub writes: Vec<photon_channel::Write>,
+    /// The owner's notes on rows that are new, by their places among the rows.
+    pub memos: BTreeMap<usize, String>,
     /// Payments that ended.
     pub ended: Vec<NewEnded>,
     /// Wishes for the chain: written, or struck out where there is none.
@@ -39,7 +41,15 @@ pub struct ChannelStep {
 impl ChannelStep {
     /// A step of that ledger that writes nothing yet.
     pub const fn of(ledger: Ledger) -> Self {
-        Self { ledger, writes: Vec::new(), ended: Vec::new(), wishes: Vec::new(), events: Vec::new(), fees: BTreeMap::new() }
+        Self {
+            ledger,
+            writes: Vec::new(),
+            memos: BTreeMap::new(),
+            ended: Vec::new(),
+            wishes: Vec::new(),
+            events: Vec::new(),
+            fees: BTreeMap::new(),
+        }
     }
 
     /// Whether nothing is to be written.
@@ -57,6 +67,8 @@ impl ChannelStep {
 pub struct NewEnded {
     /// Whether it came in.
     pub is_incoming: bool,
+    /// It came in without a request: nobody looks for it by its hash.
+    pub is_unasked: bool,
     /// Its name.
     pub id: PaymentId,
     /// Over which channel.
@@ -161,11 +173,13 @@ impl Store {
         of: ChannelRef,
         nonce: Nonce,
     ) -> Result<Option<(Units, Commitment)>, StoreError> {
-        self.read(move |read| {
+        self.write(move |write| {
+            fold(write)?;
             let key = Key::Sent(of, nonce);
             let sql = "SELECT row FROM channel_sent WHERE ledger = ?1 AND channel = ?2 AND epoch = ?3 AND nonce = ?4";
             let params = (ledger.name(), of.channel.as_bytes(), of.epoch.0, nonce.0);
-            let row = first_row!(read.conn, sql, params, |row| opened(read.seals, ledger, &key, &row.get::<_, Vec<u8>>("row")?))?;
+            let read = |row: &SqlRow<'_>| opened(write.seals, ledger, &key, &row.get::<_, Vec<u8>>("row")?);
+            let row = first_row!(write.conn, sql, params, read)?;
             match row {
                 Some(Row::Sent(transferred, commitment)) => Ok(Some((transferred, commitment))),
                 Some(_) => Err(StoreError::Unreadable("channel row")),
@@ -207,7 +221,7 @@ impl Store {
         .await
     }
 
-    /// Payments that came in for a hash, the oldest first.
+    /// Payments that came in for the hash of a request, the oldest first.
     pub async fn received_for(&self, hash: SecretHash) -> Result<Vec<EndedPayment>, StoreError> {
         self.read(move |read| all_rows!(read.conn, RECEIVED_FOR, [hash.as_bytes()], payment_row)).await
     }
@@ -228,8 +242,7 @@ impl Store {
 pub(super) const LIVE: &str = "SELECT key, row, at, memo FROM channel_live WHERE ledger = ?1 ORDER BY key";
 pub(super) const ENDED: &str = "SELECT * FROM payments WHERE n < ?1 ORDER BY n DESC LIMIT ?2";
 pub(super) const MADE: &str = "SELECT * FROM payments INDEXED BY payments_made WHERE ledger = ?1 AND id = ?2 AND incoming = 0";
-pub(super) const RECEIVED_FOR: &str =
-    "SELECT * FROM payments INDEXED BY payments_of_hash WHERE hash = ?1 AND incoming = 1 ORDER BY n LIMIT 100";
+pub(super) const RECEIVED_FOR: &str = "SELECT * FROM payments INDEXED BY payments_of_request WHERE hash = ?1 AND incoming = 1 AND unasked IS NULL ORDER BY n LIMIT 100";
 
 pub(super) const PLAIN: u8 = 0;
 pub(super) const SEALED: u8 = 1;
@@ -293,7 +306,7 @@ fn gone_locks(seals: &Seals, ledger: Ledger, key: &Key, bytes: &[u8]) -> Result<
         return GoneTogether::from_bytes(&plain).map(|gone| gone.0).map_err(|_| unreadable);
     }
     match opened(seals, ledger, key, bytes)? {
-        Row::Gone(held, _) => Ok(vec![held]),
+        Row::Gone(held, _) => Ok(vec![*held]),
         _ => Err(unreadable),
     }
 }
@@ -315,7 +328,7 @@ fn list_at(write: &Write<'_>, ledger: Ledger, of: &ChannelRef, incoming: bool, n
     let mut list: Vec<Held> = gone.into_iter().flatten().filter(|held| held.lock.number.0 <= last).collect();
     for row in live.into_iter().map(|live| live.row) {
         let Row::Lock(held) = row else { return Err(StoreError::Unreadable("channel row")) };
-        list.push(held);
+        list.push(*held);
     }
     list.sort_by_key(|held| held.lock.number);
     Ok(list)
@@ -335,6 +348,7 @@ fn payment_row(row: &SqlRow<'_>) -> Result<EndedPayment, StoreError> {
         ended_at: time(row, "ended_at")?,
         payment: NewEnded {
             is_incoming: row.get("incoming")?,
+            is_unasked: row.get::<_, Option<bool>>("unasked")?.unwrap_or_default(),
             id: PaymentId::from_bytes(row.get("id")?),
             channel: ChannelId::from_bytes(row.get("channel")?),
             token: row.get::<_, Option<[u8; 20]>>("token")?.map(Address::from_bytes),

@@ -168,6 +168,7 @@ impl Store {
             seals: Arc::clone(&seals),
             health: Arc::clone(&health),
             queue: jobs,
+            tail: channel_log::Tail::default(),
             committed,
             _lives: lives,
         };

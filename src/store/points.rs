@@ -6,6 +6,9 @@ use std::fmt;
 #[cfg(feature = "demo")]
 pub(super) use listening::{detail, pass, pass_last, written};
 
+/// Whether anybody may be stopped there: else nobody has to say what is written.
+pub(super) const ARE_THERE: bool = cfg!(feature = "demo");
+
 /// Notes what the write that runs on this thread writes.
 #[cfg(not(feature = "demo"))]
 #[inline(always)]

@@ -1,11 +1,12 @@
 //! The one thread that writes: it takes whatever has queued, commits it in one transaction with one sync, and answers.
 
 use super::StoreError;
+use super::channel_log::Tail;
 use super::points;
 use super::recovery::RecoveryFile;
 use super::seal::Seals;
 use photon_chains::UnixTime;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +26,8 @@ pub(super) struct Write<'a> {
     pub(super) newest_event: Option<u64>,
     /// Lines for the recovery file, written before the commit.
     pub(super) recovery: Vec<u8>,
+    /// The log of the channels, as far as it is in memory.
+    pub(super) tail: &'a mut Tail,
 }
 
 /// What all handles share with the writer.
@@ -76,8 +79,9 @@ impl Health {
 
 /// One queued write, and where its answer goes.
 pub(super) trait Job: Send {
-    /// Writes, without committing. `Err` only if the whole batch must fail.
-    fn run(&mut self, tx: &mut Transaction<'_>, around: &mut Around<'_>) -> Result<(), StoreError>;
+    /// Writes, without committing. False if it is refused, so that what it wrote must be undone; `Err` only if the whole batch must
+    /// fail.
+    fn run(&mut self, conn: &Connection, around: &mut Around<'_>) -> Result<bool, StoreError>;
     /// Says how it ended, once everything it wrote is durable, or is not.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -88,6 +92,7 @@ pub(super) struct Around<'a> {
     now: UnixTime,
     newest_event: Option<u64>,
     recovery: Vec<u8>,
+    tail: &'a mut Tail,
 }
 
 struct Task<T, F> {
@@ -96,7 +101,7 @@ struct Task<T, F> {
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-/// Packs a write: `work` runs on the writer's thread in a savepoint of its own, so that a refusal undoes it alone.
+/// Packs a write: `work` runs on the writer's thread, and a refusal undoes it alone.
 pub(super) fn job<T, F>(work: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T, StoreError>>)
 where
     T: Send + 'static,
@@ -111,25 +116,24 @@ where
     T: Send,
     F: FnOnce(&mut Write<'_>) -> Result<T, StoreError> + Send,
 {
-    fn run(&mut self, tx: &mut Transaction<'_>, around: &mut Around<'_>) -> Result<(), StoreError> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        let savepoint = tx.savepoint()?;
-        let newest_event = around.newest_event;
-        let mut write = Write { conn: &savepoint, seals: around.seals, now: around.now, newest_event, recovery: Vec::new() };
+    fn run(&mut self, conn: &Connection, around: &mut Around<'_>) -> Result<bool, StoreError> {
+        let Some(work) = self.work.take() else { return Ok(true) };
+        let Around { seals, now, newest_event, .. } = *around;
+        let mut write = Write { conn, seals, now, newest_event, recovery: Vec::new(), tail: around.tail };
         let result = work(&mut write);
         let Write { newest_event, recovery, .. } = write;
         match &result {
             Ok(_) => {
-                savepoint.commit()?;
                 points::written::<F>();
                 around.newest_event = newest_event;
                 around.recovery.extend(recovery);
             }
             Err(error) if error.is_fatal() => return Err(error.clone()),
-            Err(_) => savepoint.finish()?,
+            Err(_) => around.tail.forget(),
         }
+        let stands = result.is_ok();
         self.result = Some(result);
-        Ok(())
+        Ok(stands)
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -150,6 +154,7 @@ pub(super) struct Writer {
     pub(super) seals: Arc<Seals>,
     pub(super) health: Arc<Health>,
     pub(super) queue: mpsc::Receiver<Box<dyn Job>>,
+    pub(super) tail: Tail,
     /// Wakes the checkpointer, unless it rests.
     pub(super) committed: std::sync::mpsc::SyncSender<()>,
     /// Tells the checkpointer that the writer is gone.
@@ -175,12 +180,29 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let count = batch.len() as u64;
         // A reader or the checkpointer may have found the disk broken.
         self.health.failure().map_or(Ok(()), Err)?;
         let mut tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let mut around = Around { seals: &self.seals, now: super::now(), newest_event: None, recovery: Vec::new() };
-        for job in batch.iter_mut() {
-            job.run(&mut tx, &mut around)?;
+        let (seals, tail) = (&self.seals, &mut self.tail);
+        let mut around = Around { seals, now: super::now(), newest_event: None, recovery: Vec::new(), tail };
+        match batch {
+            // Undone with the transaction, if it is refused. In a savepoint each page that it changes would be copied first.
+            [job] => {
+                if !job.run(&tx, &mut around)? {
+                    return tx.rollback().map_err(failed);
+                }
+            }
+            jobs => {
+                for job in jobs {
+                    let savepoint = tx.savepoint()?;
+                    if job.run(&savepoint, &mut around)? {
+                        savepoint.commit()?;
+                    } else {
+                        savepoint.finish()?;
+                    }
+                }
+            }
         }
         let Around { newest_event, recovery, .. } = around;
         if !recovery.is_empty() {
@@ -192,7 +214,7 @@ impl Writer {
         tx.commit().map_err(failed)?;
         points::pass_last("after");
         self.health.commits.fetch_add(1, Ordering::Relaxed);
-        self.health.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.health.writes.fetch_add(count, Ordering::Relaxed);
         if let Some(seq) = newest_event {
             self.health.newest_event.send_replace(seq);
         }

@@ -66,7 +66,7 @@ impl Node {
         let flow = if incoming { &channel.incoming } else { &channel.outgoing };
         // The batch that takes it off is not sealed yet where the holder pays.
         let by = if incoming { Some(flow.nonce) } else { flow.nonce.next() };
-        let row = Row::Gone(held.clone(), by.unwrap_or(flow.nonce));
+        let row = Row::Gone(Box::new(held.clone()), by.unwrap_or(flow.nonce));
         self.history.push(Write { key: Key::Gone(of, incoming, number), row: Some(row) });
         self.dirty.insert(Key::Lock(of, incoming, number));
         self.unindex(Place { channel: id, incoming, number }, &held.lock.secret_hash);

@@ -294,7 +294,11 @@ impl Node {
             }
         }
         let mut writes = std::mem::take(&mut self.history);
-        for key in std::mem::take(&mut self.dirty) {
+        let dirty = std::mem::take(&mut self.dirty);
+        // The next step may well be as large.
+        self.history.reserve(writes.len());
+        writes.reserve_exact(dirty.len());
+        for key in dirty {
             let row = self.row(&key);
             if let Key::Payment(id) = key {
                 let _ = if row.is_some() { self.written.insert(id) } else { self.written.remove(&id) };
@@ -327,14 +331,17 @@ impl Node {
             Key::Lock(of, incoming, number) => {
                 let channel = channel(of)?;
                 let flow = if *incoming { &channel.incoming } else { &channel.outgoing };
-                flow.lock(*number).cloned().map(Row::Lock)
+                flow.lock(*number).map(|held| Row::Lock(Box::new(held.clone())))
             }
             Key::Unacked(of, nonce) => {
                 let sent = channel(of)?.unacked.iter().find(|sent| sent.nonce == *nonce)?;
                 Some(Row::Unacked(sent.bytes.clone()))
             }
             Key::Disposed(of, hash) => channel(of)?.disposed.contains(hash).then_some(Row::Disposed),
-            Key::Payment(id) => self.payments.get(id).filter(|_| self.has_row(id)).cloned().map(Row::Payment),
+            Key::Payment(id) => {
+                let payment = self.payments.get(id).filter(|_| self.has_row(id));
+                payment.map(|payment| Row::Payment(Box::new(payment.clone())))
+            }
             Key::Request(hash) => self.expected.get(hash).cloned().map(Row::Request),
             Key::Unseen(of) => self.watch.unseen_by(&channel(of)?.of.channel).map(Row::Unseen),
             Key::Sent(..) | Key::Gone(..) | Key::Outcome(_) | Key::Received(..) => None,

@@ -182,7 +182,7 @@ impl Node {
         let Some(channel) = self.channels.get(&id) else { return };
         let (of, number) = (channel.of, held.lock.number);
         let flow = if incoming { &channel.incoming } else { &channel.outgoing };
-        let row = Row::Gone(held.clone(), flow.nonce);
+        let row = Row::Gone(Box::new(held.clone()), flow.nonce);
         self.history.push(Write { key: Key::Gone(of, incoming, number), row: Some(row) });
         self.dirty.insert(Key::Lock(of, incoming, number));
         self.unindex(Place { channel: id, incoming, number }, &held.lock.secret_hash);

@@ -25,7 +25,7 @@ impl Node {
                     }
                 }
                 (Key::Payment(id), Row::Payment(payment)) => {
-                    node.payments.insert(id, payment);
+                    node.payments.insert(id, *payment);
                     node.written.insert(id);
                 }
                 (Key::Request(hash), Row::Request(expected)) => {
@@ -46,6 +46,7 @@ impl Node {
         match (key, row) {
             (Key::Lock(of, incoming, number), Row::Lock(held)) => {
                 let Some(channel) = self.channels.get_mut(&of.channel).filter(|channel| channel.of == of) else { return };
+                let held = *held;
                 channel.put_lock(incoming, held.clone());
                 if let Link::Payment(id) = held.link
                     && let Some(payment) = self.payments.get_mut(&id)

@@ -88,13 +88,13 @@ pub enum Row {
     /// See [`Key::Channel`].
     Channel(Box<ChannelRow>),
     /// See [`Key::Lock`].
-    Lock(Held),
+    Lock(Box<Held>),
     /// See [`Key::Unacked`]: the bytes to be sent again.
     Unacked(Vec<u8>),
     /// See [`Key::Disposed`].
     Disposed,
     /// See [`Key::Payment`].
-    Payment(Payment),
+    Payment(Box<Payment>),
     /// See [`Key::Request`].
     Request(Expected),
     /// See [`Key::Unseen`].
@@ -102,7 +102,7 @@ pub enum Row {
     /// See [`Key::Sent`].
     Sent(Units, Commitment),
     /// See [`Key::Gone`]: the lock as it was last, and the update that took it off the list.
-    Gone(Held, Nonce),
+    Gone(Box<Held>, Nonce),
     /// See [`Key::Outcome`].
     Outcome(Outcome),
     /// See [`Key::Received`].

@@ -383,7 +383,7 @@ impl World {
     pub fn is_lost(&self) -> bool {
         let gone = self.places[PAYEE].history.values();
         gone.into_iter().any(|row| {
-            matches!(row, Row::Gone(Held { state: LockState::Known(_), .. }, _))
+            matches!(row, Row::Gone(held, _) if matches!(held.state, LockState::Known(_)))
                 && !self.places[PAYEE].history.keys().any(|key| matches!(key, Key::Received(..)))
         })
     }

@@ -179,7 +179,9 @@ fn report(story: &Story) -> Report {
     for party in &world.parties {
         count("crash".to_owned(), party.crashes);
         for row in party.disk.history.values() {
-            if let Row::Gone(Held { state: LockState::Disposed(_), .. }, _) = row {
+            if let Row::Gone(held, _) = row
+                && matches!(held.state, LockState::Disposed(_))
+            {
                 count("signed away".to_owned(), 1);
             }
         }

@@ -80,8 +80,10 @@ impl Disk {
         let first = |key: fn(ChannelRef, bool, LockNo) -> Key| key(of, false, LockNo(0))..=key(of, false, LockNo(u64::MAX));
         let pending = self.live.range(first(Key::Lock));
         let signature = |row: &Row| match row {
-            Row::Lock(Held { state: LockState::Disposed(signature), lock, .. })
-            | Row::Gone(Held { state: LockState::Disposed(signature), lock, .. }, _) => Some((lock.number, *signature)),
+            Row::Lock(held) | Row::Gone(held, _) => match &held.state {
+                LockState::Disposed(signature) => Some((held.lock.number, *signature)),
+                LockState::Waiting | LockState::Known(_) => None,
+            },
             _ => None,
         };
         pending.chain(self.history.range(first(Key::Gone))).filter_map(|(_, row)| signature(row)).collect()

@@ -14,7 +14,12 @@ fn key(number: u64) -> Key {
 }
 
 fn step(ledger: Ledger, writes: Vec<(Write, Option<String>)>) -> ChannelStep {
-    ChannelStep { writes, ..ChannelStep::of(ledger) }
+    let mut step = ChannelStep::of(ledger);
+    for (place, (write, memo)) in writes.into_iter().enumerate() {
+        step.writes.push(write);
+        step.memos.extend(memo.map(|memo| (place, memo)));
+    }
+    step
 }
 
 fn put(number: u64, bytes: Vec<u8>) -> (Write, Option<String>) {
@@ -115,6 +120,25 @@ async fn the_log_stays_short_and_what_came_and_went_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_refused_step_has_added_to_the_log_is_nowhere_whoever_shared_its_transaction() {
+    let world = World::new();
+    // From here on the log is in memory, too.
+    assert_eq!(live(&world.store).await, Model::new());
+    for number in 1..=20 {
+        let good = world.store.commit_channels(step(LEDGER, vec![put(number, vec![1])]));
+        let wishes = vec![("close/x".to_owned(), Some("no json".to_owned()))];
+        let bad = ChannelStep { wishes, ..step(LEDGER, vec![put(100 + number, vec![2]), gone(number - 1)]) };
+        let bad = world.store.commit_channels(bad);
+        let (good, bad) = if number % 2 == 0 { tokio::join!(good, bad) } else { (good.await, bad.await) };
+        assert_eq!(good, Ok(()));
+        assert!(matches!(bad, Err(StoreError::Invalid { .. })), "{bad:?}");
+    }
+    let keys: Vec<Key> = live(&world.store).await.into_keys().collect();
+    assert_eq!(keys, (1..=20).map(key).collect::<Vec<_>>());
+    assert_eq!(world.store.failure(), None);
+}
+
+#[tokio::test]
 async fn a_record_that_was_moved_or_changed_is_not_believed() {
     for harm in [
         "UPDATE channel_log SET n = n + 1",
@@ -125,6 +149,8 @@ async fn a_record_that_was_moved_or_changed_is_not_believed() {
         world.store.commit_channels(step(LEDGER, vec![put(1, vec![1])])).await.unwrap();
         let harmed = world.store.write(move |write| Ok(rows::change!(write.conn, harm, [])?));
         assert_eq!(harmed.await, Ok(1));
+        // Whoever has written it still knows what it said.
+        let world = world.reopened().await;
         assert_eq!(world.store.live_channels(LEDGER).await, Err(StoreError::Unreadable("channel log")), "{harm}");
     }
 }

@@ -18,7 +18,7 @@ fn held(nonce: u64, place: u16, state: LockState) -> Held {
 }
 
 fn step(writes: Vec<Write>) -> ChannelStep {
-    ChannelStep { writes: writes.into_iter().map(|write| (write, None)).collect(), ..ChannelStep::of(LEDGER) }
+    ChannelStep { writes, ..ChannelStep::of(LEDGER) }
 }
 
 fn put(key: Key, row: Row) -> Write {
@@ -30,6 +30,7 @@ fn ended(number: u32) -> NewEnded {
     id[..4].copy_from_slice(&number.to_be_bytes());
     NewEnded {
         is_incoming: false,
+        is_unasked: false,
         id: PaymentId::from_bytes(id),
         channel: OF.channel,
         token: Some(Address::from_bytes([6; 20])),
@@ -49,7 +50,7 @@ async fn what_is_live_is_read_back_and_what_is_gone_is_not() {
     let world = World::new();
     let lock = held(1, 0, LockState::Waiting);
     let key = Key::Lock(OF, false, lock.lock.number);
-    let rows = vec![put(key, Row::Lock(lock.clone())), put(Key::Disposed(OF, lock.lock.secret_hash), Row::Disposed)];
+    let rows = vec![put(key, Row::Lock(Box::new(lock.clone()))), put(Key::Disposed(OF, lock.lock.secret_hash), Row::Disposed)];
     world.store.commit_channels(step(rows)).await.unwrap();
     let wish = |body: Option<&str>| ChannelStep {
         wishes: vec![("close/x".to_owned(), body.map(str::to_owned))],
@@ -71,10 +72,10 @@ async fn what_is_live_is_read_back_and_what_is_gone_is_not() {
 async fn a_lock_is_in_the_list_of_every_update_from_the_one_that_added_it_to_the_one_that_took_it_off() {
     let world = World::new();
     let (early, late) = (held(1, 0, LockState::Waiting), held(3, 0, LockState::Waiting));
-    let row = Row::Gone(early.clone(), Nonce(4));
+    let row = Row::Gone(Box::new(early.clone()), Nonce(4));
     let rows = vec![
         put(Key::Gone(OF, false, early.lock.number), row),
-        put(Key::Lock(OF, false, late.lock.number), Row::Lock(late.clone())),
+        put(Key::Lock(OF, false, late.lock.number), Row::Lock(Box::new(late.clone()))),
         put(Key::Sent(OF, Nonce(3)), Row::Sent(Units::from(8), Commitment::default())),
     ];
     world.store.commit_channels(step(rows)).await.unwrap();
@@ -93,7 +94,7 @@ async fn locks_that_one_update_took_off_are_each_in_the_lists_of_the_updates_bef
     let world = World::new();
     // Some of each of three updates, more than one row holds.
     let all: Vec<Held> = (1..4).flat_map(|nonce| (0..30).map(move |place| held(nonce, place, LockState::Waiting))).collect();
-    let row = |lock: &Held| put(Key::Gone(OF, true, lock.lock.number), Row::Gone(lock.clone(), Nonce(7)));
+    let row = |lock: &Held| put(Key::Gone(OF, true, lock.lock.number), Row::Gone(Box::new(lock.clone()), Nonce(7)));
     world.store.commit_channels(step(all.iter().rev().map(row).collect())).await.unwrap();
     let world = world.reopened().await;
     for nonce in 0..8 {
@@ -109,12 +110,26 @@ async fn secrets_of_channels_are_not_read_off_the_disk() {
     let secret = Secret::from_bytes([0x5c; 32]);
     let lock = held(1, 0, LockState::Known(secret.clone()));
     let payment = NewEnded { receipt: Some(secret.clone()), ..ended(1) };
-    let rows = vec![put(Key::Lock(OF, true, lock.lock.number), Row::Lock(lock))];
+    let rows = vec![put(Key::Lock(OF, true, lock.lock.number), Row::Lock(Box::new(lock)))];
     world.store.commit_channels(ChannelStep { ended: vec![payment], ..step(rows) }).await.unwrap();
     assert_eq!(world.store.receipt_of(LEDGER, ended(1).id).await.unwrap(), Some(secret.clone()));
     world.store.close().await.unwrap();
     let file = std::fs::read(world.path()).unwrap();
     assert!(!file.windows(32).any(|window| window == secret.expose()));
+}
+
+#[tokio::test]
+async fn a_payment_that_came_in_is_found_by_its_hash_if_it_was_asked_for() {
+    let world = World::new();
+    let hash = SecretHash::from_bytes([8; 32]);
+    let came = NewEnded { is_incoming: true, payee: None, secret_hash: Some(hash), ..ended(1) };
+    let unasked = NewEnded { is_unasked: true, ..came.clone() };
+    let step = ChannelStep { ended: vec![unasked.clone(), came.clone()], ..ChannelStep::of(LEDGER) };
+    world.store.commit_channels(step).await.unwrap();
+    let found: Vec<_> = world.store.received_for(hash).await.unwrap().into_iter().map(|row| row.payment).collect();
+    assert_eq!(found, std::slice::from_ref(&came));
+    let page = world.store.ended_payments(None, 10).await.unwrap();
+    assert_eq!(page.items.into_iter().map(|row| row.payment).collect::<Vec<_>>(), [came, unasked]);
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ async fn payments_cost_the_same_with_a_hundred_thousand_of_them() {
     let (plan, steps) = measure(&world.store, channels::MADE, ("smt", [0u8; 16])).await;
     assert!(plan.contains("payments_made") && steps < 100, "{steps} steps\n{plan}");
     let (plan, steps) = measure(&world.store, channels::RECEIVED_FOR, [[0u8; 32]]).await;
-    assert!(plan.contains("payments_of_hash") && steps < 100, "{steps} steps\n{plan}");
+    assert!(plan.contains("payments_of_request") && steps < 100, "{steps} steps\n{plan}");
     let (plan, steps) = measure(&world.store, channels::LIVE, ["smt"]).await;
     assert!(!plan.contains("TEMP B-TREE") && steps < 100, "{steps} steps\n{plan}");
 }

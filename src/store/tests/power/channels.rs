@@ -173,9 +173,8 @@ impl<'a> Pair<'a> {
         let step = self.alice.finish();
         if !step.writes.is_empty() {
             apply(&mut self.alice_rows, &step.writes);
-            let writes = step.writes.into_iter().map(|write| (write, None)).collect();
             self.note(Note::Begun(0));
-            self.store.commit_channels(ChannelStep { writes, ..ChannelStep::of(LEDGER) }).await.unwrap();
+            self.store.commit_channels(ChannelStep { writes: step.writes, ..ChannelStep::of(LEDGER) }).await.unwrap();
             self.note(Note::Answered(0));
             self.history.push((self.alice_rows.clone(), Rows::new()));
         }
