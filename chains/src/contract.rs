@@ -46,6 +46,28 @@ pub struct Said {
     pub txid: TxId,
 }
 
+/// Something that was said once, under a name that nobody may know any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The contract.
+    pub by: Address,
+    /// As in [`Said`].
+    pub name: Hash32,
+    /// As in [`Said`].
+    pub data: Vec<u8>,
+    /// By which transaction.
+    pub txid: TxId,
+}
+
+/// A transaction of a block, as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its account.
+    pub from: Address,
+    /// Function and arguments of the contract that it called. That may have called others.
+    pub input: Vec<u8>,
+}
+
 /// What one look at the chain brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News {
@@ -124,6 +146,12 @@ pub trait ContractPort: Send + Sync {
     async fn look(&self) -> Result<News, PortError>;
     /// All that was said under a watched name in the present chain, in order. Of very much, the newest.
     fn said(&self, name: &Hash32) -> Vec<Said>;
+    /// All that the channels contract said in blocks `from..=to` under whatever name, and what configured tokens say that this
+    /// account has paid it there. Where that is more than the node answers at once: the end of it, beginning with the block that is
+    /// returned.
+    async fn past(&self, from: BlockHeight, to: BlockHeight) -> Result<(BlockHeight, Vec<Past>), PortError>;
+    /// Mined transactions, in order; none for one that the node does not have.
+    async fn sent(&self, txids: &[TxId]) -> Result<Vec<Option<Sent>>, PortError>;
     /// What view functions of contracts answer at a block (none: the newest), in order; none for one that did not answer.
     async fn views(&self, asks: &[(Address, Vec<u8>)], at: Option<BlockHeight>) -> Result<Vec<Option<Vec<u8>>>, PortError>;
     /// Makes a call, safely repeatable: asks the journal and the chain whether it was made; else simulates, signs, journals and

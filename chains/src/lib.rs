@@ -38,7 +38,7 @@ mod witness;
 pub use amount::{Amount, AmountError};
 pub use asset::{Asset, AssetError, Family, IN_CHANNEL, Ledger};
 pub use canon::Canon;
-pub use contract::{Called, ContractCall, ContractPort, Heads, News, Said, Stamp};
+pub use contract::{Called, ContractCall, ContractPort, Heads, News, Past, Said, Sent, Stamp};
 pub use journal::{Journal, JournalError, Settlement, SignedTx};
 pub use lock::{Expiry, ExpiryError, Lock, LockId, Template};
 pub use network::{Network, NoSuchNetwork};

@@ -2,6 +2,7 @@
 
 use crate::chain::{OnChain, Registered, Stage, Tip};
 use crate::codec::Wire;
+use crate::counterparty::Counterparty;
 use crate::eip712::Domain;
 use crate::flow::{Change, Fault, Flow, Held, Judge, LockState};
 use crate::guard::Guard;
@@ -128,7 +129,7 @@ pub struct Channel {
     /// Which side the holder is.
     pub side: Side,
     /// The counterparty.
-    pub peer: KnownKey,
+    pub peer: Counterparty,
     /// Where its messages count.
     pub domain: Domain,
     /// What the chain says.
@@ -158,11 +159,11 @@ impl Channel {
         key: ChannelKey,
         of: ChannelRef,
         holder: &Signer,
-        peer: KnownKey,
+        peer: impl Into<Counterparty>,
         domain: Domain,
         chain: OnChain,
     ) -> Option<Self> {
-        let side = key.side_of(&holder.address())?;
+        let (side, peer) = (key.side_of(&holder.address())?, peer.into());
         if key.parties().of(side.other()) != &peer.address() || key.id() != of.channel {
             return None;
         }

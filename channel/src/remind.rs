@@ -23,6 +23,7 @@
 use crate::chain::{Registered, Tip};
 use crate::channel::{Channel, Standing};
 use crate::codec::{Malformed, Reader, Wire, put_list};
+use crate::counterparty::Counterparty;
 use crate::flow::{Flow, Held, Judge, Link, LockState};
 use crate::guard::Guard;
 use crate::key::Side;
@@ -90,10 +91,10 @@ impl Channel {
     }
 
     /// Whether a testimony is that payer's, of this channel, and whole.
-    fn is_good(&self, shown: &Testimony, payer: Side, key: &KnownKey) -> bool {
+    fn is_good(&self, shown: &Testimony, payer: Side, signer: &Counterparty) -> bool {
         let SignedProof { proof, signature } = &shown.proof;
         let is_signed =
-            || Commitment::of(&shown.locks) == Ok(proof.pending) && key.verify(&proof.digest(&self.domain), signature).is_ok();
+            || Commitment::of(&shown.locks) == Ok(proof.pending) && signer.verify(&proof.digest(&self.domain), signature).is_ok();
         proof.of == self.of && proof.payer == payer && (!Guard::Testified.holds() || is_signed())
     }
 
@@ -111,7 +112,7 @@ impl Channel {
         if matches!(self.standing, Standing::Parting(_)) {
             return None;
         }
-        let own = own.filter(|shown| shown.goes_on_from(&self.outgoing) && self.is_good(shown, self.side, holder));
+        let own = own.filter(|shown| shown.goes_on_from(&self.outgoing) && self.is_good(shown, self.side, &(*holder).into()));
         let theirs =
             theirs.filter(|shown| shown.goes_on_from(&self.incoming) && self.is_good(shown, self.side.other(), &self.peer));
         // An update that is merely under way was never acknowledged: without it nothing was forgotten. That it was acknowledged only
@@ -152,6 +153,9 @@ impl Channel {
         let is_news = !self.is_behind() && Guard::KnownOld.holds();
         if is_news {
             self.standing = Standing::Behind;
+        }
+        if self.peer.key().is_none() {
+            self.peer = backup.peer;
         }
         self.disposed.extend(&backup.disposed);
         let incoming = incoming.then(|| replace(&mut self.incoming, backup.incoming));

@@ -7,7 +7,9 @@ use super::interests::Followed;
 use super::orders::close_key;
 use photon_chains::{BlockHeight, SecretHash};
 use photon_channel::contract::{self, Open, Word};
-use photon_channel::{Channel, ChannelId, ChannelRef, Event, Held, Moment, Nonce, OnChain, Pending, Side, Stage};
+use photon_channel::{
+    Channel, ChannelId, ChannelKey, ChannelRef, Counterparty, Event, Held, Moment, Nonce, OnChain, Pending, Side, Stage,
+};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +58,8 @@ impl Engine {
     /// One channel, as its slot is at both blocks.
     fn judge(&mut self, slots: Slots) {
         let id = slots.followed.key.id();
-        let Some(channel) = self.node.channel(&id) else { return self.may_have_opened(&slots) };
+        let is_lost = self.lost.remove(&id);
+        let Some(channel) = self.node.channel(&id) else { return self.may_have_opened(&slots, is_lost) };
         let (of, chain) = (channel.of, channel.chain);
         // A node that lags, or a chain that is not there yet, says nothing of a later life.
         if slots.deep_block < BlockHeight::new(u64::from(of.epoch.0)) {
@@ -101,26 +104,65 @@ impl Engine {
         }
     }
 
-    /// A channel that the core does not know: it begins once its opening is at the depth that is relied on.
-    fn may_have_opened(&mut self, slots: &Slots) {
-        let Word::Open(open) = slots.deep else { return };
+    /// A channel that the core does not know: it begins once its opening is at the depth that is relied on. Of one that was lost
+    /// nobody may ever tell the counterparty's key, and somebody may have closed it.
+    fn may_have_opened(&mut self, slots: &Slots, is_lost: bool) {
         let key = slots.followed.key;
         let own = self.node.address();
         let Some(side) = key.side_of(&own) else { return };
-        let Some(peer) = self.keys.get(key.parties().of(side.other())).copied() else { return };
-        let chain = OnChain { holdings: open.holdings, withdrawals: open.withdrawals, counted: Nonce::NONE, stage: Stage::Open };
-        let epoch = open.epoch;
+        let (epoch, chain) = match slots.deep {
+            Word::Open(Open { epoch, holdings, withdrawals }) => {
+                (epoch, OnChain { holdings, withdrawals, counted: Nonce::NONE, stage: Stage::Open })
+            }
+            Word::Closed(epoch) if is_lost => {
+                let Some(chain) = self.closed_as_found(slots, side) else { return self.interests.forget(&key.id()) };
+                (epoch, chain)
+            }
+            Word::Closed(_) | Word::Empty => return,
+        };
+        let account = *key.parties().of(side.other());
         // What was signed in one that opened before this database was made nobody knows.
-        if self.known_from.is_some_and(|from| u64::from(epoch.0) > from.get()) {
-            tracing::info!(channel_id = %key.id(), chain = %self.ledger, peer = %peer.address(), "a channel is open");
-            self.node.take(Event::Opened { key, epoch, peer, chain });
+        let is_known = self.known_from.is_some_and(|from| u64::from(epoch.0) > from.get());
+        let event = match self.keys.get(&account).copied() {
+            Some(peer) if is_known => Event::Opened { key, epoch, peer, chain },
+            Some(peer) => Event::Found { key, epoch, peer: peer.into(), chain },
+            None if is_lost && !is_known => Event::Found { key, epoch, peer: Counterparty::Named(account), chain },
+            None => return,
+        };
+        if is_known {
+            tracing::info!(channel_id = %key.id(), chain = %self.ledger, peer = %account, "a channel is open");
         } else {
-            tracing::warn!(channel_id = %key.id(), chain = %self.ledger, peer = %peer.address(), "a channel was found that this database has forgotten");
-            self.node.take(Event::Found { key, epoch, peer, chain });
+            tracing::warn!(channel_id = %key.id(), chain = %self.ledger, peer = %account, "a channel was found that this database has forgotten");
         }
+        self.node.take(event);
         self.hinted.remove(&key.id());
-        self.begin_talk(&peer.address());
+        self.begin_talk(&account);
         self.neighbours.set(self.ledger, self.node.channels().map(|channel| channel.peer.address()));
+    }
+
+    /// What the logs say of a channel that is closed, and of which nothing else is known. None where there is nothing to be had.
+    fn closed_as_found(&self, slots: &Slots, own: Side) -> Option<OnChain> {
+        let logs = logs(slots);
+        let folded = contract::fold(&slots.followed.key, &slots.latest_word, &borrowed(&logs), |_, _| None).ok()?;
+        let Open { holdings, withdrawals, .. } = folded.state.money;
+        let counted = folded.state.incomes.of(own.other()).nonce;
+        (holdings.net(own) > 0).then_some(OnChain { holdings, withdrawals, counted, stage: Stage::Closed })
+    }
+
+    /// Channels that were found in the chain's past: they are followed, and taken up as soon as they were looked at.
+    pub(super) fn heard_lost(&mut self, found: Vec<(ChannelKey, BlockHeight)>) {
+        for (key, since) in found {
+            let id = key.id();
+            if self.node.channel(&id).is_some() {
+                continue;
+            }
+            if self.node.channels().count() + self.lost.len() >= self.most_channels {
+                tracing::warn!(channel_id = %id, chain = %self.ledger, "a forgotten channel is not taken up: there are too many");
+                continue;
+            }
+            self.lost.insert(id);
+            self.follow_new(key, since);
+        }
     }
 
     /// What the logs say of a closed channel. None, and said so, where they can't be read: nothing is done about it then.

@@ -21,8 +21,8 @@ use crate::store::Store;
 use anyhow::Context;
 use photon_chains::{Address, BlockHeight, Ledger, LockId, Secret, SecretHash, UnixTime};
 use photon_channel::{
-    ChannelId, Domain, Event, Hint as PayeeHint, Key, KnownKey, Message, Moment, Node, Outcome, PaymentId, Policy, Progress, Row,
-    Sight, Signer, Tie, Units,
+    ChannelId, ChannelKey, Domain, Event, Hint as PayeeHint, Key, KnownKey, Message, Moment, Node, Outcome, PaymentId, Policy,
+    Progress, Row, Sight, Signer, Tie, Units,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -81,6 +81,8 @@ pub(super) enum Input {
     Said(Address, Vec<Message>),
     /// A peer tells of channels with this node.
     Hinted(Address, Vec<Hint>),
+    /// Channels that this database has forgotten, each with a block before which nothing was said of it.
+    Lost(Vec<(ChannelKey, BlockHeight)>),
     /// The chain was looked at.
     Chain(Box<ChainNews>),
     /// It went out of sight, or is seen again.
@@ -173,6 +175,8 @@ pub(super) struct Engine {
     pub(super) revision: u64,
     pub(super) interests: Interests,
     pub(super) hinted: HashMap<ChannelId, Hinted>,
+    /// Found in the chain's past, and not taken up yet.
+    pub(super) lost: BTreeSet<ChannelId>,
     pub(super) wishes: BTreeMap<String, Wish>,
     /// What is registered of the hashes that matter.
     pub(super) entries: BTreeMap<SecretHash, Moment>,
@@ -270,6 +274,7 @@ impl Engine {
             revision: 0,
             interests: Interests::default(),
             hinted: HashMap::new(),
+            lost: BTreeSet::new(),
             wishes,
             entries: BTreeMap::new(),
             registers: BTreeMap::new(),
@@ -395,6 +400,7 @@ impl Engine {
                 }
             }
             Input::Hinted(peer, hints) => self.heard_hints(peer, hints),
+            Input::Lost(found) => self.heard_lost(found),
             Input::Chain(news) => {
                 self.heard_chain(*news);
                 self.is_stirred = true;
@@ -425,6 +431,12 @@ fn reads(input: &Input) -> bool {
     match input {
         Input::Look(_) | Input::Chain(_) => true,
         Input::Order(order) => order.names().is_some(),
-        Input::Up(_) | Input::Down(..) | Input::Said(..) | Input::Hinted(..) | Input::Called(..) | Input::Sight(_) => false,
+        Input::Up(_)
+        | Input::Down(..)
+        | Input::Said(..)
+        | Input::Hinted(..)
+        | Input::Lost(_)
+        | Input::Called(..)
+        | Input::Sight(_) => false,
     }
 }

@@ -24,7 +24,8 @@
 //!   calls that are wanted, made by `actor`. `deposits`: money on its way in. `fees`: what mediating has earned. `hints`: how a neighbour learns of a channel.
 //! - `peers`: the connections to neighbours. `ways`: over which channels a payment goes, as the `chart` shows it, which the
 //!   `herald` draws of what neighbours announce and of its `survey` of the chain.
-//! - `kept`: what is left of channels when a database is lost: the backup, and from when on a database knows everything.
+//! - `kept`: what is left of channels when a database is lost: the backup, and from when on a database knows everything. `search`:
+//!   what nobody tells of, found in the chain's past.
 //! - `legs`: payments that are legs of swaps.
 //! - `policy`: what the owner allows, from the configuration.
 //!
@@ -48,6 +49,7 @@ mod legs;
 mod orders;
 mod peers;
 mod policy;
+mod search;
 mod sight;
 mod step;
 mod survey;
@@ -84,6 +86,7 @@ use peers::{Ears, Neighbours};
 use photon_chains::{Address, BlockHeight, Ledger, Secret, SecretHash};
 use photon_channel::route::Edge;
 use photon_channel::{Abi, ChannelId, Domain, PaymentId, Policy, Units, keccak};
+use search::Search;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -168,6 +171,9 @@ impl Channels {
             });
             let kept = kept.remove(&ledger).unwrap_or_default();
             let engine = Engine::take_up(parts, store.clone(), neighbours.clone(), chart, notices.clone(), calls, kept).await?;
+            let search =
+                Search { ledger, own: account, contract, source: source.clone(), store: store.clone(), engine: inputs.clone() };
+            tasks.spawn(search.run(pace));
             let follower = Follower::new(ledger, source.clone(), engine.interests.clone(), inputs.clone());
             tasks.spawn(engine.run(queue));
             tasks.spawn(follower.run(pace, rule));

@@ -4,7 +4,8 @@
 use super::Pair;
 use async_trait::async_trait;
 use photon_chains::{
-    Address, BlockHeight, Called, ContractCall, ContractPort, Hash32, IntentKey, News, PortError, Progress, Said,
+    Address, BlockHeight, Called, ContractCall, ContractPort, Hash32, IntentKey, News, Past, PortError, Progress, Said, Sent,
+    TxId,
 };
 use std::sync::Arc;
 
@@ -56,6 +57,14 @@ impl ContractPort for FirstNode {
 
     fn said(&self, name: &Hash32) -> Vec<Said> {
         self.contracts.said(name)
+    }
+
+    async fn past(&self, from: BlockHeight, to: BlockHeight) -> Result<(BlockHeight, Vec<Past>), PortError> {
+        self.contracts.past(from, to).await
+    }
+
+    async fn sent(&self, txids: &[TxId]) -> Result<Vec<Option<Sent>>, PortError> {
+        self.contracts.sent(txids).await
     }
 
     async fn views(&self, asks: &[(Address, Vec<u8>)], at: Option<BlockHeight>) -> Result<Vec<Option<Vec<u8>>>, PortError> {

@@ -1,5 +1,5 @@
 //! The disk takes the database while money is in a channel. The seed, the chain and the counterparty bring it back; and where the
-//! counterparty is away for ever, the backup does. All coins on chain are right to the unit.
+//! counterparty is away for ever, the backup does; or, with no backup either, the chain's past. All coins on chain are right to the unit.
 
 use crate::stage::{PATIENCE, PURSE, Player, own, play, until};
 use photon::demo::stage::{COIN, Purse, TOKEN};
@@ -127,5 +127,22 @@ fn a_channel_comes_back_from_the_counterparty_or_from_the_backup() {
         chain.mine(WINDOW_BLOCKS).await.unwrap();
         // The backup proves the 7 that he paid. The 20 that she paid only he could show.
         until("she has what can be proven", PATIENCE, async || (holds(&alice).await == had.0 - 25 + 7).then_some(())).await;
+
+        // With neither: the chain's past tells with whom she had a channel, and what she put in is hers.
+        alice.kill().unwrap();
+        alice.env.retain(|(name, _)| name != "PHOTON__CHANNELS__BACKUP");
+        let mut carol = scene.party_with("carol", purse).await;
+        tokio::try_join!(alice.start(), carol.start()).unwrap();
+        open(&alice, &carol, 15).await;
+        carol.kill().unwrap();
+        loses_its_database(&mut alice);
+        alice.start().await.unwrap();
+        let found = until("she has found it", PATIENCE, async || channel(&alice).await).await;
+        assert_eq!((found.state.as_str(), found.balance, found.peer), ("behind", money(15).amount, carol.identity));
+        alice.shell().ok(&["channel", "close", &found.id, "--alone"]).await;
+        until("the close is mined", PATIENCE, async || channel(&alice).await.filter(|it| it.settles_at.is_some())).await;
+        chain.increase_time(u64::from(WINDOW_MINUTES) * 60).await.unwrap();
+        chain.mine(WINDOW_BLOCKS).await.unwrap();
+        until("she has all of it", PATIENCE, async || (holds(&alice).await == had.0 - 25 + 7).then_some(())).await;
     });
 }

@@ -8,7 +8,8 @@ use crate::slot::account;
 use alloy::primitives::B256;
 use async_trait::async_trait;
 use photon_chains::{
-    Address, Asset, BlockHeight, Called, ContractCall, ContractPort, Hash32, IntentKey, News, Port, PortError, Said,
+    Address, Asset, BlockHeight, Called, ContractCall, ContractPort, Hash32, IntentKey, News, Past, Port, PortError, Said, Sent,
+    TxId,
 };
 
 impl EvmAdapter {
@@ -70,6 +71,14 @@ impl ContractPort for EvmAdapter {
 
     fn said(&self, name: &Hash32) -> Vec<Said> {
         self.names.names().said(&B256::new(*name.as_bytes()))
+    }
+
+    async fn past(&self, from: BlockHeight, to: BlockHeight) -> Result<(BlockHeight, Vec<Past>), PortError> {
+        self.past_in(from.get(), to.get()).await
+    }
+
+    async fn sent(&self, txids: &[TxId]) -> Result<Vec<Option<Sent>>, PortError> {
+        self.sent_by(txids).await
     }
 
     async fn views(&self, asks: &[(Address, Vec<u8>)], at: Option<BlockHeight>) -> Result<Vec<Option<Vec<u8>>>, PortError> {

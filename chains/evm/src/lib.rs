@@ -59,6 +59,7 @@ mod names;
 mod node;
 mod nonce;
 mod params;
+mod past;
 mod rpc;
 mod sender;
 mod slot;

@@ -8,7 +8,7 @@
 //!   nothing; [`Contract::apply`] does what it came to.
 //! - `state`: a channel's slot, open or closed, and the word that the contract's storage holds for it.
 //! - `open`: deposits, withdrawals and the end by consent. `dispute`: close, update, unlock, release, punish. `list`: the
-//!   pending locks that a call shows. `settle`: who is paid what, and when.
+//!   pending locks that a call shows. `settle`: who is paid what, and when. `parties`: which channel a call may have been about.
 //!
 //! Money comes and goes by tokens that are not of this contract: a deposit is told what the token brought, and payouts are
 //! taken to succeed; [`Contract::credit`] is for one that did not.
@@ -18,6 +18,7 @@ mod encode;
 mod fold;
 mod list;
 mod open;
+mod parties;
 mod settle;
 mod state;
 mod word;
@@ -27,6 +28,7 @@ pub use encode::Style;
 pub use fold::{FoldError, Folded, fold, hashes_of, lists_of};
 pub use list::{Record, Shown};
 pub use open::{Brought, Consent};
+pub use parties::keys_in;
 pub use state::{Closed, Income, List, Open, Slot, Touched};
 pub use word::Word;
 

@@ -2,6 +2,7 @@
 
 use crate::chain::{Moment, OnChain, Registered, Stage, Tip, end_of, is_in_time};
 use crate::channel::{Channel, Standing};
+use crate::counterparty::Counterparty;
 use crate::flow::{Judge, Link, LockState};
 use crate::guard::Guard;
 use crate::key::{ChannelId, ChannelKey, ChannelRef, Epoch};
@@ -10,7 +11,6 @@ use crate::message::{Message, Reason};
 use crate::node::rows::Key;
 use crate::node::words::{Effect, Notice, Outcome};
 use crate::node::{Node, Place};
-use crate::sign::KnownKey;
 use crate::update::PaymentId;
 use photon_chains::{Secret, UnixTime};
 use std::ops::Bound;
@@ -75,7 +75,7 @@ impl Node {
         self.learn(secret);
     }
 
-    pub(super) fn opened(&mut self, key: ChannelKey, epoch: Epoch, peer: KnownKey, chain: OnChain, standing: Standing) {
+    pub(super) fn opened(&mut self, key: ChannelKey, epoch: Epoch, peer: Counterparty, chain: OnChain, standing: Standing) {
         let of = ChannelRef { channel: key.id(), epoch };
         if self.channels.contains_key(&of.channel) {
             return;

@@ -216,9 +216,9 @@ impl Node {
         self.neighbours.get(peer).into_iter().flatten().filter_map(|id| self.channels.get(id))
     }
 
-    /// The key of a neighbour.
+    /// The key of a neighbour, where it is known.
     pub fn key_of(&self, peer: &Address) -> Option<KnownKey> {
-        self.channels_with_peer(peer).next().map(|channel| channel.peer)
+        self.channels_with_peer(peer).find_map(|channel| channel.peer.key())
     }
 
     /// Where the chain stood when it was last heard of.
@@ -257,7 +257,7 @@ impl Node {
                 self.registered.remove(&hash);
             }
             Event::Secret(secret) => self.learn(&secret),
-            Event::Opened { key, epoch, peer, chain } => self.opened(key, epoch, peer, chain, Standing::Active),
+            Event::Opened { key, epoch, peer, chain } => self.opened(key, epoch, peer.into(), chain, Standing::Active),
             Event::Found { key, epoch, peer, chain } => self.opened(key, epoch, peer, chain, Standing::Behind),
             Event::Remember(rows) => self.remember(rows),
             Event::PutBack => self.was_put_back(),

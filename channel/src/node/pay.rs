@@ -54,12 +54,14 @@ impl Node {
     /// After a restart: the payments that an update carries and that have no row of their own.
     pub(super) fn restore_carried(&mut self) {
         for channel in self.channels.values() {
+            // To somebody who is only named nothing was ever paid.
+            let Some(payee) = channel.peer.key() else { continue };
             let updates = channel.unacked.iter().filter_map(|sent| Update::from_bytes(&sent.bytes).ok());
             for (nonce, op) in updates.flat_map(|update| update.ops.into_iter().map(move |op| (update.nonce, op))) {
                 let Op::Transfer { payment: id, amount } = op else { continue };
                 let expiry = Expiry::at(UnixTime::default());
                 let way = Way { channel: channel.of.channel, amount, expiry, onward: Vec::new() };
-                let (token, payee, most_fee) = (channel.key.token(), channel.peer, Units::ZERO);
+                let (token, most_fee) = (channel.key.token(), Units::ZERO);
                 let order = Order { id, token, payee, amount, most_fee, tie: Tie::Direct, ways: vec![way], searches: 0 };
                 let progress = Progress::Paid(channel.of, nonce);
                 self.payments.entry(id).or_insert(Payment { order, attempt: 0, progress, recalled: false });

@@ -2,6 +2,7 @@
 
 use crate::chain::OnChain;
 use crate::channel::{Channel, Leaving, Standing, Unacked};
+use crate::counterparty::Counterparty;
 use crate::eip712::Domain;
 use crate::flow::{Flow, Held};
 use crate::key::{ChannelKey, ChannelRef};
@@ -58,7 +59,7 @@ pub struct ChannelRow {
     /// What it is between.
     pub key: ChannelKey,
     /// The counterparty.
-    pub peer: KnownKey,
+    pub peer: Counterparty,
     /// What the chain said.
     pub chain: OnChain,
     /// What may be signed.

@@ -3,6 +3,7 @@
 use crate::chain::{OnChain, Stage};
 use crate::channel::{Grant, Leaving, Standing};
 use crate::codec::{Malformed, Reader, Wire, put_list};
+use crate::counterparty::Counterparty;
 use crate::flow::{Held, Link, LockState};
 use crate::key::{ChannelKey, Window};
 use crate::node::MOST_WAYS;
@@ -12,7 +13,7 @@ use crate::sign::KnownKey;
 use crate::split::Holdings;
 use crate::update::MOST_HOPS;
 use crate::wire_struct;
-use photon_chains::PublicKey;
+use photon_chains::{Address, PublicKey};
 
 /// Writes an enum: a byte for the variant, then its fields.
 macro_rules! wire_enum {
@@ -49,6 +50,29 @@ impl Wire for KnownKey {
         KnownKey::new(&PublicKey::get(from)?).map_err(|_| Malformed)
     }
 }
+
+/// One that is only named is written in as many bytes as a key, which never begins with zero.
+impl Wire for Counterparty {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Counterparty::Known(key) => key.put(out),
+            Counterparty::Named(address) => {
+                out.extend(NAMED);
+                address.put(out);
+            }
+        }
+    }
+    fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let bytes = PublicKey::get(from)?;
+        match bytes.as_bytes().split_first_chunk() {
+            Some((&NAMED, account)) => account.try_into().map(|account| Counterparty::Named(Address::from_bytes(account))).ok(),
+            Some(_) | None => KnownKey::new(&bytes).map(Counterparty::Known).ok(),
+        }
+        .ok_or(Malformed)
+    }
+}
+
+const NAMED: [u8; 13] = [0; 13];
 
 impl Wire for ChannelKey {
     fn put(&self, out: &mut Vec<u8>) {

@@ -1,6 +1,7 @@
 //! What a node hears, and what it lets out.
 
 use crate::chain::{Moment, OnChain, Tip};
+use crate::counterparty::Counterparty;
 use crate::key::{ChannelId, ChannelKey, Epoch};
 use crate::lock::LockNo;
 use crate::message::{Message, Reason};
@@ -155,8 +156,8 @@ pub enum Event {
         key: ChannelKey,
         /// Which life.
         epoch: Epoch,
-        /// The counterparty.
-        peer: KnownKey,
+        /// The counterparty. It may be that the chain alone has told of it.
+        peer: Counterparty,
         /// What the chain says.
         chain: OnChain,
     },

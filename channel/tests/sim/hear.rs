@@ -22,7 +22,7 @@ impl World {
                 OnChain { holdings: open.holdings, withdrawals: open.withdrawals, counted: Nonce::NONE, stage: Stage::Open };
             let epoch = open.epoch;
             let event = if party.memory.may_be_older(epoch) {
-                Event::Found { key, epoch, peer, chain }
+                Event::Found { key, epoch, peer: peer.into(), chain }
             } else {
                 Event::Opened { key, epoch, peer, chain }
             };

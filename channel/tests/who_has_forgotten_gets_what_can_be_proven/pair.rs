@@ -133,7 +133,7 @@ impl Pair {
     pub fn lose(&mut self, own: usize) {
         self.start(own, Rows::new());
         let peer = self.keys[1 - own].known();
-        self.give(own, Event::Found { key: self.key, epoch: Epoch(5), peer, chain: chain(Stage::Open) });
+        self.give(own, Event::Found { key: self.key, epoch: Epoch(5), peer: peer.into(), chain: chain(Stage::Open) });
     }
 
     pub fn channel(&self, own: usize) -> &Channel {

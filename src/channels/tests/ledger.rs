@@ -63,6 +63,14 @@ struct Tx {
     mined: Option<(u64, bool)>,
 }
 
+impl Tx {
+    /// Two with the same intent are the same.
+    fn id(&self) -> TxId {
+        let intent = self.intent.map_or_else(String::new, |intent| intent.to_string());
+        TxId::from_bytes(keccak(&[self.from.as_bytes(), intent.as_bytes(), &self.input].concat()))
+    }
+}
+
 struct Block {
     time: u64,
     hash: Hash32,
@@ -91,6 +99,8 @@ struct Inner {
     lost: BTreeSet<Address>,
     /// Intents whose blocks were taken back once.
     shaken: HashSet<IntentKey>,
+    /// How often each account has asked for the past.
+    asked: BTreeMap<Address, usize>,
     ports: Vec<Weak<Port>>,
 }
 
@@ -117,6 +127,7 @@ impl Chain {
             stumbled: HashSet::new(),
             lost: BTreeSet::new(),
             shaken: HashSet::new(),
+            asked: BTreeMap::new(),
             ports: Vec::new(),
         };
         (0..DEPTH + 3).for_each(|_| inner.mine());
@@ -204,6 +215,11 @@ impl Chain {
     /// Who was.
     pub fn lost(&self) -> BTreeSet<Address> {
         std::mem::take(&mut self.lock().lost)
+    }
+
+    /// How often an account has asked for what was said in the past.
+    pub fn asked(&self, account: &Address) -> usize {
+        self.lock().asked.get(account).copied().unwrap_or_default()
     }
 
     /// How many calls were lost, or taken back.
@@ -316,7 +332,7 @@ impl Inner {
                 let hash = secret.hash();
                 if self.contract.registered(&hash).is_none() {
                     self.contract.register(hash, at);
-                    self.say(REGISTRY, Hash32::from_bytes(*hash.as_bytes()), secret.expose().to_vec());
+                    self.say(tx.id(), REGISTRY, Hash32::from_bytes(*hash.as_bytes()), secret.expose().to_vec());
                 }
             }
             (Asked::Channel(key, call), Some(done)) => {
@@ -324,7 +340,7 @@ impl Inner {
                 if let Call::Deposit { amount, .. } = *call {
                     takes(&mut self.coins, key.token(), tx.from, amount);
                     if let Some(token) = key.token() {
-                        self.say(token, paid_to(&CONTRACT), transferred(&tx.from, amount));
+                        self.say(tx.id(), token, paid_to(&CONTRACT), transferred(&tx.from, amount));
                     }
                 }
                 self.contract.apply(&key, &done);
@@ -332,7 +348,7 @@ impl Inner {
                     *self.coins.entry((key.token(), *key.parties().of(side))).or_default() += done.pays.of(side).get();
                 }
                 if let Some(said) = &done.said {
-                    self.say(CONTRACT, Hash32::from_bytes(*key.id().as_bytes()), log(said));
+                    self.say(tx.id(), CONTRACT, Hash32::from_bytes(*key.id().as_bytes()), log(said));
                 }
             }
             (Asked::Channel(..), None) => return false,
@@ -340,9 +356,9 @@ impl Inner {
         true
     }
 
-    fn say(&mut self, by: Address, name: Hash32, data: Vec<u8>) {
+    fn say(&mut self, txid: TxId, by: Address, name: Hash32, data: Vec<u8>) {
         let at = self.stamp(self.blocks.len() as u64 - 1);
-        let (index, txid) = (self.said.len() as u64, TxId::from_bytes([1; 32]));
+        let index = self.said.len() as u64;
         self.said.push(Said { by, name, data, at, index, txid });
     }
 

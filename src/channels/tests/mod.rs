@@ -1,6 +1,7 @@
 //! What the channels promise, tried out: engines over real stores and real connections, and a ledger in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod a_channel_that_nobody_tells_of_is_found;
 mod a_copy_that_is_put_back_signs_nothing;
 mod a_lost_database_costs_nothing;
 mod a_reorganisation_loses_nothing;

@@ -97,6 +97,12 @@ impl World {
         self.parties[who].kill().await;
     }
 
+    /// Its disk is broken, and it is not there.
+    pub async fn lose(&mut self, who: usize) {
+        self.kill(who).await;
+        self.parties[who].lose().await;
+    }
+
     pub async fn start(&mut self, who: usize) {
         self.parties[who].start().await;
         self.greet(who).await;

@@ -1,12 +1,16 @@
 //! One account's port on the ledger.
 
-use super::{ALLOWED, BLOCK_SECS, CHAIN_ID, CONTRACT, Chain, DEPTH, REGISTRY, Stumble, Tx};
+use super::{ALLOWED, BLOCK_SECS, CHAIN_ID, CONTRACT, Chain, DEPTH, REGISTRY, Stumble, TOKENS, Tx};
 use photon_chains::{
-    Address, BlockHeight, Called, ContractCall, ContractPort, Hash32, Heads, IntentKey, News, PortError, Progress, Said, TxId,
+    Address, BlockHeight, Called, ContractCall, ContractPort, Hash32, Heads, IntentKey, News, Past, PortError, Progress, Said,
+    Sent, TxId,
 };
 use photon_channel::ChannelId;
 use std::collections::HashMap;
 use std::sync::Mutex;
+
+/// So many blocks are answered for at once.
+const MOST_BLOCKS: u64 = 7;
 
 /// One account's port.
 pub struct Port {
@@ -68,6 +72,23 @@ impl ContractPort for Port {
     }
     fn said(&self, name: &Hash32) -> Vec<Said> {
         self.chain.lock().said.iter().filter(|said| said.name == *name).cloned().collect()
+    }
+    async fn past(&self, from: BlockHeight, to: BlockHeight) -> Result<(BlockHeight, Vec<Past>), PortError> {
+        let mut inner = self.chain.reached(&self.account)?;
+        *inner.asked.entry(self.account).or_default() += 1;
+        // No node answers for as much as it is asked.
+        let first = BlockHeight::new(from.get().max((to.get() + 1).saturating_sub(MOST_BLOCKS)));
+        let is_there = |said: &&Said| (first..=to).contains(&said.at.block.height);
+        let is_ours =
+            |said: &&Said| said.by == CONTRACT || TOKENS.contains(&said.by) && said.data[12..32] == *self.account.as_bytes();
+        let past = |said: &Said| Past { by: said.by, name: said.name, data: said.data.clone(), txid: said.txid };
+        Ok((first, inner.said.iter().filter(is_there).filter(is_ours).map(past).collect()))
+    }
+    async fn sent(&self, txids: &[TxId]) -> Result<Vec<Option<Sent>>, PortError> {
+        let inner = self.chain.reached(&self.account)?;
+        let sent =
+            |txid: &TxId| inner.txs.iter().find(|tx| tx.id() == *txid).map(|tx| Sent { from: tx.from, input: tx.input.clone() });
+        Ok(txids.iter().map(sent).collect())
     }
     async fn views(&self, asks: &[(Address, Vec<u8>)], at: Option<BlockHeight>) -> Result<Vec<Option<Vec<u8>>>, PortError> {
         let inner = self.chain.reached(&self.account)?;
