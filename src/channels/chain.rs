@@ -114,10 +114,11 @@ impl Engine {
             Word::Open(Open { epoch, holdings, withdrawals }) => {
                 (epoch, OnChain { holdings, withdrawals, counted: Nonce::NONE, stage: Stage::Open })
             }
-            Word::Closed(epoch) if is_lost => {
-                let Some(chain) = self.closed_as_found(slots, side) else { return self.interests.forget(&key.id()) };
-                (epoch, chain)
-            }
+            Word::Closed(epoch) if is_lost => match self.closed_as_found(slots, side) {
+                Some(chain) => (epoch, chain),
+                None => return self.interests.forget(&key.id()),
+            },
+            Word::Empty if is_lost && !self.has_deposits(&key.id()) => return self.interests.forget(&key.id()),
             Word::Closed(_) | Word::Empty => return,
         };
         let account = *key.parties().of(side.other());
@@ -143,7 +144,9 @@ impl Engine {
     /// What the logs say of a channel that is closed, and of which nothing else is known. None where there is nothing to be had.
     fn closed_as_found(&self, slots: &Slots, own: Side) -> Option<OnChain> {
         let logs = logs(slots);
-        let folded = contract::fold(&slots.followed.key, &slots.latest_word, &borrowed(&logs), |_, _| None).ok()?;
+        let shown = shown(slots, &logs);
+        let list = |side, nonce| shown.get(&(side, nonce)).cloned();
+        let folded = contract::fold(&slots.followed.key, &slots.latest_word, &borrowed(&logs), list).ok()?;
         let Open { holdings, withdrawals, .. } = folded.state.money;
         let counted = folded.state.incomes.of(own.other()).nonce;
         (holdings.net(own) > 0).then_some(OnChain { holdings, withdrawals, counted, stage: Stage::Closed })
@@ -173,7 +176,13 @@ impl Engine {
         let list = |side: Side, nonce: Nonce| -> Option<Vec<Pending>> {
             Some(lists?.get(&(side, nonce))?.iter().map(|held| held.lock).collect())
         };
-        match contract::fold(&key, &slots.latest_word, &borrowed(&logs), list) {
+        let folded = contract::fold(&key, &slots.latest_word, &borrowed(&logs), list).or_else(|_| {
+            // A list that was forgotten: whoever has done something to it has shown it to the contract.
+            let shown = shown(slots, &logs);
+            let list = |side, nonce| shown.get(&(side, nonce)).cloned().or_else(|| list(side, nonce));
+            contract::fold(&key, &slots.latest_word, &borrowed(&logs), list)
+        });
+        match folded {
             Ok(folded) => Some(Closing { folded }),
             Err(error) => {
                 tracing::error!(channel_id = %of.channel, chain = %self.ledger, %error, "a closed channel can't be read");
@@ -222,6 +231,13 @@ impl Engine {
             self.hanging.insert(id, hashes);
         }
     }
+}
+
+/// The lists of locks that the calls have shown to the contract.
+fn shown(slots: &Slots, logs: &[(Moment, Vec<u8>)]) -> BTreeMap<(Side, Nonce), Vec<Pending>> {
+    let call = |said: &photon_chains::Said| slots.calls.get(&said.txid).map(|sent| sent.input.as_slice());
+    let calls: Vec<Option<&[u8]>> = slots.said.iter().map(call).collect();
+    contract::lists_shown(&borrowed(logs), &calls)
 }
 
 /// Whether something of it is awaited on chain.

@@ -7,7 +7,7 @@
 use super::engine::Input;
 use super::interests::{Followed, Interests};
 use super::sight::{Lookout, SightRule};
-use photon_chains::{Address, BlockHeight, ContractPort, Hash32, Heads, Ledger, PortError, Secret, SecretHash};
+use photon_chains::{Address, BlockHeight, ContractPort, Hash32, Heads, Ledger, PortError, Said, Secret, SecretHash, Sent, TxId};
 use photon_channel::contract::Word;
 use photon_channel::{ChannelId, Event, Moment, Tip, keccak};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,7 +47,9 @@ pub(super) struct Slots {
     /// The newest word as it is stored.
     pub(super) latest_word: [u8; 32],
     /// What was said under its name.
-    pub(super) said: Vec<photon_chains::Said>,
+    pub(super) said: Vec<Said>,
+    /// Of a closed one: the calls that it was done by, as far as the node has them.
+    pub(super) calls: BTreeMap<TxId, Sent>,
 }
 
 /// What was told of a hash.
@@ -72,6 +74,8 @@ pub(super) struct Follower {
     /// Channels whose slot has changed since it was the same at both blocks.
     unsettled: BTreeSet<ChannelId>,
     turn: Option<ChannelId>,
+    /// Of closed channels, each with its calls.
+    calls: BTreeMap<ChannelId, BTreeMap<TxId, Sent>>,
 }
 
 /// A block as the core names it.
@@ -92,6 +96,7 @@ impl Follower {
             tokens: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             turn: None,
+            calls: BTreeMap::new(),
         }
     }
 
@@ -175,6 +180,7 @@ impl Follower {
         for id in over {
             self.names.remove(&id);
             self.unsettled.remove(&id);
+            self.calls.remove(&id);
             port.unwatch_name(&Hash32::from_bytes(*id.as_bytes()));
         }
         channels
@@ -228,17 +234,38 @@ impl Follower {
                 if deep == latest {
                     self.unsettled.remove(&id);
                 }
+                let (said, word) = (port.said(&Hash32::from_bytes(*id.as_bytes())), Word::read(&latest));
+                let calls = match word {
+                    Word::Closed(_) => self.calls_of(port, id, &said).await,
+                    Word::Open(_) | Word::Empty => BTreeMap::new(),
+                };
                 all.push(Slots {
                     followed: followed.clone(),
                     deep: Word::read(&deep),
                     deep_block,
-                    latest: Word::read(&latest),
+                    latest: word,
                     latest_word: latest,
-                    said: port.said(&Hash32::from_bytes(*id.as_bytes())),
+                    said,
+                    calls,
                 });
             }
         }
         Ok(all)
+    }
+
+    /// The calls that a closed channel came to be by what it is. One that the node does not tell is no hindrance: mostly nobody
+    /// needs it, and it is asked for again.
+    async fn calls_of(&mut self, port: &dyn ContractPort, id: ChannelId, said: &[Said]) -> BTreeMap<TxId, Sent> {
+        let known = self.calls.entry(id).or_default();
+        let is_done_to_it = |said: &&Said| said.data.first().is_some_and(|kind| (5..=11).contains(kind));
+        let txids: Vec<TxId> =
+            said.iter().filter(is_done_to_it).map(|said| said.txid).filter(|txid| !known.contains_key(txid)).collect();
+        if !txids.is_empty()
+            && let Ok(sent) = port.sent(&txids).await
+        {
+            known.extend(txids.into_iter().zip(sent).filter_map(|(txid, sent)| Some((txid, sent?))));
+        }
+        known.clone()
     }
 
     /// What is to be told of the hashes: registrations that are new, or deeper, or gone.
@@ -270,7 +297,7 @@ impl Follower {
 }
 
 /// A registration, as the registry says it.
-fn entry(registry: Address, hash: &SecretHash, said: &photon_chains::Said) -> Option<(Secret, Moment)> {
+fn entry(registry: Address, hash: &SecretHash, said: &Said) -> Option<(Secret, Moment)> {
     let secret = said.data.first_chunk::<32>().map(|bytes| Secret::from_bytes(*bytes))?;
     (said.by == registry && secret.hash() == *hash).then(|| (secret, moment(&said.at)))
 }

@@ -4,7 +4,8 @@
 //! has. A log names the locks that were taken by their hashes alone, and nothing but custom keeps a payer from using a hash
 //! twice, so there may be more than one state that the logs allow: the slot's word tells which it is.
 
-use super::list::chained;
+use super::decode::records_in;
+use super::list::{Record, chained};
 use super::state::{Closed, Income, List, Open};
 use super::word::Word;
 use crate::chain::Moment;
@@ -14,7 +15,7 @@ use crate::key::{Both, ChannelKey, Side};
 use crate::lock::{ENTRY_BYTES, Pending};
 use crate::units::{Nonce, Units};
 use photon_chains::{Secret, SecretHash};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// States that are kept as possible at most.
 const MOST_STATES: usize = 256;
@@ -107,6 +108,40 @@ pub fn lists_of(logs: &[(Moment, &[u8])]) -> Vec<(Side, Nonce)> {
         let figures = figures.and_then(|figures| figures.first_chunk::<32>());
         if let Some(income) = figures.and_then(|figures| income(figures, [0; 32]).ok()) {
             lists.push((side, income.nonce));
+        }
+    }
+    lists
+}
+
+/// The lists that whoever called the contract has shown to it, for one who has forgotten them: whose income, and by which proof.
+/// `calls` are the calls that led to the logs, one for each, where they are known. They prove nothing; [`fold`] finds out whether
+/// they are right.
+pub fn lists_shown(logs: &[(Moment, &[u8])], calls: &[Option<&[u8]>]) -> BTreeMap<(Side, Nonce), Vec<Pending>> {
+    let (mut lists, mut closer, mut nonces) = (BTreeMap::new(), Side::A, Both::default());
+    let nonce = |figures: Option<&[u8]>| {
+        let figures = figures.and_then(|figures| figures.first_chunk::<32>());
+        figures.and_then(|figures| income(figures, [0; 32]).ok()).map_or(Nonce::NONE, |income| income.nonce)
+    };
+    for ((_, data), call) in logs.iter().zip(calls) {
+        let side = match data.split_first() {
+            Some((kind @ (5 | 6), rest)) => {
+                closer = if *kind == 5 { Side::A } else { Side::B };
+                (lists, nonces) = (BTreeMap::new(), Both::default());
+                *nonces.of_mut(closer) = nonce(rest.get(32..64));
+                closer
+            }
+            Some((7, rest)) => {
+                *nonces.of_mut(closer.other()) = nonce(rest.get(..32));
+                continue;
+            }
+            Some((8 | 10, _)) => Side::A,
+            Some((9 | 11, _)) => Side::B,
+            Some(_) | None => continue,
+        };
+        // The first call that does something to a list shows all of it.
+        if let Some(records) = call.and_then(records_in).filter(|records| !records.is_empty()) {
+            let shown = || records.iter().map(Record::shown_lock).collect();
+            lists.entry((side, *nonces.of(side))).or_insert_with(shown);
         }
     }
     lists

@@ -51,7 +51,7 @@ pub struct Record {
 
 impl Record {
     /// The lock, its hash that of the secret where that is shown: a secret says its hash itself.
-    fn shown_lock(&self) -> Pending {
+    pub(super) fn shown_lock(&self) -> Pending {
         let secret_hash = self.secret.as_ref().map_or(self.lock.secret_hash, Secret::hash);
         Pending { secret_hash, ..self.lock }
     }

@@ -13,6 +13,7 @@
 //! Money comes and goes by tokens that are not of this contract: a deposit is told what the token brought, and payouts are
 //! taken to succeed; [`Contract::credit`] is for one that did not.
 
+mod decode;
 mod dispute;
 mod encode;
 mod fold;
@@ -23,9 +24,10 @@ mod settle;
 mod state;
 mod word;
 
+pub use decode::records_in;
 pub use dispute::{By, Dispute};
 pub use encode::Style;
-pub use fold::{FoldError, Folded, fold, hashes_of, lists_of};
+pub use fold::{FoldError, Folded, fold, hashes_of, lists_of, lists_shown};
 pub use list::{Record, Shown};
 pub use open::{Brought, Consent};
 pub use parties::keys_in;

@@ -1,7 +1,10 @@
 //! A copy of the database is old from the moment it is taken.
 
+use super::trouble::{ALICE, BOB, in_every_trouble};
 use super::*;
 use photon_channel::Standing;
+
+const CLOSE: &str = "close(uint256,address,uint256,bytes32,bytes32,bytes32)";
 
 /// A copy made while nobody looks, as some other program would: it does not say of itself that it is one.
 pub(super) async fn copied(party: &mut Party) -> PathBuf {
@@ -82,4 +85,33 @@ async fn a_copy_that_this_program_made_is_old_before_anybody_is_met() {
     put_back(&mut alice, &copy).await;
     assert_eq!(alice.view(id).await.standing, Standing::Behind);
     assert!(!alice.view(id).await.is_ready);
+}
+
+// Locks of hers that came after the copy are in no list that she has; whoever unlocks them shows the list to the contract.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_close_that_unlocks_what_its_payer_has_forgotten_is_answered_with_what_is_proven() {
+    in_every_trouble(2, async |world| {
+        let id = world.open(None, ALICE, BOB, 100).await;
+        world.deposit(None, BOB, ALICE, 50).await;
+        world.until("his is in", async |world| world.view(ALICE, id).await.unwrap().total == Units::from(150)).await;
+        assert_eq!(world.pay(BOB, ALICE, 10).await, Outcome::Paid(None));
+        let copy = world.copy(ALICE).await;
+        world.until("they are connected", async |world| world.view(ALICE, id).await.unwrap().is_ready).await;
+        let secret = Secret::from_bytes([0x5e; 32]);
+        world.lock(&[ALICE, BOB], 40, &secret).await;
+        // Another one that nobody ever opens: it is hers again after its end.
+        world.lock(&[ALICE, BOB], 20, &Secret::from_bytes([0x5f; 32])).await;
+        world.parts_from_the_past_of(ALICE, BOB, &copy).await;
+        world.channels(BOB).release(LEDGER, secret).await.unwrap();
+        world.until("he has closed", async |world| world.chain.made(&world.party(BOB).identity(), CLOSE) == 1).await;
+        world
+            .until("she knows that she has forgotten", async |world| {
+                world.view(ALICE, id).await.is_none_or(|view| view.standing == Standing::Behind)
+            })
+            .await;
+        world.is_gone(id).await;
+        world.must_have_gained(&[-30, 30]);
+        world.must_have_made(ALICE, "update(uint256,uint256,bytes32,uint256,bytes32,bytes32,bytes32,uint256,bytes32)", 1);
+    })
+    .await;
 }
