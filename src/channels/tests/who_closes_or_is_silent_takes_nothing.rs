@@ -29,6 +29,21 @@ async fn closes_and_leaves(world: &mut World, who: usize, id: ChannelId) {
     world.kill(who).await;
 }
 
+/// A lock of Alice's for Charlie is pending in both of Bob's channels.
+async fn locked_through_bob(world: &mut World) -> (ChannelId, ChannelId) {
+    let channels = (world.open(None, ALICE, BOB, 100).await, world.open(None, BOB, CHARLIE, 100).await);
+    world.lock(&[ALICE, BOB, CHARLIE], 40, &secret()).await;
+    channels
+}
+
+/// The first channel has ended on chain with Bob paid, and in the second he has paid Charlie.
+async fn bob_has_what_he_paid_onward(world: &mut World, second: ChannelId) {
+    // One in a hundred is his, and no part of a unit is nothing.
+    world.must_have_gained(&[-41, -59, 0]);
+    let there = world.view(CHARLIE, second).await.unwrap();
+    assert_eq!((there.own, there.peers, there.stage), (40, 60, StageView::Open));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payee_whose_payer_is_silent_registers_closes_and_is_paid() {
     in_every_trouble(2, async |world| {
@@ -87,15 +102,11 @@ async fn a_payer_whose_payee_closes_and_leaves_without_the_secret_has_it_back() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mediator_whose_payer_is_silent_has_what_it_paid_onward() {
     in_every_trouble(3, async |world| {
-        let (first, second) = (world.open(None, ALICE, BOB, 100).await, world.open(None, BOB, CHARLIE, 100).await);
-        world.lock(&[ALICE, BOB, CHARLIE], 40, &secret()).await;
+        let (first, second) = locked_through_bob(world).await;
         world.kill(ALICE).await;
         world.channels(CHARLIE).release(LEDGER, secret()).await.unwrap();
         world.is_gone(first).await;
-        // One in a hundred is his, and no part of a unit is nothing.
-        world.must_have_gained(&[-41, -59, 0]);
-        let there = world.view(CHARLIE, second).await.unwrap();
-        assert_eq!((there.own, there.peers, there.stage), (40, 60, StageView::Open));
+        bob_has_what_he_paid_onward(world, second).await;
     })
     .await;
 }
@@ -103,14 +114,11 @@ async fn a_mediator_whose_payer_is_silent_has_what_it_paid_onward() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mediator_whose_payer_closes_and_leaves_has_what_it_paid_onward() {
     in_every_trouble(3, async |world| {
-        let (first, second) = (world.open(None, ALICE, BOB, 100).await, world.open(None, BOB, CHARLIE, 100).await);
-        world.lock(&[ALICE, BOB, CHARLIE], 40, &secret()).await;
+        let (first, second) = locked_through_bob(world).await;
         closes_and_leaves(world, ALICE, first).await;
         world.channels(CHARLIE).release(LEDGER, secret()).await.unwrap();
         world.is_gone(first).await;
-        world.must_have_gained(&[-41, -59, 0]);
-        let there = world.view(CHARLIE, second).await.unwrap();
-        assert_eq!((there.own, there.peers, there.stage), (40, 60, StageView::Open));
+        bob_has_what_he_paid_onward(world, second).await;
     })
     .await;
 }
@@ -118,8 +126,7 @@ async fn a_mediator_whose_payer_closes_and_leaves_has_what_it_paid_onward() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mediator_who_was_away_while_its_payee_went_to_the_contract_has_it_from_its_payer() {
     in_every_trouble(3, async |world| {
-        let (first, second) = (world.open(None, ALICE, BOB, 100).await, world.open(None, BOB, CHARLIE, 100).await);
-        world.lock(&[ALICE, BOB, CHARLIE], 40, &secret()).await;
+        let (first, second) = locked_through_bob(world).await;
         world.kill(BOB).await;
         world.channels(CHARLIE).release(LEDGER, secret()).await.unwrap();
         world
