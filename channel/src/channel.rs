@@ -11,7 +11,7 @@ use crate::lock::{Commitment, LockNo};
 use crate::proof::{BalanceProof, Disposal, Signed};
 use crate::sign::{KnownKey, Signature, Signer};
 use crate::units::{Nonce, Units};
-use crate::update::{MOST_OPS, Op, Update};
+use crate::update::{MOST_BATCH_HOPS, MOST_OPS, Op, Update};
 use photon_chains::{Secret, SecretHash, UnixTime};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -151,6 +151,8 @@ pub struct Channel {
     pub in_step: bool,
     /// Operations made and not signed yet: never durable, never seen outside.
     pub(crate) batch: Vec<Op>,
+    /// Hops before what they lock.
+    pub(crate) batch_hops: usize,
 }
 
 impl Channel {
@@ -182,6 +184,7 @@ impl Channel {
             unacked: VecDeque::new(),
             in_step: false,
             batch: Vec::new(),
+            batch_hops: 0,
         })
     }
 
@@ -231,7 +234,11 @@ impl Channel {
         if Guard::InStep.refuses(!self.in_step) || !self.may_sign() || is_new && !self.is_active() {
             return Err(Stuck::Standing);
         }
-        if self.batch.len() >= MOST_OPS || Guard::MostUnacked.refuses(self.unacked.len() >= MOST_UNACKED) {
+        let hops = self.batch_hops + op.hops();
+        if self.batch.len() >= MOST_OPS
+            || hops > MOST_BATCH_HOPS
+            || Guard::MostUnacked.refuses(self.unacked.len() >= MOST_UNACKED)
+        {
             return Err(Stuck::Busy);
         }
         let nonce = self.next_nonce().ok_or(Stuck::Standing)?;
@@ -243,10 +250,12 @@ impl Channel {
             registered,
             other: &self.incoming.locks,
             disposed: &self.disposed,
+            most_locks: self.domain.most_locks(),
             has_forgotten: false,
         };
         let change = self.outgoing.apply(nonce, place, op.clone(), free, &judge).map_err(Stuck::Fault)?;
         self.batch.push(op);
+        self.batch_hops = hops;
         Ok(change)
     }
 
@@ -262,6 +271,7 @@ impl Channel {
         }
         let nonce = self.next_nonce()?;
         let ops = std::mem::take(&mut self.batch);
+        self.batch_hops = 0;
         self.outgoing.nonce = nonce;
         let proof = self.proof(self.side)?;
         let signature = signer.sign(&proof.digest(&self.domain));
@@ -326,10 +336,11 @@ impl Channel {
         changes: &mut Vec<Change>,
     ) -> Result<(), Refusal> {
         let (payer, has_forgotten) = (self.side.other(), self.is_behind());
+        let most_locks = self.domain.most_locks();
         for (place, op) in (0u16..).zip(&update.ops) {
             let free = self.free(payer);
-            let judge =
-                Judge { is_payer: false, tip, registered, other: &self.outgoing.locks, disposed: &self.disposed, has_forgotten };
+            let (other, disposed) = (&self.outgoing.locks, &self.disposed);
+            let judge = Judge { is_payer: false, tip, registered, other, disposed, most_locks, has_forgotten };
             changes.push(self.incoming.apply(update.nonce, place, op.clone(), free, &judge).map_err(refusal)?);
         }
         self.incoming.nonce = update.nonce;

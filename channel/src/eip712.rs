@@ -1,5 +1,6 @@
 //! EIP-712: how the signed messages are hashed.
 
+use crate::lock::{MOST_LOCKS, most_locks_in};
 use crate::units::Units;
 use photon_chains::Address;
 use serde::{Deserialize, Serialize};
@@ -79,12 +80,13 @@ impl Abi {
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Digest32(pub [u8; 32]);
 
-/// Where a signed message counts: on one chain, in one contract.
+/// Where a signed message counts: on one chain, in one contract. And how much one call there can say.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Domain {
     chain_id: u64,
     contract: Address,
     separator: [u8; 32],
+    most_locks: usize,
 }
 
 impl Domain {
@@ -103,7 +105,19 @@ impl Domain {
             .u64(chain_id)
             .address(&contract)
             .finish();
-        Self { chain_id, contract, separator: keccak(&encoded) }
+        Self { chain_id, contract, separator: keccak(&encoded), most_locks: MOST_LOCKS }
+    }
+
+    /// Where a chain's nodes take transactions of so many bytes at most.
+    #[must_use]
+    pub const fn with_transactions_of(mut self, bytes: usize) -> Self {
+        self.most_locks = most_locks_in(bytes);
+        self
+    }
+
+    /// The most locks that may be pending in one direction of a channel there.
+    pub const fn most_locks(&self) -> usize {
+        self.most_locks
     }
 
     /// The chain's number (EIP-155).

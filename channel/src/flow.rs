@@ -3,7 +3,7 @@
 use crate::chain::{Registered, Tip, is_in_time, is_open};
 use crate::guard::Guard;
 use crate::key::ChannelId;
-use crate::lock::{Commitment, LockError, LockNo, MOST_LOCKS, Pending};
+use crate::lock::{Commitment, LockError, LockNo, Pending};
 use crate::message::Reason;
 use crate::sign::Signature;
 use crate::split::Claim;
@@ -164,6 +164,8 @@ pub struct Judge<'a> {
     pub other: &'a VecDeque<Held>,
     /// Hashes of locks that were signed away in this channel, either way.
     pub disposed: &'a std::collections::BTreeSet<SecretHash>,
+    /// The most that may be pending.
+    pub most_locks: usize,
     /// Whether the holder may have signed incoming locks away that it remembers as pending. It claims none of those, so that their
     /// payer may strike them.
     pub has_forgotten: bool,
@@ -203,7 +205,11 @@ impl Flow {
     }
 
     fn place(&self, number: LockNo) -> Result<usize, usize> {
-        self.locks.binary_search_by_key(&number, |held| held.lock.number)
+        // Most go as they came.
+        match self.locks.front() {
+            Some(held) if held.lock.number == number => Ok(0),
+            Some(_) | None => self.locks.binary_search_by_key(&number, |held| held.lock.number),
+        }
     }
 
     /// Makes one operation of the update `nonce`, at that place of it, unless something speaks against it.
@@ -263,7 +269,7 @@ impl Flow {
         if is_held && self.locks.iter().chain(judge.other).any(|held| held.lock.secret_hash == lock.secret_hash) {
             return Err(Fault::HashInUse);
         }
-        if Guard::MostLocks.refuses(self.locks.len() >= MOST_LOCKS) { Err(Fault::Full) } else { Ok(()) }
+        if Guard::MostLocks.refuses(self.locks.len() >= judge.most_locks) { Err(Fault::Full) } else { Ok(()) }
     }
 
     /// To go back to: see [`Flow::take_back`].

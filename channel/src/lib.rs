@@ -84,7 +84,7 @@ pub use guard::Guard;
 #[cfg(feature = "switches")]
 pub use guard::{Mutation, switched};
 pub use key::{Both, ChannelId, ChannelKey, ChannelRef, Epoch, KeyError, Side, Window};
-pub use lock::{Commitment, ENTRY_BYTES, LockError, LockNo, MOST_LOCKS, Pending};
+pub use lock::{Commitment, ENTRY_BYTES, LockError, LockNo, MOST_LOCKS, Pending, most_locks_in};
 pub use message::{Greeting, Message, Reason, SignedProof};
 pub use node::{
     ChannelRow, Effect, Event, Expected, FlowRow, Key, Node, Notice, Order, Outcome, Payment, Policy, Progress, Refused, Request,
@@ -99,4 +99,4 @@ pub use split::{Claim, Holdings, Split};
 #[cfg(feature = "switches")]
 pub use toy::with_toys;
 pub use units::{Nonce, TooWide, Units};
-pub use update::{Hop, MOST_HOPS, MOST_OPS, Onward, Op, PaymentId, Update};
+pub use update::{Hop, MOST_BATCH_HOPS, MOST_HOPS, MOST_OPS, Onward, Op, PaymentId, Update};

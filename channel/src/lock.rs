@@ -6,11 +6,27 @@ use photon_chains::{Expiry, ExpiryError, SecretHash};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The most locks that may be pending in one direction: so many can be unlocked in one transaction.
-pub const MOST_LOCKS: usize = 160;
+/// The most locks that may be pending in one direction: so many can be unlocked in one transaction, in a seventh of a block. A lock
+/// is pending for as long as its payment is on the way there and back, so their number bounds how many payments a second a
+/// channel carries for others. An owner allows fewer, and where transactions must be small the ledger does:
+/// [`most_locks_in`].
+pub const MOST_LOCKS: usize = 480;
 
 /// Bytes of one entry of the list.
 pub const ENTRY_BYTES: usize = 84;
+
+/// Bytes of the largest record by which the contract is shown a lock: its hash, kind and amount, a word and a number of its own,
+/// and the signature by which it was signed away.
+const LARGEST_RECORD: usize = 32 + 1 + 12 + 16 + 8 + 64;
+
+/// Bytes of a transaction that unlocks, besides records.
+const BESIDES: usize = 1_500;
+
+/// How many locks can be unlocked in one transaction of that many bytes, whatever has become of them.
+pub const fn most_locks_in(transaction_bytes: usize) -> usize {
+    let fit = transaction_bytes.saturating_sub(BESIDES) / LARGEST_RECORD;
+    if fit < MOST_LOCKS { fit } else { MOST_LOCKS }
+}
 
 /// Names a lock in its direction, for ever: the nonce of the update that added it, and its place among that update's
 /// operations. No two locks of a direction share a name, so a disposal of one never means another.

@@ -170,7 +170,8 @@ impl Channel {
     /// has claimed and that has not ended, paid or still pending.
     fn is_no_less(&self, shown: &Testimony, tip: &Tip, registered: &BTreeMap<SecretHash, Registered>) -> bool {
         let (other, disposed) = (&self.outgoing.locks, &self.disposed);
-        let judge = Judge { is_payer: false, tip, registered, other, disposed, has_forgotten: true };
+        let most_locks = self.domain.most_locks();
+        let judge = Judge { is_payer: false, tip, registered, other, disposed, most_locks, has_forgotten: true };
         let claimed = self.incoming.locks.iter().filter(|held| {
             matches!(held.state, LockState::Known(_)) && !shown.locks.contains(&held.lock) && judge.has_ended(&held.lock).is_err()
         });

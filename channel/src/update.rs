@@ -12,6 +12,9 @@ use photon_chains::{Address, Expiry, Secret, SecretHash, fixed_bytes};
 /// The most operations under one proof.
 pub const MOST_OPS: usize = 1_024;
 
+/// The most hops that the locks of one batch have still before them, all together: ways are what makes a batch long.
+pub const MOST_BATCH_HOPS: usize = 3_200;
+
 /// The most mediators of a payment.
 pub const MOST_HOPS: usize = 20;
 
@@ -101,6 +104,16 @@ pub enum Op {
         /// Which lock.
         number: LockNo,
     },
+}
+
+impl Op {
+    /// Hops before what it locks.
+    pub(crate) fn hops(&self) -> usize {
+        match self {
+            Op::Lock { onward, .. } => onward.route.len(),
+            Op::Transfer { .. } | Op::Unlock { .. } | Op::Expire { .. } | Op::Strike { .. } => 0,
+        }
+    }
 }
 
 impl Wire for Op {

@@ -19,13 +19,13 @@ fn expiry() -> Expiry {
     Expiry { linked: true, ..Expiry::at(UnixTime::from_secs(NOW + 1_000)) }
 }
 
-fn secret(byte: u8) -> Secret {
-    Secret::from_bytes([byte; 32])
+fn secret(number: u16) -> Secret {
+    Secret::from_bytes(number.to_be_bytes().repeat(16).try_into().unwrap())
 }
 
-fn lock(byte: u8, amount: u64) -> Op {
-    let onward = Onward { payment: PaymentId::from_bytes([byte; 16]), route: vec![], sealed: None };
-    Op::Lock { amount: Units::from(amount), secret_hash: secret(byte).hash(), expiry: expiry(), onward }
+fn lock(number: u16, amount: u64) -> Op {
+    let onward = Onward { payment: PaymentId::from_bytes([number as u8; 16]), route: vec![], sealed: None };
+    Op::Lock { amount: Units::from(amount), secret_hash: secret(number).hash(), expiry: expiry(), onward }
 }
 
 fn transfer(amount: u64) -> Op {
@@ -70,6 +70,21 @@ impl Pair {
         let nonce = self.holder.incoming.nonce.next().unwrap();
         let signature = self.keys[1].sign(&Digest32([7; 32]));
         Update { of: self.holder.of, payer: self.mallory.side, nonce, ops, signature }
+    }
+
+    fn fills_up(&mut self, domain: Domain, most: u16) {
+        for channel in [&mut self.holder, &mut self.mallory] {
+            channel.domain = domain;
+            channel.chain.holdings = Holdings { total: Units::from(2_000), net_a: 1_000 };
+        }
+        let update = self.honest((2..=most).map(|number| lock(number, 1)).collect());
+        self.receive(&update).unwrap();
+        assert_eq!(self.holder.incoming.locks.len(), usize::from(most));
+        let one_more = lock(most + 1, 1);
+        let full = Err(Stuck::Fault(Fault::Full));
+        assert_eq!(self.mallory.stage(one_more.clone(), &self.tip, &self.registered), full);
+        let update = self.forged(vec![one_more]);
+        self.refuses(&update, Refusal::Breach(Breach::Op(Fault::Full)));
     }
 
     fn refuses(&mut self, update: &Update, refusal: Refusal) {
@@ -150,16 +165,34 @@ fn an_update_of_another_channel_life_payer_or_place_is_refused() {
 }
 
 #[test]
-fn nobody_holds_more_than_160_locks_of_one_payer() {
+fn nobody_holds_more_locks_of_one_payer_than_one_call_can_unlock() {
+    // As nodes of today take transactions, and as old ones do.
+    for (bytes, most) in [(128 << 10, 480), (32 << 10, 235)] {
+        let mut pair = Pair::new();
+        pair.fills_up(Domain::new(1, Address::from_bytes([9; 20])).with_transactions_of(bytes), most);
+    }
+}
+
+#[test]
+fn locks_with_long_ways_before_them_are_said_in_several_batches() {
     let mut pair = Pair::new();
-    pair.holder.chain.holdings = Holdings { total: Units::from(2_000), net_a: 1_000 };
-    pair.mallory.chain.holdings = pair.holder.chain.holdings;
-    let update = pair.honest((2..=160).map(|byte| lock(byte, 1)).collect());
-    pair.receive(&update).unwrap();
-    assert_eq!(pair.holder.incoming.locks.len(), MOST_LOCKS);
-    assert_eq!(pair.mallory.stage(lock(161, 1), &pair.tip, &pair.registered), Err(Stuck::Fault(Fault::Full)));
-    let update = pair.forged(vec![lock(161, 1)]);
-    pair.refuses(&update, Refusal::Breach(Breach::Op(Fault::Full)));
+    pair.mallory.chain.holdings = Holdings { total: Units::from(2_000), net_a: 1_000 };
+    let hop = Hop { to: Address::from_bytes([7; 20]), amount: Units::from(1), expiry: expiry() };
+    let far = |number: u16| match lock(number, 1) {
+        Op::Lock { amount, secret_hash, expiry, onward } => {
+            Op::Lock { amount, secret_hash, expiry, onward: Onward { route: vec![hop; MOST_HOPS], ..onward } }
+        }
+        op => op,
+    };
+    let in_one = (MOST_BATCH_HOPS / MOST_HOPS) as u16;
+    for number in 2..in_one + 2 {
+        pair.mallory.stage(far(number), &pair.tip, &pair.registered).unwrap();
+    }
+    let next = far(in_one + 2);
+    assert_eq!(pair.mallory.stage(next.clone(), &pair.tip, &pair.registered), Err(Stuck::Busy));
+    pair.mallory.stage(lock(in_one + 3, 1), &pair.tip, &pair.registered).unwrap();
+    pair.mallory.seal(&pair.keys[1]).unwrap();
+    pair.mallory.stage(next, &pair.tip, &pair.registered).unwrap();
 }
 
 // E7, E20, E21.

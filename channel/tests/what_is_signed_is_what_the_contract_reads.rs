@@ -177,8 +177,8 @@ fn a_list_out_of_order_too_long_or_too_rich_is_no_list() {
     assert_eq!(of(&[pending(2, 1), pending(1, 1)]), Err(pc::LockError::Order));
     assert_eq!(of(&[pending(2, 1), pending(2, 1)]), Err(pc::LockError::Order));
     assert_eq!(of(&[pending(1, (1 << 96) - 1), pending(2, 1)]), Err(pc::LockError::Full));
-    let many: Vec<pc::Pending> = (0..161).map(|number| pending(number, 1)).collect();
-    assert!(of(&many[..160]).is_ok());
+    let many: Vec<pc::Pending> = (0..=pc::MOST_LOCKS as u64).map(|number| pending(number, 1)).collect();
+    assert!(of(&many[..pc::MOST_LOCKS]).is_ok());
     assert_eq!(of(&many), Err(pc::LockError::Full));
     let mut dated = pending(1, 1);
     dated.expiry.lock_by = Some(UnixTime::from_secs(5));

@@ -153,7 +153,7 @@ const ROWS: &[Row] = &[
     ("maker.strangers_unpaid", &["", "-1", "1.5", "few", "true"], "strangers_unpaid"),
     ("channels.fee_base", &["", "-1", "1.5", "few", "true"], "fee_base"),
     ("channels.fee_ppm", &["", "-1", "1.5", "1000001", "true"], "fee_ppm"),
-    ("channels.most_locks", &["", "0", "-1", "161", "70000"], "most_locks"),
+    ("channels.most_locks", &["", "0", "-1", "481", "70000"], "most_locks"),
     ("channels.most_pending", &["1.5", "-1", "79228162514264337593543950336", "true"], "most_pending"),
     ("channels.reach", &["", "-1", "21", "few", "true"], "reach"),
     ("channels.from_strangers", &["", "-1", "1.5", "few", "true"], "from_strangers"),

@@ -79,7 +79,7 @@ requests_per_second = 500
 # # [channels]
 # # fee_ppm = 1000          # what we take for sending a payment on: millionths of it, and fee_base smallest units
 # # fee_base = 0
-# # most_locks = 120        # pending payments of one neighbour, in number ...
+# # most_locks = 120        # pending payments of one neighbour, in number (at most 480, and 235 on SMT) ...
 # # most_pending = "1000"   # ... and in smallest units of its token; absent: as much as its channel holds
 # # reach = 1              # mediators that may stand in a swap's leg where there is no channel with the other side
 # # from_strangers = 1000   # channels that strangers may have opened with us

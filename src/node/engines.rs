@@ -29,7 +29,7 @@ pub(super) fn engines(config: &Config, wallet: &Wallet, ledgers: &Ledgers, profi
             contract,
             registry: at.registry,
             tokens: section.tokens.iter().map(|token| token.address).collect(),
-            policy: policy_for(&config.channels, profile, &timing),
+            policy: policy_for(&config.channels, profile, ledger, &timing),
             block_secs: timing.block_secs,
             most_channels: usize::try_from(config.channels.from_strangers).unwrap_or(usize::MAX),
             announces: config.channels.announce,

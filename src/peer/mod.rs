@@ -51,6 +51,6 @@ mod tests;
 pub use address::{PeerAddress, PeerAddressError};
 pub use error::{PeerError, RefusalCode};
 pub use handler::{Handler, PeerReply, PeerRequest, Silent, Together};
-pub use limits::{Limits, MAX_MESSAGE};
+pub use limits::{Limits, MAX_MESSAGE, MAX_STREAM_MESSAGE};
 pub use net::PeerNet;
 pub use stream::{Heard, Link, STREAM, Streams};

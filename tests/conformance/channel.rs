@@ -111,7 +111,7 @@ impl Party {
             contract: config.contracts.channels.unwrap(),
             registry: config.contracts.registry,
             tokens: config.tokens.iter().map(|token| token.address).collect(),
-            policy: policy_for(&allowed, Profile::REGTEST, &timing),
+            policy: policy_for(&allowed, Profile::REGTEST, home, &timing),
             block_secs: timing.block_secs,
             most_channels: 1,
             announces: false,

@@ -250,6 +250,7 @@ impl Node {
             registered: &self.registered,
             other: &channel.incoming.locks,
             disposed: &channel.disposed,
+            most_locks: channel.domain.most_locks(),
             has_forgotten: false,
         };
         if judge.has_ended(&held.lock).is_ok() && held.state == LockState::Waiting {

@@ -342,7 +342,7 @@ impl Node {
                 let payment = self.payments.get(id).filter(|_| self.has_row(id));
                 payment.map(|payment| Row::Payment(Box::new(payment.clone())))
             }
-            Key::Request(hash) => self.expected.get(hash).cloned().map(Row::Request),
+            Key::Request(hash) => self.expected.get(hash).map(|expected| Row::Request(Box::new(expected.clone()))),
             Key::Unseen(of) => self.watch.unseen_by(&channel(of)?.of.channel).map(Row::Unseen),
             Key::Sent(..) | Key::Gone(..) | Key::Outcome(_) | Key::Received(..) => None,
         }

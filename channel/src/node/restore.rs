@@ -29,7 +29,7 @@ impl Node {
                     node.written.insert(id);
                 }
                 (Key::Request(hash), Row::Request(expected)) => {
-                    node.expected.insert(hash, expected);
+                    node.expected.insert(hash, *expected);
                 }
                 other => lists.push(other),
             }

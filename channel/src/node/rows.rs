@@ -97,7 +97,7 @@ pub enum Row {
     /// See [`Key::Payment`].
     Payment(Box<Payment>),
     /// See [`Key::Request`].
-    Request(Expected),
+    Request(Box<Expected>),
     /// See [`Key::Unseen`].
     Unseen(Units),
     /// See [`Key::Sent`].
@@ -198,6 +198,7 @@ impl ChannelRow {
             unacked: VecDeque::new(),
             in_step: false,
             batch: Vec::new(),
+            batch_hops: 0,
         })
     }
 }

@@ -219,11 +219,33 @@ abstract contract ChannelWorld is World {
     }
 
     function _locksHash(Pending[] memory locks) internal pure returns (bytes32) {
-        bytes memory packed;
-        for (uint256 i = 0; i < locks.length; ++i) {
-            packed = bytes.concat(packed, _entryOf(locks[i]));
+        bytes[] memory entries = new bytes[](locks.length);
+        for (uint256 i = 0; i < locks.length; ++i) entries[i] = _entryOf(locks[i]);
+        return locks.length == 0 ? bytes32(0) : keccak256(_join(entries));
+    }
+
+    /// @dev In one go: each concatenation would take memory for all before it, and a long list more than there is.
+    function _join(bytes[] memory parts) internal pure returns (bytes memory joined) {
+        uint256 length;
+        for (uint256 i = 0; i < parts.length; ++i) length += parts[i].length;
+        joined = new bytes(length + 32);
+        uint256 at;
+        assembly ("memory-safe") {
+            at := add(joined, 32)
         }
-        return packed.length == 0 ? bytes32(0) : keccak256(packed);
+        for (uint256 i = 0; i < parts.length; ++i) {
+            bytes memory part = parts[i];
+            assembly ("memory-safe") {
+                // Whole words: what is too much is written over by the next part, or lies in the room behind the last.
+                for { let k := 0 } lt(k, mload(part)) { k := add(k, 32) } {
+                    mstore(add(at, k), mload(add(add(part, 32), k)))
+                }
+                at := add(at, mload(part))
+            }
+        }
+        assembly ("memory-safe") {
+            mstore(joined, length)
+        }
     }
 
     function _entryOf(Pending memory lock) internal pure returns (bytes memory) {
@@ -255,18 +277,19 @@ abstract contract ChannelWorld is World {
     }
 
     /// @dev Short records where a lock follows on the one before.
-    function _pack(Record[] memory records) internal pure returns (bytes memory packed) {
+    function _pack(Record[] memory records) internal pure returns (bytes memory) {
+        bytes[] memory packed = new bytes[](records.length);
         for (uint256 i = 0; i < records.length; ++i) {
             Record memory it = records[i];
             bool sameWord = i > 0 && records[i - 1].word == it.word;
             bool nextId = i > 0 && records[i - 1].id + 1 == it.id;
             uint256 kind = it.kind | (sameWord ? 0 : 4) | (nextId ? 0 : 8);
             uint256 short = it.word & (1 << 120) - 1 | (it.word >> 160) << 120;
-            packed = bytes.concat(packed, abi.encodePacked(it.x, uint8(kind), uint96(it.amount)));
-            if (!sameWord) packed = bytes.concat(packed, bytes16(uint128(short)));
-            if (!nextId) packed = bytes.concat(packed, bytes8(uint64(it.id)));
-            packed = bytes.concat(packed, it.tail);
+            bytes memory word = sameWord ? bytes("") : abi.encodePacked(bytes16(uint128(short)));
+            bytes memory id = nextId ? bytes("") : abi.encodePacked(bytes8(uint64(it.id)));
+            packed[i] = bytes.concat(abi.encodePacked(it.x, uint8(kind), uint96(it.amount)), word, id, it.tail);
         }
+        return _join(packed);
     }
 
     // ---- closed states

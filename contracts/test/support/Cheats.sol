@@ -9,11 +9,20 @@ interface Cheats {
         address emitter;
     }
 
+    struct Gas {
+        uint64 limit;
+        uint64 used;
+        uint64 memoryUsed;
+        int64 refunded;
+        uint64 remaining;
+    }
+
     function addr(uint256 key) external pure returns (address);
     function deal(address who, uint256 balance) external;
     function envOr(string calldata name, string calldata otherwise) external view returns (string memory);
     function etch(address who, bytes calldata code) external;
     function getRecordedLogs() external returns (Log[] memory);
+    function lastCallGas() external view returns (Gas memory);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
     function prank(address sender) external;
     function readFile(string calldata path) external view returns (string memory);

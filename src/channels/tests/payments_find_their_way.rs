@@ -3,10 +3,13 @@
 use super::super::peers::tiding_frames;
 use super::super::survey::Unseen;
 use super::*;
-use crate::peer::{Heard, Streams};
-use photon_chains::Secret;
+use crate::peer::{Heard, MAX_STREAM_MESSAGE, Streams};
+use photon_chains::{Expiry, Secret, UnixTime};
 use photon_channel::route::{Announced, Announcement, Tiding};
-use photon_channel::{ChannelKey, ChannelRef, Domain, Epoch, Hint, MOST_LOCKS, Notice, Reason};
+use photon_channel::{
+    ChannelKey, ChannelRef, Domain, Epoch, Hint, Hop, LockNo, MOST_BATCH_HOPS, MOST_HOPS, MOST_LOCKS, MOST_OPS, Nonce, Notice,
+    Onward, Op, PaymentId, Reason, Sealer, Side, Signature, Update, Wire,
+};
 use tokio::sync::broadcast::Receiver;
 
 /// Takes so many millionths.
@@ -226,7 +229,8 @@ async fn a_payment_over_a_channel_with_as_many_locks_as_there_can_be_waits_until
     let first = opened(&chain, &alice, &bob, 10_000).await;
     opened(&chain, &bob, &charlie, 10_000).await;
     until(&chain, "the news has come", async || !ways(&alice, charlie.identity(), 10).await.is_empty()).await;
-    let secrets: Vec<Secret> = (1..=MOST_LOCKS).map(|number| Secret::from_bytes([number as u8; 32])).collect();
+    let secrets: Vec<Secret> =
+        (1..=MOST_LOCKS as u64).map(|number| Secret::from_bytes(number.to_be_bytes().repeat(4).try_into().unwrap())).collect();
     for secret in &secrets {
         let (amount, hold) = (Units::from(10), Some(secret.hash()));
         let request = NewRequest { ledger: LEDGER, amount, least_secs: 0, hold, id: None, until: None, memo: None };
@@ -275,4 +279,28 @@ fn address(number: u32) -> Address {
     let mut bytes = [3; 20];
     bytes[..4].copy_from_slice(&number.to_be_bytes());
     Address::from_bytes(bytes)
+}
+
+#[test]
+fn the_longest_batch_fits_one_message() {
+    let (payee, secret) = (signer(7), Secret::from_bytes([1; 32]));
+    let sealed = Sealer::new(&Secret::from_bytes([2; 32]), &payee.known()).unwrap().seal(&secret, &secret.hash(), Units::from(1));
+    let expiry = Expiry { linked: true, ..Expiry::at(UnixTime::from_secs(1_000)) };
+    let hop = Hop { to: payee.address(), amount: Units::MAX, expiry };
+    let lock = |number: usize| Op::Lock {
+        amount: Units::MAX,
+        secret_hash: secret.hash(),
+        expiry,
+        onward: Onward {
+            payment: PaymentId::from_bytes([3; 16]),
+            route: vec![hop; MOST_HOPS.min(MOST_BATCH_HOPS - (number * MOST_HOPS).min(MOST_BATCH_HOPS))],
+            sealed: Some(sealed),
+        },
+    };
+    let unlock = |number: usize| Op::Unlock { number: LockNo(number as u64), secret: secret.clone() };
+    let of = ChannelRef { channel: ChannelId::from_bytes([4; 32]), epoch: Epoch(1) };
+    let ops: Vec<Op> = (0..MOST_LOCKS).map(lock).chain((MOST_LOCKS..MOST_OPS).map(unlock)).collect();
+    let update = Update { of, payer: Side::A, nonce: Nonce(1), ops, signature: Signature::from_bytes([5; 65]) };
+    // One byte says that it is a frame of channels, one on which ledger; and its length stands before it.
+    assert!(update.to_bytes().len() + 16 <= MAX_STREAM_MESSAGE, "{} bytes", update.to_bytes().len());
 }

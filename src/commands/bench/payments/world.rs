@@ -72,7 +72,7 @@ impl World {
             contract: CONTRACT,
             registry: REGISTRY,
             tokens: BTreeSet::new(),
-            policy: policy_for(&config, Profile::STANDARD, &timing),
+            policy: policy_for(&config, Profile::STANDARD, LEDGER, &timing),
             block_secs: BLOCK_SECS,
             most_channels: MOST_CHANNELS,
             announces: false,
