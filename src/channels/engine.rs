@@ -9,8 +9,10 @@ use super::follow::{ChainNews, PortSource};
 use super::hints::{Hint, Hinted};
 use super::interests::Interests;
 use super::kept::Memory;
+use super::lot::lot;
 use super::orders::{Answers, Order, named};
 use super::peers::{Links, Neighbours};
+use super::policy::largest_transaction;
 use super::sight::SightRule;
 use super::step::Steps;
 use super::ways::Sought;
@@ -24,13 +26,12 @@ use photon_channel::{
     ChannelId, ChannelKey, Domain, Event, Hint as PayeeHint, Key, KnownKey, Message, Moment, Node, Outcome, PaymentId, Policy,
     Progress, Row, Sight, Signer, Tie, Units,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
-/// The most inputs of one step. More would make the first wait too long for the last, and leave nothing for the next step, which
-/// is made ready while this one is on its way to the disk.
+/// The most inputs that are taken off the queue before a step is made of them.
 const MOST_INPUTS: usize = 512;
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -211,7 +212,7 @@ impl Engine {
             ledger, signer, chain_id, contract, registry, tokens, policy, block_secs, most_channels, source, ..
         } = parts;
         let limits = parts.offline_limits;
-        let domain = Domain::new(chain_id, contract);
+        let domain = Domain::new(chain_id, contract).with_transactions_of(largest_transaction(ledger));
         let live = store.live_channels(ledger).await.context("the channels can't be read back")?;
         let (mut running, mut requests) = (HashMap::new(), HashMap::new());
         let (mut sent, mut noted) = (HashMap::new(), Vec::new());
@@ -334,7 +335,9 @@ impl Engine {
     pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> anyhow::Result<()> {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut batch = Vec::with_capacity(MOST_INPUTS);
+        // Taken off the queue, and more than the last step was to take in.
+        let mut waiting = VecDeque::new();
+        let mut came = Vec::with_capacity(MOST_INPUTS);
         loop {
             // What was let out may have asked for ways.
             if self.find_ways() {
@@ -351,17 +354,26 @@ impl Engine {
                     }
                     continue;
                 }
-                count = inputs.recv_many(&mut batch, MOST_INPUTS), if may_begin => if count == 0 {
+                () = std::future::ready(()), if may_begin && !waiting.is_empty() => {}
+                count = inputs.recv_many(&mut came, MOST_INPUTS), if may_begin => if count == 0 {
                     return self.settle().await;
                 },
                 _ = tick.tick(), if may_begin => {}
             }
+            waiting.extend(came.drain(..));
+            while waiting.len() < MOST_INPUTS
+                && let Ok(input) = inputs.try_recv()
+            {
+                waiting.push_back(input);
+            }
+            let batch = lot(&mut waiting);
+            let is_idle = batch.is_empty();
             if batch.iter().any(reads) {
                 self.settle().await?;
             }
             self.node.take(Event::Clock(clock::now()));
             let known = self.known_before(named(&batch)).await?;
-            for input in batch.drain(..) {
+            for input in batch {
                 if let Input::Chain(news) = &input {
                     self.read_lists(news).await?;
                     self.knows_from(news.tip.latest.block).await?;
@@ -369,7 +381,7 @@ impl Engine {
                 self.take(input, &known);
             }
             self.step().await?;
-            if self.is_stirred {
+            if self.is_stirred || is_idle {
                 self.settle().await?;
             }
         }

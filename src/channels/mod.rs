@@ -46,6 +46,7 @@ mod interests;
 mod keeper;
 mod kept;
 mod legs;
+mod lot;
 mod orders;
 mod peers;
 mod policy;

@@ -50,6 +50,14 @@ pub(super) struct Answers {
     pub(super) wishes: Vec<(String, Option<String>)>,
 }
 
+impl Answers {
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { payments, requests, deposits, deeds, wishes } = self;
+        payments.is_empty() && requests.is_empty() && deposits.is_empty() && deeds.is_empty() && wishes.is_empty()
+    }
+}
+
 impl Order {
     /// The payment that is asked for by name.
     pub(super) const fn names(&self) -> Option<PaymentId> {

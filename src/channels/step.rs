@@ -22,11 +22,12 @@ use photon_chains::crash;
 use photon_channel::{Effect, Key, Notice, Outcome, PaymentId, Row, Units, Write};
 use std::collections::VecDeque;
 
-/// The most steps on their way to the disk: while one is written the next is made ready. With more of them each would be smaller, and
-/// every step has costs of its own: a signature, and a verification by whoever hears of it.
-pub(super) const MOST_BEGUN: usize = 2;
+/// The most steps on their way to the disk: while one is written the next are made ready. With more of them each would be smaller,
+/// and every step has costs of its own: a signature, and a verification by whoever hears of it.
+pub(super) const MOST_BEGUN: usize = 3;
 
 /// A step on its way to the disk, and what waits for it.
+#[derive(Default)]
 struct Begun {
     /// None: it writes nothing.
     write: Option<Queued<()>>,
@@ -38,20 +39,24 @@ struct Begun {
 
 /// All of them, the oldest first.
 #[derive(Default)]
-pub(super) struct Steps(VecDeque<Begun>);
+pub(super) struct Steps {
+    begun: VecDeque<Begun>,
+    /// What is left to the next step to write: see [`is_arrival`].
+    owed: Vec<Write>,
+}
 
 impl Steps {
     pub(super) fn are_many(&self) -> bool {
-        self.0.len() >= MOST_BEGUN
+        self.begun.len() >= MOST_BEGUN
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.begun.is_empty()
     }
 
     /// Returns when the oldest is durable. May be dropped and asked again.
     pub(super) async fn first_durable(&mut self) -> anyhow::Result<()> {
-        if let Some(Begun { write: Some(write), .. }) = self.0.front_mut() {
+        if let Some(Begun { write: Some(write), .. }) = self.begun.front_mut() {
             write.durable().await.context("a step of the channels could not be saved")?;
         }
         Ok(())
@@ -85,17 +90,27 @@ impl Engine {
         rows.wishes = std::mem::take(&mut answers.wishes);
         self.is_stirred |= !rows.wishes.is_empty();
         let refused = tell::refused(&told);
+        if effects.is_empty() && answers.is_empty() && rows.wishes.is_empty() && rows.writes.iter().all(is_arrival) {
+            self.steps.owed.append(&mut rows.writes);
+            return Ok(());
+        }
         let write = match rows.is_empty() {
             true => None,
-            false => Some(self.store.queue_channels(rows).await.context("a step of the channels could not be saved")?),
+            false => Some(self.queue(rows).await?),
         };
-        self.steps.0.push_back(Begun { write, answers, refused, ended, effects });
+        self.steps.begun.push_back(Begun { write, answers, refused, ended, effects });
         Ok(())
+    }
+
+    /// Begins to save a step, with what earlier ones have left to it.
+    async fn queue(&mut self, mut rows: ChannelStep) -> anyhow::Result<Queued<()>> {
+        rows.writes.append(&mut self.steps.owed);
+        self.store.queue_channels(rows).await.context("a step of the channels could not be saved")
     }
 
     /// Lets out what the oldest step has said, which is durable.
     pub(super) fn let_out_first(&mut self) {
-        let Some(Begun { answers, refused, ended, effects, .. }) = self.steps.0.pop_front() else { return };
+        let Some(Begun { answers, refused, ended, effects, .. }) = self.steps.begun.pop_front() else { return };
         self.answer(answers, &refused);
         for (running, outcome) in ended {
             if let Some(waiter) = running.waiter {
@@ -108,6 +123,10 @@ impl Engine {
 
     /// Waits until all that was begun is durable, lets it out, and says what is wanted of the chain by then.
     pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
+        if !self.steps.owed.is_empty() {
+            let write = Some(self.queue(ChannelStep::of(self.ledger)).await?);
+            self.steps.begun.push_back(Begun { write, ..Begun::default() });
+        }
         while !self.steps.is_empty() {
             self.steps.first_durable().await?;
             self.let_out_first();
@@ -195,6 +214,12 @@ impl Engine {
         }
         outgoing.send(&self.links);
     }
+}
+
+/// That an update has arrived for good. A step that says nothing but that is written with the next one, or when the engine has
+/// nothing to do: to whom it is forgotten it is said again, and by itself it would cost every update of a lock one sync more.
+const fn is_arrival(write: &Write) -> bool {
+    matches!((&write.key, &write.row), (Key::Unacked(..), None))
 }
 
 fn paid(id: PaymentId, running: &Running, outcome: &Outcome) -> NewEnded {

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::channels::words::PaymentState;
+use photon_chains::Secret;
+use photon_channel::Key;
 
 const PAYMENTS: u64 = 120;
 
@@ -97,4 +99,28 @@ async fn a_burst_that_is_cut_off_leaves_each_payment_made_once_or_not_at_all() {
     assert!(notes >= 300, "notes are kept through a restart: {notes}");
     let sum = 3 * made.len() as i128;
     assert_eq!((alice.balances(id).await, bob.balances(id).await), ((100_000 - sum, sum), (sum, 100_000 - sum)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_an_update_has_arrived_is_written_when_there_is_nothing_else_to_write() {
+    let chain = Chain::new();
+    let (mut alice, bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    opened(&chain, &alice, &bob, 10_000).await;
+    // A look at the chain would be something to do: there is one, at the start.
+    alice.pace = Duration::from_secs(3_600);
+    alice.restart().await;
+    alice.meet(&bob).await;
+    bob.meet(&alice).await;
+    let secret = Secret::from_bytes([7; 32]);
+    let (amount, hold) = (Units::from(10), Some(secret.hash()));
+    let request = NewRequest { ledger: LEDGER, amount, least_secs: 0, hold, id: None, until: None, memo: None };
+    bob.channels().expect(request).await.unwrap();
+    let payment = NewPayment { by: PayBy::Hash(secret.hash()), ..alice.payment(&bob, 10) };
+    alice.channels().pay(payment).await.unwrap();
+    until(&chain, "the lock is with Bob, by Alice's disk", async || {
+        let rows = alice.runs().store.live_channels(LEDGER).await.unwrap().rows;
+        let is_there = |of: fn(&Key) -> bool| rows.iter().any(|row| of(&row.key));
+        is_there(|key| matches!(key, Key::Lock(..))) && !is_there(|key| matches!(key, Key::Unacked(..)))
+    })
+    .await;
 }
