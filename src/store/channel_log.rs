@@ -64,7 +64,15 @@ fn put_change(out: &mut Vec<u8>, photon_channel::Write { key, row }: &photon_cha
     out.push(THERE);
     memo.map(|memo| memo.clone().into_bytes()).put(out);
     row.is_secret().put(out);
-    Zeroizing::new(row.to_bytes()).put(out);
+    // Its length is known once it is written.
+    let place = out.len();
+    0u32.put(out);
+    row.put(out);
+    let written = out.len() - place - size_of::<u32>();
+    if let Some(length) = out.get_mut(place..place + size_of::<u32>()) {
+        // A row is far smaller than 4 GiB.
+        length.copy_from_slice(&u32::try_from(written).unwrap_or(u32::MAX).to_be_bytes());
+    }
 }
 
 /// What a sealed record is bound to.
@@ -139,26 +147,40 @@ fn fold_records(write: &Write<'_>, records: &[Record]) -> Result<(), StoreError>
     for record in records {
         take_in(record, &mut all).map_err(|_| StoreError::Unreadable("channel log"))?;
     }
-    // As they stand in the tables.
-    let mut all: Vec<_> = all.into_iter().collect();
-    all.sort_unstable_by_key(|(name, _)| *name);
     let put = "INSERT INTO channel_live(ledger, key, row, at, memo) VALUES(?1, ?2, ?3, ?4, ?5) \
                ON CONFLICT(ledger, key) DO UPDATE SET row = excluded.row";
     let mut put = write.conn.prepare_cached(put)?;
     let sent = "INSERT INTO channel_sent(ledger, channel, epoch, nonce, row) VALUES(?1, ?2, ?3, ?4, ?5)";
     let mut sent = write.conn.prepare_cached(sent)?;
     let mut delete = write.conn.prepare_cached("DELETE FROM channel_live WHERE ledger = ?1 AND key = ?2")?;
-    // To delete what was never a row costs as much as if it had been one.
-    let rows = all_rows!(write.conn, "SELECT ledger, key FROM channel_live", [], row_name)?;
-    let rows: HashSet<(String, Vec<u8>)> = rows.into_iter().collect();
-    for ((ledger, key), Last { is_anew, row }) in &all {
+    let mut rows: HashMap<Ledger, HashSet<Vec<u8>>> = HashMap::new();
+    for (ledger, name) in all_rows!(write.conn, "SELECT ledger, key FROM channel_live", [], row_name)? {
+        rows.entry(ledger).or_default().insert(name);
+    }
+    // To delete what was never a row costs as much as if it had been one. Most of what has come is gone again.
+    let mut name = Vec::new();
+    let mut is_row = |ledger: &Ledger, key: &Key| {
+        name.clear();
+        key.put(&mut name);
+        rows.get(ledger).is_some_and(|names| names.contains(name.as_slice()))
+    };
+    let mut all: Vec<_> = all
+        .into_iter()
+        .filter_map(|((ledger, key), Last { is_anew, row })| {
+            let is_old = is_anew && is_row(&ledger, &key);
+            (is_old || row.is_some()).then_some((ledger, key, is_old, row))
+        })
+        .collect();
+    // As they stand in the tables.
+    all.sort_unstable_by_key(|(ledger, key, ..)| (*ledger, *key));
+    for (ledger, key, is_old, row) in &all {
         if let (Key::Sent(of, nonce), Some(Put { bytes, .. })) = (key, row) {
             let bytes = [&[PLAIN], *bytes].concat();
             sent.execute((ledger.name(), of.channel.as_bytes(), of.epoch.0, nonce.0, bytes))?;
             continue;
         }
         let name = key.to_bytes();
-        if *is_anew && rows.contains(&(ledger.name().to_owned(), name.clone())) {
+        if *is_old {
             delete.execute((ledger.name(), &name))?;
         }
         let Some(Put { at, memo, is_secret, bytes }) = row else { continue };
@@ -173,8 +195,8 @@ fn fold_records(write: &Write<'_>, records: &[Record]) -> Result<(), StoreError>
     Ok(())
 }
 
-fn row_name(row: &SqlRow<'_>) -> Result<(String, Vec<u8>), StoreError> {
-    Ok((row.get("ledger")?, row.get("key")?))
+fn row_name(row: &SqlRow<'_>) -> Result<(Ledger, Vec<u8>), StoreError> {
+    Ok((parsed(&row.get::<_, String>("ledger")?, "ledger")?, row.get("key")?))
 }
 
 fn read(write: &Write<'_>, row: &SqlRow<'_>) -> Result<Record, StoreError> {

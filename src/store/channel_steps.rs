@@ -7,9 +7,10 @@ use super::points;
 use super::rows::change;
 use super::writer::Write;
 use photon_chains::{Address, Ledger, SecretHash};
-use photon_channel::{ChannelRef, Held, Key, LockNo, Nonce, Reason, Row, Wire};
+use photon_channel::{ChannelRef, Held, Key, LockNo, Nonce, Reason, Row};
 use rusqlite::ToSql;
 use std::collections::{BTreeMap, BTreeSet};
+use zeroize::Zeroizing;
 
 /// What is named so where a process may be stopped, whoever waits for it.
 pub(super) fn commit_channels(step: ChannelStep) -> impl FnOnce(&mut Write<'_>) -> Result<(), StoreError> + Send + 'static {
@@ -92,8 +93,8 @@ fn write_rows(write: &mut Write<'_>, step: &ChannelStep) -> Result<(), StoreErro
         for some in locks.chunks(GONE_TOGETHER) {
             let Some((first, _)) = some.first() else { continue };
             let key = Key::Gone(of, incoming, *first);
-            let list = GoneTogether(some.iter().map(|(_, held)| (*held).clone()).collect());
-            let plain = zeroize::Zeroizing::new(list.to_bytes());
+            let mut plain = Zeroizing::new(Vec::with_capacity(some.len() * USUAL_BYTES));
+            GoneTogether::put_all(some.iter().map(|(_, held)| *held), &mut plain);
             let bytes = [&[SEALED_LIST], write.seals.seal(&row_place(step.ledger, &key), &plain)?.as_slice()].concat();
             let sql = "INSERT INTO channel_gone(ledger, channel, epoch, incoming, number, gone_by, row) \
                        VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -102,6 +103,9 @@ fn write_rows(write: &mut Write<'_>, step: &ChannelStep) -> Result<(), StoreErro
     }
     Ok(())
 }
+
+/// Most locks take fewer bytes.
+const USUAL_BYTES: usize = 384;
 
 /// Locks of one row at the most: with the longest ways in them they fit.
 const GONE_TOGETHER: usize = 32;

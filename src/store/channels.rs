@@ -287,11 +287,18 @@ fn sealed_receipt(row: &SqlRow<'_>) -> Result<Option<Vec<u8>>, StoreError> {
 /// Locks that one update took off the list, in rising order: one row for all of them.
 pub(super) struct GoneTogether(pub(super) Vec<Held>);
 
+impl GoneTogether {
+    /// Writes such a row from where its locks are.
+    pub(super) fn put_all<'a>(locks: impl ExactSizeIterator<Item = &'a Held>, out: &mut Vec<u8>) {
+        // The writer keeps them few: see [`super::channel_steps`].
+        u16::try_from(locks.len()).unwrap_or(u16::MAX).put(out);
+        locks.for_each(|held| held.put(out));
+    }
+}
+
 impl Wire for GoneTogether {
     fn put(&self, out: &mut Vec<u8>) {
-        // The writer keeps them few: see [`super::channel_steps`].
-        u16::try_from(self.0.len()).unwrap_or(u16::MAX).put(out);
-        self.0.iter().for_each(|held| held.put(out));
+        Self::put_all(self.0.iter(), out);
     }
     fn get(from: &mut Reader<'_>) -> Result<Self, Malformed> {
         from.list(usize::from(u16::MAX)).map(Self)
