@@ -28,7 +28,7 @@ use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, Semaphore, SemaphorePermit}
 pub const PHOTON: &str = env!("CARGO_BIN_EXE_photon");
 
 /// Enough for a story. All of them draw from one faucet, which has an end.
-pub const PURSE: Purse = Purse { smt_wei: 9_000 * COIN, token_units: 0, ..Purse::FULL };
+pub const PURSE: Purse = Purse { ether_wei: 200 * COIN, smt_wei: 9_000 * COIN, token_units: 0, ..Purse::FULL };
 
 /// One runtime for all stories: what is shared between them lives as long as the process.
 fn runtime() -> &'static Runtime {

@@ -29,7 +29,8 @@ pub fn amount(asset: &str) -> Amount {
     Amount::from_units(match asset {
         "BTC" => 1_000_000,
         "LTC" => 50_000_000,
-        "ETH" => 300_000_000_000_000_000,
+        // Worth a swap also while a story beside this one bids its chain up.
+        "ETH" => 6_000_000_000_000_000_000,
         "SMT" => 2_000_000_000_000_000_000_000,
         _ => 900_000_000_000_000_000_000,
     })
