@@ -167,7 +167,7 @@ impl Channel {
     }
 
     /// Whether a later promise of the counterparty's gives the holder all that it remembers: what was paid, and each lock that it
-    /// has claimed and that has not ended, paid or still pending.
+    /// has claimed and that has not ended, paid or still pending. A list that no call could unlock gives nothing.
     fn is_no_less(&self, shown: &Testimony, tip: &Tip, registered: &BTreeMap<SecretHash, Registered>) -> bool {
         let (other, disposed) = (&self.outgoing.locks, &self.disposed);
         let most_locks = self.domain.most_locks();
@@ -176,7 +176,7 @@ impl Channel {
             matches!(held.state, LockState::Known(_)) && !shown.locks.contains(&held.lock) && judge.has_ended(&held.lock).is_err()
         });
         let least = claimed.fold(self.incoming.transferred.get(), |sum, held| sum.saturating_add(held.lock.amount.get()));
-        shown.proof.proof.transferred.get() >= least
+        shown.locks.len() <= most_locks && shown.proof.proof.transferred.get() >= least
     }
 }
 

@@ -153,6 +153,28 @@ fn who_has_forgotten_nothing_is_not_talked_out_of_a_pending_lock() {
     assert!(!without(Guard::SaidAhead, claims), "a mediator would have paid on, and never claim what it paid for");
 }
 
+// E17, E18.
+#[test]
+fn who_has_forgotten_takes_no_list_that_is_too_long_to_be_unlocked() {
+    let pending_after = |transaction_bytes: usize| {
+        let (mut holder, mut payer) = (channel(1, 2), channel(2, 1));
+        holder.domain = holder.domain.with_transactions_of(transaction_bytes);
+        for amount in [10, 20] {
+            payer.stage(lock(amount, 5_000, vec![]), &tip(0, 0), &BTreeMap::new()).unwrap();
+            payer.outgoing.locks.back_mut().unwrap().lock.secret_hash = Secret::from_bytes([amount as u8; 32]).hash();
+            payer.seal(&signer(2)).unwrap();
+        }
+        let proof = SignedProof { proof: payer.proof(payer.side).unwrap(), signature: payer.outgoing.signature.unwrap() };
+        let shown = Testimony { proof, locks: payer.outgoing.locks.iter().map(|held| held.lock).collect() };
+        holder.standing = Standing::Behind;
+        holder.reminded(Nonce(2), Some(&shown), None, &signer(1).known(), &tip(0, 0), &BTreeMap::new());
+        holder.incoming.locks.len()
+    };
+    let for_one = (1..).find(|bytes| most_locks_in(*bytes) == 1).unwrap();
+    let for_two = (1..).find(|bytes| most_locks_in(*bytes) == 2).unwrap();
+    assert_eq!((pending_after(for_two), pending_after(for_one)), (2, 0));
+}
+
 // E15.
 #[test]
 fn a_mediator_never_changes_the_money() {

@@ -34,7 +34,8 @@ pub async fn read(trio: &Trio, asset: &str) -> Result<Books, String> {
         let others = view(other, one, asset).await?;
         let sides = |it: &ChannelView| [it.balance.units(), it.peer_balance.units()];
         let [mine, theirs] = sides(&ones);
-        let is_at_rest = |it: &ChannelView| it.state == "open" && it.connected && it.pending == 0 && it.doing.is_none();
+        let is_at_rest =
+            |it: &ChannelView| it.state == "open" && it.connected && it.in_sight && it.pending == 0 && it.doing.is_none();
         if sides(&others) != [theirs, mine] || !is_at_rest(&ones) || !is_at_rest(&others) {
             return Err(format!("not at rest: {ones:?} and {others:?}"));
         }

@@ -3,7 +3,7 @@
 
 use super::asks::{self, fresh};
 use super::books::Books;
-use super::plan::{Part, Tale};
+use super::plan::{Death, Part, Tale};
 use super::play::{Ended, Run, Trio};
 use crate::judge;
 use crate::play::words;
@@ -27,8 +27,9 @@ impl Run<'_> {
             let order = asks::direct(self.seat(to), self.case.asset, units);
             let paid = self.pays(from, &order).await?;
             let paid = self.ends(from, &paid.id).await?;
-            if self.came(to, None, &paid, units).await? == Ended::Failed {
-                ended = Ended::Failed;
+            let came = self.came(to, None, &paid, units).await?;
+            if came != Ended::Done {
+                ended = came;
                 continue;
             }
             let units = i128::try_from(units).unwrap();
@@ -176,6 +177,12 @@ impl Run<'_> {
         self.passes(MARGIN_SECS / 2).await
     }
 
+    /// Whether somebody's node was down, and the payment failed for that.
+    fn is_out_of_sight(&self, paid: &PaymentRecord) -> bool {
+        let is_down = self.case.kills.iter().any(|kill| kill.death == Death::NodeDown);
+        is_down && paid.reason.as_ref().is_some_and(|reason| reason.contains("can't see the chain"))
+    }
+
     /// The payee says the same of it as the payer: it came in once, or never.
     pub(super) async fn came(
         &mut self,
@@ -186,6 +193,7 @@ impl Run<'_> {
     ) -> Result<Ended, String> {
         let (ended, due) = match paid.state.as_str() {
             "paid" => (Ended::Done, vec![units]),
+            "failed" if self.is_out_of_sight(paid) => (Ended::OutOfSight, vec![]),
             "failed" => (Ended::Failed, vec![]),
             _ => return Err(format!("neither paid nor failed: {paid:?}")),
         };
@@ -201,6 +209,6 @@ fn after(before: Books, ended: Ended) -> Books {
     let units = i128::try_from(PAID).unwrap();
     match ended {
         Ended::Done => before.paid(units, units),
-        Ended::Failed => before,
+        Ended::Failed | Ended::OutOfSight => before,
     }
 }

@@ -48,6 +48,8 @@ pub enum Ended {
     Done,
     /// Not paid: nobody has lost or got anything.
     Failed,
+    /// The same, because somebody's node was down: until it is back, nothing new is taken.
+    OutOfSight,
 }
 
 /// What came of a run.
