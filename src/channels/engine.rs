@@ -8,7 +8,7 @@ use super::deposits::Wish;
 use super::follow::{ChainNews, PortSource};
 use super::hints::{Hint, Hinted};
 use super::interests::Interests;
-use super::kept::Memory;
+use super::kept::{Memory, not_ended};
 use super::lot::lot;
 use super::orders::{Answers, Order, named};
 use super::peers::{Links, Neighbours};
@@ -234,6 +234,7 @@ impl Engine {
             let wish: Wish = serde_json::from_str(&body).context("a stored wish can't be read back")?;
             wishes.insert(key, wish);
         }
+        let kept = not_ended(&store, ledger, kept, &live.rows).await?;
         let rows = live.rows.into_iter().map(|live| (live.key, live.row));
         let mut node = Node::restore(signer, domain, policy, rows).with_unseen_limits(limits);
         node.take(Event::Sight(Sight::Awaited));

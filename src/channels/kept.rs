@@ -9,11 +9,11 @@
 
 use super::engine::{Engine, Input};
 use crate::clock;
-use crate::store::{Store, StoreError};
+use crate::store::{LiveRow, Store, StoreError};
 use anyhow::Context;
 use photon_chains::{BlockHeight, Ledger};
-use photon_channel::{Key, Row};
-use std::collections::BTreeMap;
+use photon_channel::{ChannelRef, Key, Row};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -71,6 +71,23 @@ pub(super) async fn read(store: &Store, path: &Path) -> anyhow::Result<Kept> {
         kept.entry(ledger).or_default().push((key, row));
     }
     Ok(kept)
+}
+
+/// What a backup holds, without channels that have ended since it was written: of such a one the database has the history, and
+/// nothing live. Taken up once more, its payments would be told a second time.
+pub(super) async fn not_ended(
+    store: &Store,
+    ledger: Ledger,
+    kept: Vec<(Key, Row)>,
+    live: &[LiveRow],
+) -> Result<Vec<(Key, Row)>, StoreError> {
+    let known: BTreeSet<ChannelRef> = live.iter().filter_map(|live| live.key.of()).collect();
+    let unknown: BTreeSet<ChannelRef> = kept.iter().filter_map(|(key, _)| key.of()).filter(|of| !known.contains(of)).collect();
+    if unknown.is_empty() {
+        return Ok(kept);
+    }
+    let ended = store.with_history(ledger, unknown.into_iter().collect()).await?;
+    Ok(kept.into_iter().filter(|(key, _)| key.of().is_none_or(|of| !ended.contains(&of))).collect())
 }
 
 /// Writes the backup.

@@ -189,6 +189,24 @@ impl Store {
         .await
     }
 
+    /// Those of these lives of channels of which something was written for good: an update, or the end of a lock.
+    pub async fn with_history(&self, ledger: Ledger, of: Vec<ChannelRef>) -> Result<BTreeSet<ChannelRef>, StoreError> {
+        self.write(move |write| {
+            fold(write)?;
+            let sql = "SELECT 1 FROM channel_sent WHERE ledger = ?1 AND channel = ?2 AND epoch = ?3 \
+                       UNION ALL SELECT 1 FROM channel_gone WHERE ledger = ?1 AND channel = ?2 AND epoch = ?3 LIMIT 1";
+            let mut found = BTreeSet::new();
+            for of in of {
+                let params = (ledger.name(), of.channel.as_bytes(), of.epoch.0);
+                if first_row!(write.conn, sql, params, |_| Ok::<_, StoreError>(()))?.is_some() {
+                    found.insert(of);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     /// Payments that have ended, the newest first, at most `limit` of them, before that place.
     pub async fn ended_payments(&self, before: Option<u64>, limit: u32) -> Result<Page<EndedPayment>, StoreError> {
         self.read(move |read| {

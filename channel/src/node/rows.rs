@@ -51,6 +51,16 @@ impl Key {
             Key::Sent(..) | Key::Gone(..) | Key::Outcome(_) | Key::Received(..) => false,
         }
     }
+
+    /// The channel that it is of, and which life of it.
+    pub const fn of(&self) -> Option<ChannelRef> {
+        match self {
+            Key::Channel(of) | Key::Unseen(of) => Some(*of),
+            Key::Lock(of, ..) | Key::Unacked(of, _) | Key::Disposed(of, _) => Some(*of),
+            Key::Sent(of, _) | Key::Gone(of, ..) | Key::Received(of, _) => Some(*of),
+            Key::Payment(_) | Key::Request(_) | Key::Outcome(_) => None,
+        }
+    }
 }
 
 /// A channel without its lists.

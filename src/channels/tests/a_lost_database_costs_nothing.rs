@@ -84,3 +84,26 @@ async fn a_backup_of_another_seed_is_never_written_over() {
     assert!(said.contains("of another seed"), "{said}");
     assert_eq!(std::fs::read(&backup).unwrap(), before);
 }
+
+// The disk with the backup was away for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_was_not_kept_up_brings_back_no_channel_that_has_ended() {
+    let chain = Chain::new();
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("channels.backup");
+    let (mut alice, bob) = (Party::new(&chain).await, Party::new(&chain).await);
+    alice.backup = Some(backup.clone());
+    alice.restart().await;
+    let id = opened(&chain, &alice, &bob, 100).await;
+    let written = std::fs::metadata(&backup).unwrap().modified().unwrap();
+    assert_eq!(alice.pay(&bob, 30).await, Outcome::Paid(None));
+    until(&chain, "the backup is written anew", async || std::fs::metadata(&backup).unwrap().modified().unwrap() > written).await;
+    let old = std::fs::read(&backup).unwrap();
+    alice.channels().close(LEDGER, id, CloseHow::Together).await.unwrap();
+    is_gone(&chain, id).await;
+    until(&chain, "it is over for her", async || alice.channels().show(LEDGER, id).await.unwrap().is_none()).await;
+    alice.kill().await;
+    std::fs::write(&backup, old).unwrap();
+    alice.start().await;
+    assert!(alice.channels().show(LEDGER, id).await.unwrap().is_none());
+}
