@@ -146,7 +146,14 @@ impl Troupe {
             let assets = assets.clone();
             async move {
                 for asset in assets {
-                    legs::open(&pair.alice.party, &pair.bob.party, asset, CHANNEL_SWAPS).await.unwrap();
+                    let (alice, bob, time) = (&pair.alice, &pair.bob, &pair.time);
+                    let held = (judge::settled(alice, time).await.unwrap(), judge::settled(bob, time).await.unwrap());
+                    legs::open(&alice.party, &bob.party, asset, CHANNEL_SWAPS).await.unwrap();
+                    // A channel is open before what was paid for that is final, and counted: nobody's books balance until then.
+                    let coin = asset.trim_end_matches("@channel");
+                    let put_in = [(coin, legs::amount(coin).units() * CHANNEL_SWAPS)];
+                    judge::balanced(alice, time, held.0, &put_in, &[]).await.unwrap();
+                    judge::balanced(bob, time, held.1, &put_in, &[]).await.unwrap();
                 }
             }
         })
