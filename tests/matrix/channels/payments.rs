@@ -29,7 +29,8 @@ impl Run<'_> {
             let paid = self.ends(from, &paid.id).await?;
             let came = self.came(to, None, &paid, units).await?;
             if came != Ended::Done {
-                ended = came;
+                // What failed without a reason is not excused by the other payment's.
+                ended = if ended == Ended::Failed { ended } else { came };
                 continue;
             }
             let units = i128::try_from(units).unwrap();
