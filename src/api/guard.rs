@@ -15,7 +15,7 @@ pub(super) struct RouteName(pub &'static str);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The outermost layer.
+/// The outermost layer but for what is left of a body.
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();

@@ -21,6 +21,7 @@ mod body;
 mod events;
 mod guard;
 mod health;
+mod leftover;
 mod once;
 mod openapi;
 mod params;

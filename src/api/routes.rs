@@ -4,7 +4,9 @@ use super::guard::{self, RouteName};
 use super::problem::{Kind, Problem};
 use super::server::App;
 use super::tokens::Scope;
-use super::{body, channels, events, health, offers, openapi, payments, peers, quotes, records, socket, swaps, wallet, webhooks};
+use super::{
+    body, channels, events, health, leftover, offers, openapi, payments, peers, quotes, records, socket, swaps, wallet, webhooks,
+};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -82,7 +84,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("GET", "/openapi.json", Scope::Read, || get(openapi::serve)),
 ];
 
-/// The router, with the guard before everything.
+/// The router, with the guard before everything that is read.
 pub(super) fn router(app: App) -> Router {
     let routes = ROUTES.iter().fold(Router::new(), |router, route| {
         let named = RouteName(route.path);
@@ -99,5 +101,6 @@ pub(super) fn router(app: App) -> Router {
         })
         .layer(DefaultBodyLimit::max(body::MAX_BODY_BYTES))
         .layer(from_fn_with_state(app.clone(), guard::guard))
+        .layer(from_fn(leftover::throw_away))
         .with_state(app)
 }

@@ -102,6 +102,47 @@ async fn a_caller_that_never_finishes_its_head_is_cut_off() {
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
 
+fn create(address: SocketAddr, token: &str, bytes: usize) -> String {
+    format!(
+        "POST /v1/offers HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nIdempotency-Key: k\r\n\
+         Content-Type: application/json\r\nContent-Length: {bytes}\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn who_sends_too_much_or_may_not_send_at_all_is_told_so_and_may_ask_on() {
+    let world = World::new().await;
+    let body = "x".repeat(900_000);
+    for (token, status) in
+        [(token(Scope::Trade), "HTTP/1.1 413"), ("y".repeat(40), "HTTP/1.1 401"), (token(Scope::Read), "HTTP/1.1 403")]
+    {
+        let health = "GET /v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        // All of it is written before anything is read: no byte may be met by a connection that is closed.
+        let answers = raw(world.address, &format!("{}{body}{health}", create(world.address, &token, body.len()))).await;
+        assert!(answers.starts_with(status), "{answers}");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 2, "the connection should have been good for one more: {answers}");
+    }
+    assert!(world.fake.answer("k").is_none());
+}
+
+#[tokio::test]
+async fn who_sends_without_end_or_stalls_after_a_refusal_is_let_go() {
+    let world = World::new().await;
+    let endless = async {
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(create(world.address, &token(Scope::Trade), usize::MAX / 4).as_bytes()).await.unwrap();
+        let mut sent = 0;
+        while stream.write_all(&[b'x'; 65_536]).await.is_ok() {
+            sent += 65_536;
+            assert!(sent < 64 << 20, "it still listens");
+        }
+    };
+    let refused = format!("{}{{", create(world.address, &"y".repeat(40), 1000));
+    let stalled = raw(world.address, &refused);
+    let ((), answer) = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(endless, stalled) }).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+}
+
 #[tokio::test]
 async fn more_at_once_than_there_is_room_for_is_told_to_come_back() {
     let world = World::with(|settings| {
