@@ -247,6 +247,14 @@ impl Time {
         Playing { time: Arc::clone(self), ticket: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 
+    /// Returns once nobody only waits. Time goes by seconds for as long as anybody does something, so who begins while others wait
+    /// for a window holds them up, and then is held up by the next: together they wait in a few strides.
+    pub async fn nobody_waits(&self) {
+        while !self.waiting.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn stride(&self) -> Stride {
         let waiting = self.waiting.lock().unwrap();
         let playing = self.playing.load(Ordering::Relaxed);

@@ -66,6 +66,7 @@ pub struct Played {
 /// Plays it. What went wrong is an error, in words; also that it does not end.
 pub async fn play(trio: &mut Trio, case: &Case) -> Result<Played, String> {
     let time = Arc::clone(&trio.time);
+    time.nobody_waits().await;
     time.bounded(RUN_LIMIT_SECS, play_on(trio, case)).await
 }
 
