@@ -189,6 +189,11 @@ impl Fake {
     }
 }
 
+fn of_pair(offers: &[OfferView], pair: &OfferPair) -> Vec<OfferView> {
+    let fits = |asked: &Option<String>, amount: &AssetAmount| asked.as_ref().is_none_or(|asked| *asked == amount.asset);
+    offers.iter().filter(|offer| fits(&pair.give, &offer.give) && fits(&pair.want, &offer.want)).cloned().collect()
+}
+
 fn none(what: &str) -> ServiceError {
     ServiceError::NotFound(format!("there is no such {what}"))
 }
@@ -221,12 +226,12 @@ impl Service for Fake {
         Ok(made)
     }
 
-    async fn offers(&self) -> Result<Vec<OfferView>, ServiceError> {
-        Ok(self.look()?.offers.clone())
+    async fn offers(&self, pair: &OfferPair) -> Result<Vec<OfferView>, ServiceError> {
+        Ok(of_pair(&self.look()?.offers, pair))
     }
 
-    async fn heard_offers(&self) -> Result<Vec<OfferView>, ServiceError> {
-        Ok(self.look()?.heard.clone())
+    async fn heard_offers(&self, pair: &OfferPair) -> Result<Vec<OfferView>, ServiceError> {
+        Ok(of_pair(&self.look()?.heard, pair))
     }
 
     async fn cancel_offer(&self, id: &str) -> Result<OfferView, ServiceError> {
@@ -239,9 +244,9 @@ impl Service for Fake {
         Ok(offer.clone())
     }
 
-    async fn peer_offers(&self, peer: &str) -> Result<Vec<OfferView>, ServiceError> {
+    async fn peer_offers(&self, peer: &str, pair: &OfferPair) -> Result<Vec<OfferView>, ServiceError> {
         drop(self.look()?);
-        if peer == "nobody" { Err(none("peer")) } else { Ok(vec![offer(0xc1, 0xbb), offer(0xc2, 0xbb)]) }
+        if peer == "nobody" { Err(none("peer")) } else { Ok(of_pair(&[offer(0xc1, 0xbb), offer(0xc2, 0xbb)], pair)) }
     }
 
     async fn pairs(&self) -> Result<Vec<PairView>, ServiceError> {

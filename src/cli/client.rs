@@ -8,8 +8,8 @@ use super::{ClientArgs, KeyArgs};
 use crate::api::{AddressView, BalanceList, OfferList, PeerList, Problem, Scope, read_token};
 use crate::datadir::DataDir;
 use crate::service::{
-    BalanceView, EventView, HealthView, NewOffer, NewPeer, NewSend, NewSwap, OfferView, PeerView, SendView, SwapPage, SwapQuery,
-    SwapView,
+    BalanceView, EventView, HealthView, NewOffer, NewPeer, NewSend, NewSwap, OfferPair, OfferView, PeerView, SendView, SwapPage,
+    SwapQuery, SwapView,
 };
 use photon_chains::Ledger;
 use reqwest::{Method, RequestBuilder, Response, Url};
@@ -63,19 +63,25 @@ impl Client {
         Self::new(&url, args.token_file.clone().unwrap_or_else(|| folder.api_token()))
     }
 
-    /// Our own offers.
-    pub async fn offers(&self) -> Result<Vec<OfferView>, CliError> {
-        self.get::<OfferList>(&["v1", "offers"], &[]).await.map(|list| list.offers)
+    /// Our own offers of these assets.
+    pub async fn offers(&self, pair: &OfferPair) -> Result<Vec<OfferView>, CliError> {
+        self.offers_at(&["v1", "offers"], None, pair).await
     }
 
-    /// Offers of others that connected nodes told of.
-    pub async fn network_offers(&self) -> Result<Vec<OfferView>, CliError> {
-        self.get::<OfferList>(&["v1", "offers"], &[("of", "network")]).await.map(|list| list.offers)
+    /// Offers of others, of these assets, that connected nodes told of.
+    pub async fn network_offers(&self, pair: &OfferPair) -> Result<Vec<OfferView>, CliError> {
+        self.offers_at(&["v1", "offers"], Some("network"), pair).await
     }
 
-    /// A peer's open offers.
-    pub async fn peer_offers(&self, peer: &str) -> Result<Vec<OfferView>, CliError> {
-        self.get::<OfferList>(&["v1", "peers", peer, "offers"], &[]).await.map(|list| list.offers)
+    /// A peer's open offers of these assets.
+    pub async fn peer_offers(&self, peer: &str, pair: &OfferPair) -> Result<Vec<OfferView>, CliError> {
+        self.offers_at(&["v1", "peers", peer, "offers"], None, pair).await
+    }
+
+    async fn offers_at(&self, path: &[&str], of: Option<&str>, pair: &OfferPair) -> Result<Vec<OfferView>, CliError> {
+        let asked = [("of", of), ("give", pair.give.as_deref()), ("want", pair.want.as_deref())];
+        let query: Vec<_> = asked.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
+        self.get::<OfferList>(path, &query).await.map(|list| list.offers)
     }
 
     /// Publishes an offer.

@@ -8,7 +8,7 @@ use super::table::{self, Cell, Tone};
 use super::times::relative;
 use super::ui::Ui;
 use super::{ids, ids::short};
-use crate::service::{NewOffer, OfferView};
+use crate::service::{NewOffer, OfferPair, OfferView};
 use clap::{Args, Subcommand};
 
 /// Make, list and take back offers.
@@ -18,6 +18,7 @@ use clap::{Args, Subcommand};
   photon offer create --give \"500 USDX\" --want 5LTC --valid 30min
   photon offer create --give 0.3ETH@channel --want 0.01BTC   paid in a payment channel
   photon offer list                        ours, and those that connected nodes told of
+  photon offer list --give BTC --want ETH  of those, the ones that give BTC for ETH
   photon offer list --peer bob             bob's, asked of him now
   photon offer cancel 3fa9")]
 pub enum OfferCommand {
@@ -51,6 +52,12 @@ pub struct ListArgs {
     /// Ask this peer: an alias, an identity, or 0x…@host:port [default: our own offers, and those of the network]
     #[arg(long)]
     peer: Option<String>,
+    /// Only offers that give this asset: BTC, a token's symbol, or ethereum:0x…
+    #[arg(long, value_name = "ASSET")]
+    give: Option<String>,
+    /// Only offers that want this asset
+    #[arg(long, value_name = "ASSET")]
+    want: Option<String>,
 }
 
 /// Arguments of `offer cancel`.
@@ -92,9 +99,10 @@ fn terms(offer: &OfferView) -> String {
 }
 
 async fn list(client: &Client, ui: &mut Ui, args: ListArgs) -> Result<(), CliError> {
+    let pair = OfferPair { give: args.give, want: args.want };
     let offers = match &args.peer {
-        Some(peer) => client.peer_offers(peer).await?,
-        None => [client.offers().await?, client.network_offers().await?].concat(),
+        Some(peer) => client.peer_offers(peer, &pair).await?,
+        None => [client.offers(&pair).await?, client.network_offers(&pair).await?].concat(),
     };
     ui.answer(&offers, |ui| {
         let (heard, listed): (Vec<_>, Vec<_>) = offers.iter().partition(|offer| offer.peer.is_some());
@@ -136,7 +144,7 @@ fn row(offer: &OfferView, ui: &Ui) -> Vec<Cell> {
 async fn cancel(client: &Client, ui: &mut Ui, args: CancelArgs) -> Result<(), CliError> {
     let id = match args.id.len() {
         64 => args.id,
-        _ => ids::pick(&args.id, "offer", client.offers().await?.into_iter().map(|offer| offer.id))?,
+        _ => ids::pick(&args.id, "offer", client.offers(&OfferPair::default()).await?.into_iter().map(|offer| offer.id))?,
     };
     let offer = client.cancel_offer(&id).await?;
     ui.answer(&offer, |_| format!("offer {} is {}", offer.id, table::clean(&offer.state)))

@@ -6,7 +6,7 @@ use super::table::{self, clean};
 use super::times::{absolute, relative};
 use super::ui::Ui;
 use super::{KeyArgs, ids, watch};
-use crate::service::{Funding, LegView, NewSwap, SwapQuery, SwapView};
+use crate::service::{Funding, LegView, NewSwap, OfferPair, SwapQuery, SwapView};
 use clap::{Args, Subcommand};
 use photon_chains::UnixTime;
 
@@ -106,7 +106,7 @@ async fn start(client: &Client, ui: &mut Ui, args: StartArgs) -> Result<(), CliE
     let (peer, offer) = match args.peer {
         Some(peer) if args.offer.len() == 64 => (peer, args.offer),
         Some(peer) => {
-            let offers = client.peer_offers(&peer).await?;
+            let offers = client.peer_offers(&peer, &OfferPair::default()).await?;
             let offer = ids::pick(&args.offer, "offer", offers.into_iter().map(|offer| offer.id))?;
             (peer, offer)
         }
@@ -122,7 +122,7 @@ async fn start(client: &Client, ui: &mut Ui, args: StartArgs) -> Result<(), CliE
 
 /// An offer of the network, by its id or the beginning of it: its maker, and its whole id.
 async fn heard(client: &Client, beginning: &str) -> Result<(String, String), CliError> {
-    let offers = client.network_offers().await?;
+    let offers = client.network_offers(&OfferPair::default()).await?;
     let id = ids::pick(beginning, "offer of the network", offers.iter().map(|offer| offer.id.clone()))?;
     let peer = offers.into_iter().find(|offer| offer.id == id).and_then(|offer| offer.peer);
     peer.map(|peer| (peer, id)).ok_or_else(|| CliError::Failed("this offer does not say where its maker answers".to_owned()))

@@ -5,11 +5,12 @@ use super::service::stored;
 use super::views::{is_send, transaction};
 use crate::assets::KnownAsset;
 use crate::clock;
-use crate::gossip::Notice;
 use crate::negotiation::most_live;
 use crate::peer::PeerAddress;
 use crate::reserve::Needs;
-use crate::service::{AssetAmount, BalanceView, OfferView, PeerView, ScoreView, SendView, Service, ServiceError, WebhookView};
+use crate::service::{
+    AssetAmount, BalanceView, OfferPair, OfferView, PeerView, ScoreView, SendView, Service, ServiceError, WebhookView,
+};
 use crate::store::{NewEvent, OfferRow, OfferState, PeerRow, SendRow, StoreError, WebhookRow};
 use photon_chains::{Amount, Asset, Hash32, Ledger, LockStatus, Port};
 use photon_swap::{Money, Offer};
@@ -42,21 +43,20 @@ impl Node {
         }
     }
 
-    /// Offers of makers that were heard of.
-    pub(super) fn heard_offers(&self) -> Vec<OfferView> {
-        let heard = self.gossip.as_ref().map(|gossip| gossip.notices(clock::now())).unwrap_or_default();
-        let view = |notice: &Notice| OfferView {
-            peer: Some(notice.at.to_string()),
-            ..self.offer_view(&notice.offer, OfferState::Open.word())
-        };
-        heard.iter().map(view).collect()
+    /// Whether an offer is of the assets that are asked for.
+    pub(super) fn wanted(&self, pair: &OfferPair) -> Result<impl Fn(&Offer) -> bool, ServiceError> {
+        let find = |name: &Option<String>| name.as_deref().map(|name| self.desk.assets.find(name)).transpose();
+        let of = |known: Option<&KnownAsset>| known.map(|known| known.asset);
+        let (give, want) = (of(find(&pair.give)?), of(find(&pair.want)?));
+        let fits = |asked: Option<Asset>, asset: Asset| asked.is_none_or(|asked| asked == asset);
+        Ok(move |offer: &Offer| fits(give, offer.give.asset) && fits(want, offer.want.asset))
     }
 
-    pub(super) fn stored_offer(&self, row: &OfferRow) -> Result<OfferView, ServiceError> {
+    pub(super) fn stored_offer(&self, row: &OfferRow) -> Result<(Offer, OfferState), ServiceError> {
         let offer: Offer =
             serde_json::from_str(&row.body).map_err(|_| ServiceError::Internal("a stored offer can't be read".to_owned()))?;
         let late = row.state == OfferState::Open && row.valid_until < clock::now();
-        Ok(self.offer_view(&offer, if late { OfferState::Expired.word() } else { row.state.word() }))
+        Ok((offer, if late { OfferState::Expired } else { row.state }))
     }
 
     /// A peer by address, alias or identity.

@@ -5,14 +5,15 @@ use super::look::webhook_view;
 use crate::assets::KnownAsset;
 use crate::clock;
 use crate::coordinator::ApprovalError;
+use crate::gossip::Notice;
 use crate::market::{Ask, Side};
 use crate::negotiation::{AskAccept, AskTake, Proposal, SignedOffer, TakerError};
 use crate::peer::PeerAddress;
 use crate::reserve::ReserveError;
 use crate::service::{
     AcceptanceView, BalanceView, DraftView, Draining, EventView, HealthView, LedgerHealth, NewAcceptance, NewApproval, NewDraft,
-    NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap, NewWebhook, OfferView, PairView, PaymentView, PeerView,
-    ProposalView, QuoteView, ReceiptView, RelayedView, SendView, Service, ServiceError, SignedPayment, StatementPage,
+    NewOffer, NewPeer, NewProposal, NewQuote, NewSend, NewSwap, NewWebhook, OfferPair, OfferView, PairView, PaymentView,
+    PeerView, ProposalView, QuoteView, ReceiptView, RelayedView, SendView, Service, ServiceError, SignedPayment, StatementPage,
     StatementQuery, StoredAnswer, SwapPage, SwapQuery, SwapView, WebhookView,
 };
 use crate::store::{MOST_WEBHOOKS, OfferState, PeerRow, StoreError, SwapFilter};
@@ -94,13 +95,22 @@ impl Service for Node {
         Ok(self.offer_view(&offer, OfferState::Open.word()))
     }
 
-    async fn offers(&self) -> Result<Vec<OfferView>, ServiceError> {
+    async fn offers(&self, pair: &OfferPair) -> Result<Vec<OfferView>, ServiceError> {
+        let is_wanted = self.wanted(pair)?;
         let page = self.desk.coordinator.store.list_offers(None, 200).await.map_err(stored)?;
-        page.items.iter().map(|row| self.stored_offer(row)).collect()
+        let stored: Vec<_> = page.items.iter().map(|row| self.stored_offer(row)).collect::<Result<_, _>>()?;
+        let wanted = stored.iter().filter(|(offer, _)| is_wanted(offer));
+        Ok(wanted.map(|(offer, state)| self.offer_view(offer, state.word())).collect())
     }
 
-    async fn heard_offers(&self) -> Result<Vec<OfferView>, ServiceError> {
-        Ok(Node::heard_offers(self))
+    async fn heard_offers(&self, pair: &OfferPair) -> Result<Vec<OfferView>, ServiceError> {
+        let is_wanted = self.wanted(pair)?;
+        let heard = self.gossip.as_ref().map(|gossip| gossip.notices(clock::now())).unwrap_or_default();
+        let view = |notice: &Notice| OfferView {
+            peer: Some(notice.at.to_string()),
+            ..self.offer_view(&notice.offer, OfferState::Open.word())
+        };
+        Ok(heard.iter().filter(|notice| is_wanted(&notice.offer)).map(view).collect())
     }
 
     async fn cancel_offer(&self, id: &str) -> Result<OfferView, ServiceError> {
@@ -109,13 +119,16 @@ impl Service for Node {
         store.cancel_offer(id).await.map_err(stored)?;
         self.event("offer", &id.to_string(), OfferState::Cancelled.word()).await?;
         let row = store.offer(id).await.map_err(stored)?.ok_or_else(|| stored(StoreError::NoSuch("offer")))?;
-        self.stored_offer(&row)
+        let (offer, state) = self.stored_offer(&row)?;
+        Ok(self.offer_view(&offer, state.word()))
     }
 
-    async fn peer_offers(&self, peer: &str) -> Result<Vec<OfferView>, ServiceError> {
+    async fn peer_offers(&self, peer: &str, pair: &OfferPair) -> Result<Vec<OfferView>, ServiceError> {
+        let is_wanted = self.wanted(pair)?;
         let peer = self.peer_address(peer).await?;
         let offers = self.taker.offers(&peer).await.map_err(taken)?;
-        Ok(offers.iter().map(|offer| self.offer_view(offer, OfferState::Open.word())).collect())
+        let wanted = offers.iter().filter(|offer| is_wanted(offer));
+        Ok(wanted.map(|offer| self.offer_view(offer, OfferState::Open.word())).collect())
     }
 
     async fn pairs(&self) -> Result<Vec<PairView>, ServiceError> {

@@ -53,6 +53,15 @@ pub struct OfferView {
     pub peer: Option<String>,
 }
 
+/// Which offers are asked for: all, or those in which the maker gives one asset, wants one, or both. Assets by symbol or full name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfferPair {
+    /// What the maker gives.
+    pub give: Option<String>,
+    /// What the maker wants for it.
+    pub want: Option<String>,
+}
+
 /// An amount of an asset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -394,14 +403,14 @@ pub enum ServiceError {
 pub trait Service: ChannelService + Send + Sync {
     /// Publishes an offer.
     async fn create_offer(&self, offer: NewOffer) -> Result<OfferView, ServiceError>;
-    /// Our own offers, newest first, at most 200.
-    async fn offers(&self) -> Result<Vec<OfferView>, ServiceError>;
-    /// Open offers of others that connected nodes told of, newest first.
-    async fn heard_offers(&self) -> Result<Vec<OfferView>, ServiceError>;
+    /// Our own offers of these assets, newest first, of the newest 200.
+    async fn offers(&self, pair: &OfferPair) -> Result<Vec<OfferView>, ServiceError>;
+    /// Open offers of others, of these assets, that connected nodes told of, newest first.
+    async fn heard_offers(&self, pair: &OfferPair) -> Result<Vec<OfferView>, ServiceError>;
     /// Takes an open offer back.
     async fn cancel_offer(&self, id: &str) -> Result<OfferView, ServiceError>;
-    /// A peer's open offers.
-    async fn peer_offers(&self, peer: &str) -> Result<Vec<OfferView>, ServiceError>;
+    /// A peer's open offers of these assets.
+    async fn peer_offers(&self, peer: &str, pair: &OfferPair) -> Result<Vec<OfferView>, ServiceError>;
     /// The pairs that we quote.
     async fn pairs(&self) -> Result<Vec<PairView>, ServiceError>;
     /// A fresh quote, of ours or of a peer.

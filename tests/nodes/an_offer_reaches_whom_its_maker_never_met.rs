@@ -28,6 +28,12 @@ fn an_offer_reaches_whom_its_maker_never_met_and_is_taken() {
             list.offers.into_iter().find(|heard| heard.id == offer.id)
         })
         .await;
+        for (pair, fits) in [("give=ETH", true), ("give=ETH&want=BTC", true), ("give=BTC", false), ("give=ETH&want=LTC", false)] {
+            let list: OfferList = alice.get(&format!("/v1/offers?of=network&{pair}")).await.unwrap();
+            assert_eq!(list.offers.iter().any(|heard| heard.id == offer.id), fits, "{pair}");
+        }
+        let unknown = alice.get::<OfferList>("/v1/offers?of=network&give=DOGE").await.unwrap_err();
+        assert!(unknown.to_string().contains("DOGE is not configured here"), "{unknown}");
         assert_eq!((heard.maker, heard.peer.as_deref()), (bob.identity, Some(bob.address().as_str())));
         let shown = alice.shell().ok(&["offer", "list"]).await;
         assert!(shown.contains(&bob.address()) && shown.contains(&offer.id[..10]), "{shown}");

@@ -34,6 +34,12 @@ async fn offers_are_made_listed_and_cancelled() {
     assert_eq!(body(world.get("/v1/offers?of=us").await, 200).await["offers"].as_array().unwrap().len(), 1);
     let of_peer = body(world.get("/v1/peers/0xbb@127.0.0.1:1/offers").await, 200).await;
     assert_eq!(of_peer["offers"].as_array().unwrap().len(), 2);
+    for of in ["/v1/offers?of=us&", "/v1/offers?of=network&", "/v1/peers/0xbb@127.0.0.1:1/offers?"] {
+        for (pair, fits) in [("give=BTC", true), ("give=BTC&want=ETH", true), ("want=BTC", false), ("give=BTC&want=SMT", false)] {
+            let offers = body(world.get(&format!("{of}{pair}")).await, 200).await;
+            assert_eq!(!offers["offers"].as_array().unwrap().is_empty(), fits, "{of}{pair}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ const NO_AMOUNT: &[&str] = &[
     "١BTC",
 ];
 const NO_KEY: &[&str] = &["", "a b", "a\nb", "é"];
+const NO_ASSET: &[&str] = &["", "a b", "../x", "<b>", "BTC@", "é"];
 const NO_PEER: &[&str] = &["", "a b", "../bob", "<b>", "0xbb/x"];
 
 const ROWS: &[Row] = &[
@@ -53,6 +54,8 @@ const ROWS: &[Row] = &[
     ("offer create", OFFER, "valid", &["", "1", "s", "-1h", "1.5h", "9s", "8d", "1y", "99999999999999999999h"]),
     ("offer create", OFFER, "idempotency_key", NO_KEY),
     ("offer list", &[], "peer", NO_PEER),
+    ("offer list", &[], "give", NO_ASSET),
+    ("offer list", &[], "want", NO_ASSET),
     ("offer cancel", &[ID], "id", NO_ID),
     ("swap start", SWAP, "peer", NO_PEER),
     ("swap start", SWAP, "offer", NO_ID),
