@@ -111,6 +111,13 @@ pub fn each_meaning_once(views: &(Option<SwapView>, Option<SwapView>), carriers:
     Ok(())
 }
 
+/// Whether all that a party has sent to chains is counted: mined for good, or passed over. Until then what it holds has lost a fee
+/// that it has not noted as paid, and what it holds of two assets may be of two blocks.
+pub fn is_counted(database: &Path) -> Result<bool, String> {
+    let conn = rusqlite::Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(words)?;
+    conn.query_row("SELECT NOT EXISTS (SELECT 1 FROM transactions WHERE settled_at IS NULL)", [], |row| row.get(0)).map_err(words)
+}
+
 /// The transactions in a party's journal that stand on another one of the same meaning, to carry it into a block.
 pub fn carriers(database: &Path) -> Result<BTreeSet<String>, String> {
     let conn = rusqlite::Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(words)?;

@@ -26,6 +26,10 @@ const SETTLED_SECS: u64 = 90;
 /// Who did not close leaves it so long to the other one to settle.
 const PATIENCE_SECS: u64 = 320;
 
+fn all_counted(seat: &Seat) -> Result<(), String> {
+    if judge::is_counted(&seat.database())? { Ok(()) } else { Err("not all that was sent is counted".to_owned()) }
+}
+
 impl Run<'_> {
     /// The channel of Alice and Bob, as one of them sees it.
     async fn channel(&mut self, of: Part) -> Result<ChannelView, String> {
@@ -39,6 +43,7 @@ impl Run<'_> {
 
     async fn held(&mut self, part: Part) -> Result<Held, String> {
         let look = async |trio: &Trio| {
+            all_counted(trio.seat(part))?;
             let held = trio.seat(part).held().await.map_err(words)?;
             let is_at_rest = held.values().all(|one| one.incoming.is_zero() && one.locked.is_zero());
             if is_at_rest { Ok(held) } else { Err(format!("{held:?}")) }
@@ -49,7 +54,10 @@ impl Run<'_> {
     /// Until a party holds what it held on the chain, less what it gave, with what it got.
     async fn chain_is(&mut self, part: Part, before: &Held, gave: u128, got: u128) -> Result<(), String> {
         let asset = self.case.asset;
-        let look = async |trio: &Trio| judge::is_balanced(trio.seat(part), before, &[(asset, gave)], &[(asset, got)]).await;
+        let look = async |trio: &Trio| {
+            all_counted(trio.seat(part))?;
+            judge::is_balanced(trio.seat(part), before, &[(asset, gave)], &[(asset, got)]).await
+        };
         self.mined("right on the chain", look).await
     }
 
