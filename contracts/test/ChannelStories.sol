@@ -206,10 +206,14 @@ abstract contract ChannelStories is ChannelWorld {
         _update(_figures(9, 50, 0), _none());
         vm.warp(block.timestamp + WINDOW * 60 - 1);
         vm.roll(block.number + WINDOW * 60 / BLOCK_SECS);
-        _mustNot(mallory, _settleCall(), IChannels.WindowOpen.selector, "a second early");
+        bytes memory long = _settleCall();
+        bytes memory short = _withoutZeros(long);
+        _mustNot(mallory, long, IChannels.WindowOpen.selector, "a second early");
+        _mustNot(mallory, short, IChannels.WindowOpen.selector, "a second early");
         vm.warp(block.timestamp + 1);
         vm.roll(block.number - 1);
-        _mustNot(mallory, _settleCall(), IChannels.WindowOpen.selector, "a block early: a chain that halts robs nobody");
+        _mustNot(mallory, long, IChannels.WindowOpen.selector, "a block early: a chain that halts robs nobody");
+        _mustNot(mallory, short, IChannels.WindowOpen.selector, "a block early");
         vm.roll(block.number + 1);
         // E22: nothing was unlocked, so no second window.
         _paid(DEPOSIT + 150, DEPOSIT - 150);
@@ -227,12 +231,20 @@ abstract contract ChannelStories is ChannelWorld {
         _must(mallory, long);
         uint256 paid = _held(alice) - held;
         vm.revertToState(before);
-        assembly ("memory-safe") {
-            mstore(long, 0xc4)
-        }
-        _must(mallory, long);
+        _must(mallory, _withoutZeros(long));
         _equal(_held(alice) - held, paid, "the same");
         _gone();
+    }
+
+    /// @dev A settle of a channel without pending locks, which the contract reads by a way of its own: five words.
+    function _withoutZeros(bytes memory settle) private pure returns (bytes memory short) {
+        short = bytes.concat(settle);
+        for (uint256 at = 0xa4; at < short.length; ++at) {
+            require(short[at] == 0, "it says more");
+        }
+        assembly ("memory-safe") {
+            mstore(short, 0xa4)
+        }
     }
 
     function test_only_a_newer_proof_updates_and_only_within_the_window() public {
