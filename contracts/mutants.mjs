@@ -51,6 +51,7 @@ const MUTANTS = [
   ['a payout burns all the gas there is', 'private constant PAYOUT_GAS = 150_000;', 'private constant PAYOUT_GAS = 150_000_000;'],
   ['a credit is collected again and again', 'sstore(place, 0)', ''],
   ['coins are paid before the books are written', '_store(key, 0);\n        unchecked {\n            uint256 payB = (slot & M96) - payA;\n            _say(SAID_COOPERATIVE_CLOSE, payA | payB * TWO_96, key);\n            _pay(token, a, payA);\n            _pay(token, b, payB);\n        }', 'unchecked {\n            uint256 payB = (slot & M96) - payA;\n            _say(SAID_COOPERATIVE_CLOSE, payA | payB * TWO_96, key);\n            _pay(token, a, payA);\n            _pay(token, b, payB);\n        }\n        _store(key, 0);'],
+  ['a settle pays before the books are written', '_store(key, 0);\n        unchecked {\n            uint256 pay = _share(money, 0, _arg(4) / TWO_96 & M96);\n            uint256 token = _arg(0) & M160;\n            _pay(token, closer, pay);\n            _pay(token, other, (money & M96) - pay);\n        }', 'unchecked {\n            uint256 pay = _share(money, 0, _arg(4) / TWO_96 & M96);\n            uint256 token = _arg(0) & M160;\n            _pay(token, closer, pay);\n            _pay(token, other, (money & M96) - pay);\n        }\n        _store(key, 0);'],
 ]
 
 const world = `${root}out/mutants/`

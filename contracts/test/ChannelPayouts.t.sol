@@ -13,24 +13,27 @@ interface Callback {
     function approveAndCall(address spender, uint256 value, bytes calldata data) external returns (bool);
 }
 
-/// @title Ender: calls of a channel that end it or bring it forward, to be made again from within a payout
+/// @title Ender: calls of a channel that end it or bring it forward, or a look at it, to be made again from within a payout
 contract Ender {
     address private immutable channels;
     bytes private data;
     bool public tried;
     bool public worked;
+    uint256 public seen;
 
     constructor(address channels_) {
         channels = channels_;
     }
 
     function prepare(bytes calldata data_) external {
-        data = data_;
+        (data, tried, worked, seen) = (data_, false, false, 1);
     }
 
     fallback() external payable {
         tried = true;
-        (worked,) = channels.call(data);
+        bytes memory answer;
+        (worked, answer) = channels.call(data);
+        if (answer.length == 32) seen = abi.decode(answer, (uint256));
     }
 }
 
@@ -224,6 +227,62 @@ contract ChannelReceiverTest is ChannelWorld {
         _equal(toAlice, DEPOSIT, "Alice");
         _equal(toBob, DEPOSIT, "Bob");
         _equal(address(channels).balance, 10 * DEPOSIT, "the rest is others'");
+    }
+
+    /// @dev Nothing that pays can be called from within a payout: it would want more gas than a payout has. A look can.
+    function test_who_looks_at_its_channel_while_it_is_paid_finds_the_books_written() public {
+        _open();
+        Ender ender = new Ender(address(channels));
+        vm.etch(bob, address(ender).code);
+        Ender bobs = Ender(payable(bob));
+        bytes memory look = abi.encodeCall(IChannels.channels, (key));
+        uint256 peer = block.timestamp << 160 | uint160(bob);
+
+        bobs.prepare(look);
+        uint256 amounts = bob == a ? 20 : 20 << 96;
+        (bytes32 r, bytes32 vs) = _sign(bob, _withdrawHash(0, amounts & M96, amounts >> 96, block.timestamp));
+        _must(alice, abi.encodeCall(IChannels.withdraw, (asset, peer, amounts, r, vs)));
+        _isTrue(bobs.tried() && bobs.worked(), "it looked");
+        _equal(bobs.seen(), _slot(), "while it took out");
+
+        bobs.prepare(look);
+        (r, vs) = _sign(bob, _cooperativeHash(0, block.timestamp));
+        _must(alice, abi.encodeCall(IChannels.cooperativeClose, (asset, peer, 0, r, vs)));
+        _equal(bobs.seen(), 0, "while both ended it");
+
+        _open();
+        _close(alice, 0, new Pending[](0));
+        _pass(WINDOW);
+        bytes memory long = _settleCall();
+        uint256 before = vm.snapshotState();
+        bobs.prepare(look);
+        _must(alice, long);
+        _equal(bobs.seen(), 0, "while it was settled");
+        vm.revertToState(before);
+        bobs.prepare(look);
+        _must(alice, _withoutZeros(long));
+        _equal(bobs.seen(), 0, "while it was settled without locks");
+    }
+
+    /// @dev A receiver that does not even try with less gas than it needs: whoever settles can't make a credit of its payout.
+    function test_a_receiver_that_wants_gas_gets_it_or_nothing_is_settled() public {
+        _open();
+        _close(alice, 0, new Pending[](0));
+        _pass(WINDOW);
+        // GAS PUSH3 120000 LT PUSH1 14 JUMPI PUSH1 0 PUSH1 0 REVERT JUMPDEST STOP
+        vm.etch(bob, hex"5a6201d4c010600e5760006000fd5b00");
+        bytes memory data = _settleCall();
+        for (uint256 gas_ = 30_000; gas_ < 700_000; gas_ += 5_000) {
+            uint256 before = vm.snapshotState();
+            vm.prank(mallory);
+            (bool ok,) = address(channels).call{gas: gas_}(data);
+            if (ok) {
+                _equal(channels.credits(address(0), bob), 0, "no payout fails for want of gas");
+                return;
+            }
+            vm.revertToState(before);
+        }
+        _isTrue(false, "never enough");
     }
 
     function test_coins_sent_to_any_other_function_are_refused() public {

@@ -236,17 +236,6 @@ abstract contract ChannelStories is ChannelWorld {
         _gone();
     }
 
-    /// @dev A settle of a channel without pending locks, which the contract reads by a way of its own: five words.
-    function _withoutZeros(bytes memory settle) private pure returns (bytes memory short) {
-        short = bytes.concat(settle);
-        for (uint256 at = 0xa4; at < short.length; ++at) {
-            require(short[at] == 0, "it says more");
-        }
-        assembly ("memory-safe") {
-            mstore(short, 0xa4)
-        }
-    }
-
     function test_only_a_newer_proof_updates_and_only_within_the_window() public {
         _open();
         _close(alice, 0, _none());

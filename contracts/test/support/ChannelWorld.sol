@@ -428,6 +428,17 @@ abstract contract ChannelWorld is World {
     }
 
     /// @dev What a settle that paid so much leaves, where something is left; else the slot must be empty.
+    /// @dev A settle of a channel without pending locks, which the contract reads by a way of its own: five words.
+    function _withoutZeros(bytes memory settle) internal pure returns (bytes memory short) {
+        short = bytes.concat(settle);
+        for (uint256 at = 0xa4; at < short.length; ++at) {
+            require(short[at] == 0, "it says more");
+        }
+        assembly ("memory-safe") {
+            mstore(short, 0xa4)
+        }
+    }
+
     function _settled(uint256 toCloser, uint256 toOther) internal {
         state.total -= toCloser + toOther;
         state.share -= int256(toCloser);
