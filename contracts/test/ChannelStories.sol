@@ -649,17 +649,7 @@ abstract contract ChannelStories is ChannelWorld {
         _open();
         _close(alice, _figures(3, 200, 0), _none());
         _pass(WINDOW);
-        bytes memory data = _settleCall();
-        for (uint256 gas_ = 30_000; gas_ < 700_000; gas_ += 5_000) {
-            uint256 before = vm.snapshotState();
-            vm.prank(mallory);
-            (bool ok,) = address(channels).call{gas: gas_}(data);
-            if (ok) {
-                _equal(channels.credits(token, alice) + channels.credits(token, bob), 0, "no payout fails for want of gas");
-                return;
-            }
-            vm.revertToState(before);
-        }
-        _isTrue(false, "never enough");
+        _mustWithLeastGas(mallory, _settleCall());
+        _equal(channels.credits(token, alice) + channels.credits(token, bob), 0, "no payout fails for want of gas");
     }
 }

@@ -427,7 +427,6 @@ abstract contract ChannelWorld is World {
         return bytes.concat(IChannels.settle.selector, _full());
     }
 
-    /// @dev What a settle that paid so much leaves, where something is left; else the slot must be empty.
     /// @dev A settle of a channel without pending locks, which the contract reads by a way of its own: five words.
     function _withoutZeros(bytes memory settle) internal pure returns (bytes memory short) {
         short = bytes.concat(settle);
@@ -439,6 +438,7 @@ abstract contract ChannelWorld is World {
         }
     }
 
+    /// @dev What a settle that paid so much leaves, where something is left; else the slot must be empty.
     function _settled(uint256 toCloser, uint256 toOther) internal {
         state.total -= toCloser + toOther;
         state.share -= int256(toCloser);
@@ -469,6 +469,18 @@ abstract contract ChannelWorld is World {
     function _try(address from, bytes memory data) internal returns (bool ok, bytes memory answer) {
         vm.prank(from);
         (ok, answer) = address(channels).call(data);
+    }
+
+    /// @dev Sends a call with more and more gas until it is taken.
+    function _mustWithLeastGas(address from, bytes memory data) internal {
+        for (uint256 gas_ = 30_000; gas_ < 700_000; gas_ += 5_000) {
+            uint256 before = vm.snapshotState();
+            vm.prank(from);
+            (bool ok,) = address(channels).call{gas: gas_}(data);
+            if (ok) return;
+            vm.revertToState(before);
+        }
+        require(false, "never enough");
     }
 
     function _mustNot(address from, bytes memory data, bytes4 error, string memory what) internal {
